@@ -40,7 +40,8 @@ class Context:
     """`wait` is how many seconds each wait on others may last.
 
     `say` takes a line for the user, `watch` the progress that a tool prints. `scope` is all that
-    the run changes, while other runs change the rest of the host; None if it is alone.
+    the run changes, while other runs change the rest of the host; None if it is alone. `reserved`
+    are the WWIDs of the LUNs that the run has reserved so that no other host writes to them.
     """
 
     wait: float = 60.0
@@ -49,6 +50,7 @@ class Context:
     watch: Callable[[str], None] = _discard_message
     waiter: Waiter = field(default_factory=Waiter)
     scope: Scope | None = None
+    reserved: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Make the one lock of this process on files that other runs may change meanwhile."""

@@ -12,6 +12,7 @@ import pytest
 from iscsictl.errors import InUseError, UnreachableError
 from iscsictl.model.actions import DiskId
 from iscsictl.system.block import disk_guards, multipath, probe, scsi_commands
+from iscsictl.system.block.reservation_key import read_own_key
 from iscsictl.system.block.scsi_commands import ScsiError
 
 WWID = "naa.6001405000000001"
@@ -203,3 +204,17 @@ def make_host(root: Path, name: str, machine_id: str) -> Path:
     (root / "etc/machine-id").write_text(f"{machine_id}\n", encoding="ascii")
     (root / "etc/iscsi/initiatorname.iscsi").write_text(f"InitiatorName={name}\n", encoding="ascii")
     return root
+
+
+#: The machine-ids and initiator names of this host and of another one, and sessions of both.
+ID, OTHER_ID = "6c6162000000000000000000000000aa", "6c6162000000000000000000000000bb"
+MINE, THEIRS = "iqn.2024-01.com.example:mine", "iqn.2024-01.com.example:theirs"
+A, B = Nexus(MINE, "00023d000001"), Nexus(MINE, "00023d000002")
+EARLIER, FOREIGN = Nexus(MINE, "00023d000009"), Nexus(THEIRS)
+
+
+def own_key(root: Path) -> int:
+    """Return the key of the host with these files."""
+    key = read_own_key(root)
+    assert key is not None
+    return key

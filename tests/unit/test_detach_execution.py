@@ -391,7 +391,7 @@ def written(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
         monkeypatch.setattr(module, "run", run)
     monkeypatch.setattr(disk_writer, "locked_disk", lambda *_: nullcontext())
     for module in (disk_writer, partition_table):
-        monkeypatch.setattr(module, "verify_writable", lambda _: None)
+        monkeypatch.setattr(module, "verify_writable", lambda *_, **_more: None)
     monkeypatch.setattr(disk_writer, "known_partitions", lambda _: ())
     monkeypatch.setattr(disk_writer, "read_shape", lambda _: DiskShape(1 << 20))
     monkeypatch.setattr(disk_writer, "search_again", lambda *_: None)

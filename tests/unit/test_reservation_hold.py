@@ -1,7 +1,5 @@
 """Who may write to a LUN while this host formats it, and what is left afterwards."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,19 +8,23 @@ from iscsictl.engine.handlers.reservations import HANDLERS
 from iscsictl.errors import MissingError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
-from iscsictl.model.reservation import LunReservations, Reservation, ReservationType, format_key
-from iscsictl.system.block import scsi_commands
+from iscsictl.model.reservation import ReservationType, format_key
 from iscsictl.system.block.reservation_hold import release, reserve
-from iscsictl.system.block.reservation_key import APPLICATION_ID, read_initiator_names, read_own_key
-from iscsictl.system.block.reservations import read_reservations
 from iscsictl.system.context import Context
-from tests.unit.reserving_lun import Nexus, ReservingLun, make_host
-
-ID, OTHER_ID = "6c6162000000000000000000000000aa", "6c6162000000000000000000000000bb"
-MINE, THEIRS = "iqn.2024-01.com.example:mine", "iqn.2024-01.com.example:theirs"
-A, B = Nexus(MINE, "00023d000001"), Nexus(MINE, "00023d000002")
-EARLIER, FOREIGN = Nexus(MINE, "00023d000009"), Nexus(THEIRS)
-OTHER_KEY = 0xABC
+from tests.unit.reserving_lun import (
+    EARLIER,
+    FOREIGN,
+    ID,
+    MINE,
+    THEIRS,
+    A,
+    B,
+    Nexus,
+    ReservingLun,
+    make_host,
+    own_key,
+)
+from tests.worlds import OTHER_KEY
 
 
 @pytest.fixture
@@ -31,45 +33,9 @@ def root(tmp_path: Path) -> Path:
     return make_host(tmp_path / "mine", MINE, ID)
 
 
-def own_key(root: Path) -> int:
-    key = read_own_key(root)
-    assert key is not None
-    return key
-
-
 def is_free(lun: ReservingLun) -> bool:
     """Whether nobody has registered any more."""
     return not lun.keys and lun.holder is None
-
-
-# The key
-
-
-def test_the_key_is_what_systemd_derives_from_the_machine_id(root: Path) -> None:
-    tool = shutil.which("systemd-id128")
-    if tool is None or not Path("/etc/machine-id").read_text(encoding="ascii").strip():
-        pytest.skip("no systemd-id128, or no machine-id here")
-    command = [tool, "machine-id", f"--app-specific={APPLICATION_ID}"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    (root / "etc/machine-id").write_bytes(Path("/etc/machine-id").read_bytes())
-    assert format_key(own_key(root)) == f"0x{printed[:16]}"
-
-
-def test_hosts_differ_in_their_keys_and_one_without_a_machine_id_has_none(tmp_path: Path) -> None:
-    one, other = (make_host(tmp_path / i, MINE, i) for i in (ID, OTHER_ID))
-    assert own_key(one) != own_key(other)
-    for text in ("", "uninitialized\n", ID[:-1], f"{ID}{ID}"):
-        (one / "etc/machine-id").write_text(text, encoding="ascii")
-        assert read_own_key(one) is None
-    (one / "etc/machine-id").unlink()
-    assert read_own_key(one) is None
-
-
-def test_the_names_of_this_host_are_those_of_its_sessions_and_of_its_file(root: Path) -> None:
-    session = root / "sys/class/iscsi_session/session3"
-    session.mkdir(parents=True)
-    (session / "initiatorname").write_text("iqn.2024-01.com.example:iface\n", encoding="ascii")
-    assert read_initiator_names(root) == {MINE, "iqn.2024-01.com.example:iface"}
 
 
 # Reserving
@@ -86,6 +52,20 @@ def test_a_reserved_lun_takes_writes_of_this_host_alone_until_it_is_released(
     assert release(disk, root)
     assert is_free(lun)
     assert not release(disk, root)
+
+
+def test_what_a_run_has_reserved_is_known_until_it_is_released(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lun = ReservingLun({"/dev/sda": A})
+    disk, context = lun.serve(monkeypatch), Context(root=root)
+    HANDLERS[actions.Reserve](actions.Reserve(disk), context)
+    assert context.reserved == {disk.wwid}
+    HANDLERS[actions.Release](actions.Release(disk), context)
+    assert context.reserved == set()
+    lun.changeable = False
+    HANDLERS[actions.Reserve](actions.Reserve(disk), context)
+    assert context.reserved == set()
 
 
 @pytest.mark.fault("F100")
@@ -371,116 +351,3 @@ def test_an_array_that_cannot_write_its_file_of_registrations_keeps_hosts_apart_
     assert release(disk, root)
     assert lun.keys == left
     assert lun.holder is None
-
-
-# Reading
-
-
-def read(lun: ReservingLun, root: Path, monkeypatch: pytest.MonkeyPatch) -> LunReservations:
-    lun.serve(monkeypatch)
-    return read_reservations(0, root, capabilities=True)
-
-
-@pytest.mark.fault("F51")
-def test_what_a_lun_says_is_read_whole(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lun = ReservingLun({"/dev/sda": A}, {FOREIGN: OTHER_KEY}, (FOREIGN, 1))
-    own = own_key(root)
-    found = read(lun, root, monkeypatch)
-    assert found == LunReservations(own, True, (OTHER_KEY,), Reservation(OTHER_KEY, 1))
-    lun.keys[A] = own
-    assert read(lun, root, monkeypatch).is_ours
-
-
-def test_a_list_that_does_not_fit_is_asked_for_again(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    many = {Nexus(f"iqn.2024-01.com.example:{number}"): number for number in range(1, 300)}
-    assert read(ReservingLun({"/dev/sda": A}, many), root, monkeypatch).keys == tuple(range(1, 300))
-
-
-def test_reservations_that_all_registrants_hold_are_those_of_each(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lun = ReservingLun({"/dev/sda": A}, {A: own_key(root)}, (A, 7))
-    assert read(lun, root, monkeypatch).other_holder is None
-    lun.keys[FOREIGN] = OTHER_KEY
-    assert read(lun, root, monkeypatch).other_holder == f"key {format_key(OTHER_KEY)}"
-
-
-def test_a_holder_with_the_key_zero_is_not_this_host_unless_it_has_registered(root: Path) -> None:
-    for kind in (1, 5, 7):
-        found = LunReservations(own_key(root), holder=Reservation(0, kind))
-        assert found.other_holder == "a host that does not tell its key"
-        assert found.refusal("/dev/sda") is not None
-
-
-def test_a_lun_without_reservations_says_so_itself(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lun = ReservingLun({"/dev/sda": A}, supported=False)
-    assert read(lun, root, monkeypatch) == LunReservations(own_key(root), supported=False)
-    only_exclusive_access = ReservingLun({"/dev/sda": A}, types=0x0800)
-    assert not read(only_exclusive_access, root, monkeypatch).supported
-
-
-NOT_READY, ILLEGAL_REQUEST, UNIT_ATTENTION = 2, 5, 6
-INVALID_OPCODE, INVALID_FIELD = 0x20, 0x24
-
-
-def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | tuple[int, ...]) -> None:
-    """Have the disk answer with these data, or SCSI statuses with sense key and code."""
-    left = list(answers)
-
-    def ask(*_: object) -> bytes:
-        answer = left.pop(0)
-        if isinstance(answer, tuple):
-            raise scsi_commands.ScsiError("asking", *answer)
-        return answer
-
-    monkeypatch.setattr(scsi_commands, "_read_answer", ask)
-
-
-NOBODY = bytes(8)
-HELD = bytes.fromhex("00000001000000100000000000000abc0000000000010000")
-HELD_BY_SOMEBODY = "a host that does not tell its key"
-
-
-@pytest.mark.fault("F51")
-@pytest.mark.parametrize(
-    ("answers", "holder"),
-    [
-        ([NOBODY, NOBODY], None),
-        ([NOBODY, HELD], "key 0x0000000000000abc"),
-        ([(0x02, ILLEGAL_REQUEST, INVALID_OPCODE)], None),
-        ([(0x02, ILLEGAL_REQUEST, INVALID_FIELD)], None),
-        ([(0x18,)], HELD_BY_SOMEBODY),
-        ([NOBODY, (0x18,)], HELD_BY_SOMEBODY),
-        ([NOBODY, (0x02, UNIT_ATTENTION), (0x02, UNIT_ATTENTION), HELD], "key 0x0000000000000abc"),
-    ],
-)
-def test_a_reservation_is_seen_behind_what_the_disk_tells_first(
-    monkeypatch: pytest.MonkeyPatch,
-    root: Path,
-    answers: list[bytes | tuple[int, ...]],
-    holder: str | None,
-) -> None:
-    answering(monkeypatch, *answers)
-    assert read_reservations(0, root).other_holder == holder
-
-
-@pytest.mark.fault("F24")
-@pytest.mark.parametrize(
-    "answer",
-    [
-        (0x02, NOT_READY), (0x08,), (0x02,), (0x02, ILLEGAL_REQUEST),
-        # LOGICAL UNIT NOT SUPPORTED: how a LUN answers that was unmapped.
-        (0x02, ILLEGAL_REQUEST, 0x25),
-    ],
-)  # fmt: skip
-def test_no_answer_is_no_proof_that_nobody_holds_the_disk(
-    monkeypatch: pytest.MonkeyPatch, root: Path, answer: tuple[int, ...]
-) -> None:
-    for answers in ([answer], [NOBODY, answer]):
-        answering(monkeypatch, *answers)
-        with pytest.raises(scsi_commands.ScsiError):
-            read_reservations(0, root)

@@ -16,11 +16,18 @@ from iscsictl.system.block import multipath_conf
 from iscsictl.system.block.reservation_hold import keep_reserved, release
 from iscsictl.system.block.reservation_key import read_own_key
 from iscsictl.system.context import Context
-from tests.unit.reserving_lun import Nexus, ReservingLun, make_host
+from tests.unit.reserving_lun import (
+    EARLIER,
+    FOREIGN,
+    ID,
+    MINE,
+    A,
+    B,
+    Nexus,
+    ReservingLun,
+    make_host,
+)
 
-MINE, THEIRS = "iqn.2024-01.com.example:mine", "iqn.2024-01.com.example:theirs"
-A, B = Nexus(MINE, "00023d000001"), Nexus(MINE, "00023d000002")
-EARLIER, FOREIGN = Nexus(MINE, "00023d000009"), Nexus(THEIRS)
 OTHER_KEY = 0xABC
 ALONE = ReservationType.WRITE_EXCLUSIVE
 SHARED = ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY
@@ -32,7 +39,7 @@ pytestmark = pytest.mark.fault("F101")
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The files of this host."""
-    return make_host(tmp_path / "mine", MINE, "6c6162000000000000000000000000aa")
+    return make_host(tmp_path / "mine", MINE, ID)
 
 
 @pytest.fixture

@@ -23,13 +23,13 @@ from iscsictl.system.io.process import ToolError
 
 
 def _wipe_disk_or_partition(action: actions.Wipe, context: Context) -> StepResult:
-    disk = action.disk
+    disk, reserved = action.disk, action.disk.wwid in context.reserved
     if action.part is None:
-        writer.wipe(disk, context.deadline())
+        writer.wipe(disk, context.deadline(), reserved=reserved)
     else:
         node = probe.part_device(disk.device, action.part)
         # The user confirmed the WWID, which is asked again under the lock: any content may go.
-        partition_table.wipe_node(disk, node, lambda _: True, context.deadline())
+        partition_table.wipe_node(disk, node, lambda _: True, context.deadline(), reserved=reserved)
     return StepResult()
 
 
@@ -37,10 +37,14 @@ def _write_partition_table(action: actions.Label, context: Context) -> StepResul
     def is_fine(content: Content) -> bool:
         return overwrite.may_label(content, action.ground)
 
+    disk, reserved = action.disk, action.disk.wwid in context.reserved
     if action.claim is None:
-        partition_table.write_label(action.disk, action.table, is_fine, context.deadline())
+        partition_table.write_label(
+            disk, action.table, is_fine, context.deadline(), reserved=reserved
+        )
     else:
-        writer.label(action.disk, _sfdisk_script(action.claim), is_fine, context.deadline())
+        script = _sfdisk_script(action.claim)
+        writer.label(disk, script, is_fine, context.deadline(), reserved=reserved)
     return StepResult()
 
 
@@ -87,6 +91,7 @@ def _make_filesystem(action: actions.Mkfs, context: Context) -> StepResult:
             context.deadline(),
             before_write=mark_claim_begun,
             leftovers=action.ground is not OverwriteGround.BLANK,
+            reserved=disk.wwid in context.reserved,
             watch=context.watch,
         )
     except IscsictlError as error:

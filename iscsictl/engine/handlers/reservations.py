@@ -14,7 +14,9 @@ def _reserve_disk(action: actions.Reserve, context: Context) -> StepResult:
     if action.exclusive:
         return _keep_reserved(action, context)
     reserved = reservation_hold.reserve(action.disk, context.root)
-    if not reserved:
+    if reserved:
+        context.reserved.add(action.disk.wwid)
+    else:
         # It lists registrations and takes none: that shows only now.
         context.say(
             f"{action.disk.device} is not kept apart from other hosts: it takes no reservation"
@@ -33,6 +35,7 @@ def _keep_reserved(action: actions.Reserve, context: Context) -> StepResult:
 
 
 def _release_reservation(action: actions.Release, context: Context) -> StepResult:
+    context.reserved.discard(action.disk.wwid)
     return StepResult(reservation_hold.release(action.disk, context.root))
 
 

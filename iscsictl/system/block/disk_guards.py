@@ -116,22 +116,32 @@ def _identify_path(disk: DiskId, path: str, root: Path) -> PathIdentity:
         ) from None
 
 
-def require_unreserved(fd: int, disk: DiskId) -> None:
+def require_unreserved(fd: int, disk: DiskId, *, reserved: bool = False) -> None:
     """Raise RefusedError where another host holds a SCSI-3 persistent reservation on the disk.
 
-    Raises UnreachableError, ScsiError, GarbledAnswerError where the disk does not say.
+    Where this run has `reserved` it, also where that is no longer so: an array that was restarted
+    may have forgotten it (APTPL is 0), and then nothing keeps other hosts out. Raises
+    UnreachableError, ScsiError, GarbledAnswerError where the disk does not say.
     """
-    refusal = reservations.read_reservations(fd).refusal(disk.device)
+    found = reservations.read_reservations(fd)
+    refusal = found.refusal(disk.device)
     if refusal is not None:
         raise refusal
+    if reserved and not (found.is_ours and found.holder is not None):
+        raise RefusedError(
+            f"the array no longer has the reservation of {disk.device} that this run made: another "
+            "host may write to it",
+            hint="was the array restarted? run the command again: it reserves the LUN first",
+        )
 
 
-def verify_writable(disk: DiskId) -> None:
+def verify_writable(disk: DiskId, *, reserved: bool = False) -> None:
     """Ask the disk both, as the last thing before a tool writes: what was read may be old by then.
 
-    Of a map every path is asked. Raises RefusedError, UnreachableError.
+    Of a map every path is asked. What this run has `reserved` must be so still. Raises
+    RefusedError, UnreachableError.
     """
     require_same_paths(disk)
     with probe.opened(disk.device, exclusive=False) as fd:
         require_same_disk(fd, disk)
-        require_unreserved(fd, disk)
+        require_unreserved(fd, disk, reserved=reserved)

@@ -77,12 +77,14 @@ def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
         yield
 
 
-def verify_unchanged(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> Content:
+def verify_unchanged(
+    disk: DiskId, node: str, fine: Callable[[Content], bool], *, reserved: bool = False
+) -> Content:
     """Prove under O_EXCL that what will be overwritten is as it was planned.
 
     Zeroes wherever signatures stand and in a new part of the grid are proof enough; else the
-    whole disk is probed again. Then the disk is asked once more which one it is. Raises
-    RefusedError, UnexpectedContentError.
+    whole disk is probed again. Then the disk is asked once more which one it is, and whether what
+    this run has `reserved` is so still. Raises RefusedError, UnexpectedContentError.
     """
     device = disk.device
     with probe.opened(node, exclusive=True) as fd:
@@ -96,27 +98,28 @@ def verify_unchanged(disk: DiskId, node: str, fine: Callable[[Content], bool]) -
                 f"{device} is not as it was: it carries {content.description}",
                 hint="run the command again to look anew",
             )
-        verify_writable(disk)
+        verify_writable(disk, reserved=reserved)
     return content
 
 
-def wipe(disk: DiskId, deadline: float) -> None:
+def wipe(disk: DiskId, deadline: float, *, reserved: bool = False) -> None:
     """Erase all signatures of the disk and its partitions; the user confirmed the WWID.
 
-    wipefs(8) erases the magic bytes alone: the data behind them can be rescued. Raises
-    RefusedError, InUseError, UnreachableError, MissingError, ToolError.
+    wipefs(8) erases the magic bytes alone: the data behind them can be rescued. `reserved`: this
+    run holds the LUN, and nothing is written unless it does so still. Raises RefusedError,
+    InUseError, UnreachableError, MissingError, ToolError.
     """
     device = disk.device
     with locked_disk(disk, deadline):
         ends = multipath.ends(device)
         for end in ends:
-            verify_unchanged(disk, end, lambda _: True)
+            verify_unchanged(disk, end, lambda _: True, reserved=reserved)
         with track_writes() as writes:
             if ends != (device,):
                 for end in ends:
                     writes.run(["wipefs", "--all", "--quiet", end])
                 multipath.drop_parts(device)
-                verify_unchanged(disk, device, lambda _: True)
+                verify_unchanged(disk, device, lambda _: True, reserved=reserved)
             # What is inside goes first: afterwards no table tells where it was.
             _table, parts = probe.read_table(device)
             for part in parts:
@@ -127,7 +130,14 @@ def wipe(disk: DiskId, deadline: float) -> None:
                 forget_parts(device)
 
 
-def label(disk: DiskId, script: str, fine: Callable[[Content], bool], deadline: float) -> None:
+def label(
+    disk: DiskId,
+    script: str,
+    fine: Callable[[Content], bool],
+    deadline: float,
+    *,
+    reserved: bool = False,
+) -> None:
     """Write the table of an sfdisk script; sfdisk aligns its one partition by the topology.
 
     `fine` judges what is there now; `deadline` is in time.monotonic() seconds. Raises
@@ -135,7 +145,7 @@ def label(disk: DiskId, script: str, fine: Callable[[Content], bool], deadline: 
     """
     device = disk.device
     with locked_disk(disk, deadline):
-        verify_unchanged(disk, device, fine)
+        verify_unchanged(disk, device, fine, reserved=reserved)
         if not _is_mapper_device(device):
             forget_parts(device)
         # Otherwise sfdisk has the kernel read the whole table again, which a map refuses.
@@ -231,6 +241,7 @@ def mkfs(
     *,
     before_write: Callable[[], None] = lambda: None,
     leftovers: bool = False,
+    reserved: bool = False,
     watch: Callable[[str], None] | None = None,
 ) -> None:
     """Run mkfs (`command` without the device) under a pty, for as long as it takes.
@@ -244,9 +255,9 @@ def mkfs(
         if part is not None:
             create_partition_node(disk.device, part, deadline)
             verify_kernel_partition(disk.device, part)
-        verify_unchanged(disk, node, fine)
+        verify_unchanged(disk, node, fine, reserved=reserved)
         before_write()
-        verify_writable(disk)
+        verify_writable(disk, reserved=reserved)
         with track_writes() as writes:
             if leftovers:
                 writes.run(["wipefs", "--all", "--quiet", node])

@@ -142,7 +142,14 @@ def kernel_view(kname: str, sector: int, root: Path = Path("/")) -> dict[int, tu
     return found
 
 
-def write_label(disk: DiskId, kind: str, fine: Callable[[Content], bool], deadline: float) -> None:
+def write_label(
+    disk: DiskId,
+    kind: str,
+    fine: Callable[[Content], bool],
+    deadline: float,
+    *,
+    reserved: bool = False,
+) -> None:
     """Write an empty table on a disk that is proved to be `fine` under O_EXCL.
 
     Raises RefusedError if it is not, InUseError, UnreachableError, ToolError, and IscsictlError if
@@ -150,9 +157,9 @@ def write_label(disk: DiskId, kind: str, fine: Callable[[Content], bool], deadli
     """
     device = disk.device
     with writer.locked_disk(disk, deadline):
-        _verify_before_write(disk, device, fine)
+        _verify_before_write(disk, device, fine, reserved=reserved)
         if multipath.drop_parts(device):
-            _verify_before_write(disk, device, fine)
+            _verify_before_write(disk, device, fine, reserved=reserved)
         with track_writes() as writes:
             if kind == "bsd":
                 writes.run(["parted", "--script", device, "mklabel", "bsd"], timeout=None)
@@ -166,24 +173,33 @@ def write_label(disk: DiskId, kind: str, fine: Callable[[Content], bool], deadli
                 )
 
 
-def wipe_node(disk: DiskId, node: str, fine: Callable[[Content], bool], deadline: float) -> None:
+def wipe_node(
+    disk: DiskId,
+    node: str,
+    fine: Callable[[Content], bool],
+    deadline: float,
+    *,
+    reserved: bool = False,
+) -> None:
     """Erase the signatures of one partition.
 
     `fine` judges what is in it now. Raises RefusedError if it says no, InUseError,
     UnreachableError, ToolError.
     """
     with writer.locked_disk(disk, deadline):
-        _verify_before_write(disk, node, fine)
+        _verify_before_write(disk, node, fine, reserved=reserved)
         with track_writes() as writes:
             writes.run(["wipefs", "--all", "--quiet", node], timeout=None)
 
 
-def _verify_before_write(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> None:
+def _verify_before_write(
+    disk: DiskId, node: str, fine: Callable[[Content], bool], *, reserved: bool
+) -> None:
     with ExitStack() as alone:
         for end in multipath.ends(node):
             alone.enter_context(probe.opened(end, exclusive=True))
         content = probe.probe(node, disk.wwid)
-        verify_writable(disk)
+        verify_writable(disk, reserved=reserved)
     if content.wwid != disk.wwid or not fine(content):
         raise RefusedError(
             f"{node} is not as it was: it carries {content.description}",
