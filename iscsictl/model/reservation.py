@@ -1,6 +1,6 @@
 """SCSI-3 persistent reservations: who has registered with a LUN, and who holds it (SPC-4 5.12)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from iscsictl.errors import RefusedError
@@ -64,13 +64,15 @@ class Reservation:
 class Registration:
     """One I_T nexus that has registered: its key, and the initiator's name and ISID (RFC 7143).
 
-    The name is None where the array describes it in a form that is not iSCSI's.
+    The name is None where the array describes it in a form that is not iSCSI's. `port` is the
+    relative identifier of the target port, None for a registration over all of them.
     """
 
     key: int
     holder: bool
     initiator: str | None = None
     isid: str | None = None
+    port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class LunReservations:
     `own_key` is this host's, None where it has none. `keys` are all that are registered, one for
     each I_T nexus. `clones` are the names of initiators that have registered with the key of this
     host and are not this host; none are known unless `owners_known`. `supported` is False only
-    where the LUN says so itself.
+    where the LUN says so itself. `registrations` are those with the key of this host, and
+    `unregistered` the paths that work and over which it has none, as far as both are known.
     """
 
     own_key: int | None = None
@@ -89,6 +92,8 @@ class LunReservations:
     holder: Reservation | None = None
     clones: tuple[str, ...] = ()
     owners_known: bool = True
+    registrations: tuple[Registration, ...] = field(default=(), compare=False, repr=False)
+    unregistered: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def is_empty(self) -> bool:
@@ -125,10 +130,11 @@ class LunReservations:
     def is_kept(self, kind: ReservationType, paths: int) -> bool:
         """Whether this host holds the LUN by this type, with as many registrations as paths.
 
-        One of a session that is gone counts too: which session a registration is of does not show.
+        One of a session that is gone counts too, unless a path is known to be without one.
         """
         own = self.own_key
-        return self.holder == Reservation(own, kind) and self.keys.count(own or 0) >= paths
+        enough = self.keys.count(own or 0) >= paths and not self.unregistered
+        return self.holder == Reservation(own, kind) and enough
 
     @property
     def other_keys(self) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk
 from iscsictl.model.reservation import LunReservations
 from iscsictl.system.block import probe
+from iscsictl.system.block.path_nexus import unregistered_paths
 from iscsictl.system.block.reservations import read_reservations
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi.sessions import read_listing
@@ -49,20 +50,27 @@ def observe_reservations(
             continue
         if disk.wwid is not None:
             answers.setdefault(disk.wwid, []).append(reservations)
-    return {wwid: said[0] for wwid, said in answers.items() if said.count(said[0]) == len(said)}
+    return {
+        wwid: replace(said[0], unregistered=tuple(x for one in said for x in one.unregistered))
+        for wwid, said in answers.items()
+        if said.count(said[0]) == len(said)
+    }
 
 
 def ask_reservations(disk: Disk, root: Path = Path("/")) -> LunReservations:
-    """Return what a LUN says, asked over a path that works.
+    """Return what a LUN says, asked over a path that works, and which of its paths lack a key.
 
     A multipath map without one would keep the question. Raises UnreachableError where no path
     works, and what `read_reservations` raises.
     """
-    working = [path.device for path in disk.paths if path.state in {"running", None}]
+    working = [path for path in disk.paths if path.state in {"running", None}]
     if not working:
         raise UnreachableError(
             f"{disk.block.device} cannot be asked for its reservations: none of its paths works",
             hint="see what is wrong with them: iscsictl doctor",
         )
-    with probe.opened(working[0], exclusive=False) as fd:
-        return read_reservations(fd, root)
+    with probe.opened(working[0].device, exclusive=False) as fd:
+        found = read_reservations(fd, root)
+    if not found.registrations:
+        return found
+    return replace(found, unregistered=unregistered_paths(working, found.registrations, root))

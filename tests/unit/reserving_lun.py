@@ -25,10 +25,11 @@ INVALID_OPCODE, INVALID_FIELD = 0x20, 0x24
 
 @dataclass(frozen=True)
 class Nexus:
-    """An initiator with the ISID of one session."""
+    """An initiator with the ISID of one session, at a target port."""
 
     initiator: str
     isid: str = "00023d000001"
+    target_port: int = 1
 
     @property
     def transport_id(self) -> bytes:
@@ -124,7 +125,8 @@ class ReservingLun:
             for nexus, key in self.keys.items():
                 holds = self.holder is not None and self.holder[0] == nexus
                 port = nexus.transport_id
-                body += struct.pack(">Q4xBB4xHI", key, holds, 0, 1, len(port)) + port
+                at = nexus.target_port
+                body += struct.pack(">Q4xBB4xHI", key, holds, 0, at, len(port)) + port
         return struct.pack(">II", 1, len(body)) + body
 
     def change(self, action: int, nexus: Nexus, kind: int, key: int, action_key: int) -> bool:

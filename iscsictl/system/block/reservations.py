@@ -63,7 +63,10 @@ def read_reservations(
     clones = _initiators_with_own_key(status or (), own, read_initiator_names(root))
     types = _read_types(fd) if capabilities else None
     supported = types is None or ReservationType.WRITE_EXCLUSIVE in types
-    return LunReservations(own, supported, keys, holder, clones, owners_known=status is not None)
+    return LunReservations(
+        own, supported, keys, holder, clones, owners_known=status is not None,
+        registrations=tuple(one for one in status or () if one.key == own),
+    )  # fmt: skip
 
 
 def read_full_status(fd: int) -> tuple[Registration, ...] | None:

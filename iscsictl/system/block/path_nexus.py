@@ -1,0 +1,92 @@
+"""By what an array knows a path to a LUN, as far as sysfs tells: initiator, ISID and target port.
+
+A registration belongs to these three (SPC-4 3.1.71). A count of registrations says nothing of the
+paths of now: those of earlier sessions stay on the array, and have the key of this host too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iscsictl.model.listing import Path as DiskPath
+from iscsictl.model.reservation import Registration
+from iscsictl.system.io.sysfs_attributes import read_all, read_attribute
+
+# The OUI of open-iscsi, with which all ISIDs begin that iscsid makes (usr/config.h).
+_OWN_ISID = "00023d"
+
+
+@dataclass(frozen=True)
+class PathNexus:
+    """One path. What sysfs does not tell is None; of the ISID there are the possible ones."""
+
+    initiator: str | None = None
+    isids: frozenset[str] = frozenset()
+    port: int | None = None
+
+    def has_registered(self, registrations: Sequence[Registration]) -> bool:
+        """Tell whether one of the registrations of this host may be that of this path."""
+        return any(
+            _agrees(self.initiator, one.initiator)
+            and (one.isid is None or not self.isids or one.isid.lower() in self.isids)
+            and (self.port is None or one.port is None or self.port == one.port)
+            for one in registrations
+        )
+
+
+def _agrees(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one.lower() == other.lower()
+
+
+def read_nexus(path: DiskPath, root: Path = Path("/")) -> PathNexus:
+    """Return by what the array knows a path of a disk."""
+    prefix = str(root).rstrip("/")
+    session = f"{prefix}/sys/class/iscsi_session/session{path.sid}"
+    told = read_attribute(f"{session}/isid")
+    isids = frozenset({told.lower()}) if told else _isids_of_iscsid(path.sid)
+    page = read_all(f"{prefix}/sys/class/block/{Path(path.device).name}/device/vpd_pg83")
+    return PathNexus(read_attribute(f"{session}/initiatorname"), isids, parse_target_port(page))
+
+
+def _isids_of_iscsid(sid: int) -> frozenset[str]:
+    """Return the ISIDs that iscsid may have given a session: its number, in three bytes.
+
+    Until 2016 it was the first of the three alone (usr/initiator.c, session_conn_poll).
+    """
+    return frozenset({f"{_OWN_ISID}{sid & 0xFFFFFF:06x}", f"{_OWN_ISID}{sid & 0xFF:02x}0000"})
+
+
+def parse_target_port(page: bytes) -> int | None:
+    """Return the relative target port identifier in page 0x83 (SPC-4 7.8.6.8), None without one."""
+    at = 4
+    while at + 4 <= len(page):
+        kind, end = page[at + 1], at + 4 + page[at + 3]
+        # ASSOCIATION 1 is the target port that was asked, type 4 its relative identifier.
+        if kind & 0x3F == 0x14 and end - at == 8 and end <= len(page):
+            return int.from_bytes(page[at + 6 : end], "big")
+        at = end
+    return None
+
+
+def unregistered_paths(
+    paths: Sequence[DiskPath], registrations: Sequence[Registration], root: Path = Path("/")
+) -> tuple[str, ...]:
+    """Return the devices of the paths over which this host has not registered.
+
+    `registrations` are all that have its key. Where they cannot be compared with the paths, nobody
+    is accused: ISIDs that iscsid did not make, or ports that the array numbers otherwise here.
+    """
+    found = {path.device: read_nexus(path, root) for path in paths}
+    isids_known = all((one.isid or "").lower().startswith(_OWN_ISID) for one in registrations)
+    ports_known = bool(
+        {one.port for one in registrations} & {nexus.port for nexus in found.values()} - {None}
+    )
+    return tuple(
+        device
+        for device, nexus in found.items()
+        if not PathNexus(
+            nexus.initiator,
+            nexus.isids if isids_known else frozenset(),
+            nexus.port if ports_known else None,
+        ).has_registered(registrations)
+    )
