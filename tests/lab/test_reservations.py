@@ -44,6 +44,13 @@ def attach(target: str) -> str:
     return f"iscsictl attach -p {A4} -T {target} --fs ext4 --mount /srv/x --timeout 5min"
 
 
+def attach_until(lab: Lab, moment: str, target: str) -> Stopper:
+    """Attach on the first host, and stop there before it goes on."""
+    held = Stopper.start(lab, attach(target))
+    held.until(moment)
+    return held
+
+
 def share(lab: Lab, number: int = 0) -> tuple[Disk, str]:
     """A blank LUN of a target of its own, which both hosts may use."""
     disk, target = lab.array.disk(f"shared{number}", "64M"), f"{IQN}{number}"
@@ -96,8 +103,7 @@ def log_in_on_the_array(lab: Lab, target: str) -> str:
 def test_a_lun_is_formatted_while_this_host_alone_may_write_to_it(lab: Lab) -> None:
     disk, target = share(lab)
     device = log_in_on_the_array(lab, target)
-    held = Stopper.start(lab, attach(target))
-    held.until("after reserve")
+    held = attach_until(lab, "after reserve", target)
     assert key_of(lab.host) in persist(lab.array, "--read-reservation")
     assert "Write Exclusive" in read_state(lab.array, disk).kind
     write = f"dd if=/dev/zero of={device} bs=4096 count=1 oflag=direct"
@@ -256,8 +262,7 @@ def test_detach_ends_what_a_run_left_that_was_killed_before_it_released_the_lun(
 ) -> None:
     lab = two_hosts
     disk, target = share(lab)
-    held = Stopper.start(lab, attach(target))
-    held.until("after mount")
+    held = attach_until(lab, "after mount", target)
     held.signal(signal.SIGKILL)
     assert not read_state(lab.array, disk).is_free
     done = lab.host.run(["iscsictl", "detach", target], check=True, timeout=PATIENCE)
@@ -270,8 +275,7 @@ def test_two_clones_with_one_machine_id_are_found_and_refused(two_hosts: Lab) ->
     lab = two_hosts
     disk, target = share(lab)
     lab.second.put("/etc/machine-id", lab.host.get("/etc/machine-id"))
-    held = Stopper.start(lab, attach(target))
-    held.until("after reserve")
+    held = attach_until(lab, "after reserve", target)
     said = refused(lab.second.run(attach(target), timeout=PATIENCE))
     assert key_of(lab.host) in said
     assert initiator_of(lab.host) in said
@@ -288,8 +292,7 @@ def test_over_a_map_every_path_is_registered_until_the_lun_is_formatted(two_host
     lab.array.target(f"{IQN}0", [disk], portals=[A4, B4])
     lab.host.run("systemctl unmask multipathd.service multipathd.socket", check=True)
     lab.host.run("systemctl start multipathd.service", check=True, timeout=PATIENCE)
-    held = Stopper.start(lab, attach(f"{IQN}0"))
-    held.until("after reserve")
+    held = attach_until(lab, "after reserve", f"{IQN}0")
     assert "Registrants Only" in read_state(lab.array, disk).kind
     paths = lab.host.run("realpath /dev/disk/by-path/*-lun-0", check=True).out.split()
     assert len(paths) == 2

@@ -18,7 +18,7 @@ from iscsictl.planner.selection.records import (
     corrupt_record_error,
     select_records,
 )
-from tests.unit.test_sessions_plan import P1, P2, A, B, record, session
+from tests.unit.sessions_facts import P1, P2, A, B, record, session
 from tests.worlds import DIR, TARGET, blank, line, unit, world, wwid_of
 
 NAMES = [f"iqn.2026-01.example:array.{name}" for name in ("raid", "rail", "mail")]

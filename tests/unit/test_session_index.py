@@ -20,7 +20,7 @@ from iscsictl.planner.iscsi.records import plan_forget
 from iscsictl.planner.iscsi.sessions import plan_login
 from iscsictl.planner.selection.records import RecordSelector
 from iscsictl.planner.selection.session_index import SessionIndex
-from tests.unit.test_sessions_plan import P1, P2, A, record, session
+from tests.unit.sessions_facts import P1, P2, A, record, session
 from tests.worlds import spec
 
 if TYPE_CHECKING:

@@ -1,9 +1,4 @@
-"""What is planned for logins, logouts, holds, records and rescans, in small worlds."""
-
-from __future__ import annotations
-
-from dataclasses import replace
-from pathlib import Path
+"""What is planned for logins, logouts and holds, in small worlds."""
 
 import pytest
 
@@ -13,83 +8,21 @@ from iscsictl.errors import (
     InUseError,
     NotFoundError,
     PartialError,
-    RefusedError,
     UnreachableError,
-    UsageError,
 )
-from iscsictl.model import actions, listing
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import (
-    DiscoveredTarget,
-    DiskAnswers,
     DiskUsage,
     Inventory,
-    Known,
 )
-from iscsictl.model.listing import Block, Disk, Lun, Session
-from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
-from iscsictl.model.plan import Plan, Status
-from iscsictl.model.record import NodeRecord
-from iscsictl.planner.attach.attach import plan_attach
+from iscsictl.model.plan import Status
 from iscsictl.planner.builder import summarize_steps
-from iscsictl.planner.iscsi.records import (
-    plan_discovery_account,
-    plan_forget,
-    plan_save,
-    plan_startup,
-    plan_values,
-)
-from iscsictl.planner.iscsi.rescan import Asked, plan_rescan
 from iscsictl.planner.iscsi.sessions import is_held, plan_hold, plan_login, plan_logout, plan_unhold
 from iscsictl.planner.selection.names import resolve_name
 from iscsictl.planner.selection.records import RecordSelector
 from iscsictl.planner.selection.session_index import SessionIndex
-from tests.worlds import spec
-
-A, B = "iqn.2026-01.example:a", "iqn.2026-01.example:b"
-P1, P2 = Portal("192.0.2.5", 3260, 1), Portal("198.51.100.5", 3260, 1)
-
-
-def record(
-    target: str = A, portal: Portal = P1, iface: str = "default", **values: str
-) -> NodeRecord:
-    path = Path(f"/db/{target}/{portal.address},{portal.port},{portal.tpgt}/{iface}")
-    named = {f"node.{key}": value for key, value in values.items()}
-    return NodeRecord(path=path, values=named, target=target, portal=portal, iface=iface)
-
-
-def session(
-    sid: int = 1,
-    target: str = A,
-    portal: Portal = P1,
-    *,
-    status: listing.Status = "up",
-    luns: int = 1,
-) -> Session:
-    units = tuple(
-        Lun(n, f"{sid}:0:0:{n}", f"/dev/sd{'abcdef'[sid * 2 + n]}", wwid=f"naa.{sid}{n}")
-        for n in range(luns)
-    )
-    made = Session("sysfs", target, sid=sid, portal=portal, persistent_portal=portal, luns=units)
-    return made._replace(iface="default", status=status)
-
-
-def disk(
-    one: Session, lun: int = 0, *, kind: listing.Kind = "disk", also: Session | None = None
-) -> Disk:
-    paths = []
-    for each in (one, also):
-        unit = None if each is None else (each.luns or ())[lun]
-        if each is not None and unit is not None:
-            paths.append(DiskPath(each.sid or 0, unit.hctl or "", unit.device or "", "running"))
-    wwid = (one.luns or ())[lun].wwid
-    block = Block(paths[0].device, kind, 64 << 20)
-    return Disk(wwid, tuple(paths), block)
-
-
-def statuses(plan: Plan) -> dict[str, Status]:
-    return {step.id: step.status for step in plan.steps}
+from tests.unit.sessions_facts import P1, P2, A, B, disk, mapped, record, session, statuses
 
 
 def test_an_exact_name_wins_over_longer_ones() -> None:
@@ -198,14 +131,6 @@ def test_logout_says_how_what_stands_on_the_disk_is_released() -> None:
     assert error.hint == "release it, then run this again: swapoff /dev/sdc"
 
 
-def mapped(kind: listing.Kind) -> Inventory:
-    one, two = session(), session(2, portal=P2)
-    both = disk(one, kind=kind, also=two)
-    return Inventory(
-        sessions=(one, two), disks=(both,), usage={both.block.device: DiskUsage(("/srv",))}
-    )
-
-
 def test_one_path_of_a_map_may_go_and_not_the_last() -> None:
     plan = plan_logout(mapped("mpath"), RecordSelector(A, P1))
     assert plan.steps[-1].status is Status.PLANNED
@@ -264,173 +189,6 @@ def test_hold_and_unhold_take_directories_and_targets() -> None:
     assert len(plan_unhold(world, A, interactive=False).pending) == 1
     assert not plan_unhold(world, "/other", interactive=False).pending
     assert plan_unhold(world, "iqn.unknown", interactive=False).refusal is not None
-
-
-def test_values_are_set_in_all_records_or_in_none() -> None:
-    corrupt = replace(record(portal=P2), problem="is empty (0 bytes)")
-    changes = {"node.session.scan": "manual"}
-    plan = plan_values(Inventory(records=(record(), corrupt)), RecordSelector(A), changes)
-    assert isinstance(plan.refusal, RefusedError)
-    assert not plan.steps
-
-
-@pytest.mark.fault("F81")
-def test_values_are_those_that_the_installed_open_iscsi_reads_in_every_record() -> None:
-    records = (record(), record(iface="hba.ipv6.0"))
-    ttl = plan_values(Inventory(records=records), RecordSelector(A), {"iface.ttl": "9"})
-    assert isinstance(ttl.refusal, UsageError)
-    assert not ttl.steps
-
-    changes = {"node.session.conn_reopen_log_freq": "4"}
-    for version, taken in (((2, 1, 8), False), ((2, 1, 11), True), (None, True)):
-        now = Inventory(records=records, open_iscsi=version)
-        plan = plan_values(now, RecordSelector(A), changes)
-        assert isinstance(plan.refusal, UsageError) is not taken
-        request = spec(target=A, portals=(P1,), values=changes)
-        assert isinstance(plan_attach(now, request).refusal, UsageError) is not taken
-
-
-@pytest.mark.parametrize(
-    ("session_says", "connection_says", "startup"),
-    [
-        ("manual", "automatic", "automatic"),
-        ("manual", "onboot", "onboot"),
-        ("onboot", "automatic", "automatic"),
-        ("automatic", "manual", "automatic"),
-        ("manual", "manual", "manual"),
-        ("Automatic", "manual", "manual"),  # no word of open-iscsi's, so it keeps its default
-    ],
-)
-def test_a_record_logs_in_at_boot_if_its_connection_says_so(
-    session_says: str, connection_says: str, startup: str
-) -> None:
-    # iscsiadm.c, match_startup_mode: "support conn or session startup params".
-    said = {"node.startup": session_says, "node.conn[0].startup": connection_says}
-    one = replace(record(), values=said)
-    assert one.startup == startup
-    for wanted in ("manual", "onboot", "automatic"):
-        (write, *_) = plan_startup(Inventory(records=(one,)), RecordSelector(A), wanted).steps
-        assert isinstance(write.action, actions.WriteRecord)
-        changed = {**said, **{key: str(value) for key, value in write.action.changes.items()}}
-        assert replace(one, values=changed).startup == wanted
-
-
-def test_forget_refuses_a_record_in_use_and_removes_a_corrupt_one() -> None:
-    corrupt = replace(record(portal=P2), problem="is empty (0 bytes)")
-    world = Inventory(records=(record(), corrupt), sessions=(session(),))
-    plan = plan_forget(world, RecordSelector(A))
-    assert list(statuses(plan).values()) == [Status.REFUSED, Status.PLANNED]
-
-
-def test_forget_of_a_target_that_was_forgotten_is_unchanged() -> None:
-    plan = plan_forget(Inventory(in_journal=True), RecordSelector(A))
-    assert not plan.pending
-    assert plan.refusal is None
-
-
-@pytest.mark.parametrize("in_journal", [False, None])
-def test_forget_of_a_target_that_nobody_ever_knew_is_not_found(in_journal: bool | None) -> None:
-    plan = plan_forget(Inventory(in_journal=in_journal), RecordSelector(A))
-    assert isinstance(plan.refusal, NotFoundError)
-
-
-@pytest.mark.fault("F06")
-def test_discovery_leaves_records_that_exist() -> None:
-    offers: Known[tuple[DiscoveredTarget, ...]] = Known(
-        (DiscoveredTarget(A, P1), DiscoveredTarget(B, P1))
-    )
-    plan = plan_save(Inventory(records=(record(startup="automatic"),), offers=offers), "default")
-    where = "192.0.2.5:3260"
-    assert statuses(plan) == {
-        f"record:{A} {where}": Status.UNCHANGED,
-        f"record:{B} {where}": Status.PLANNED,
-        f"settings:{B} {where}": Status.PLANNED,
-    }
-
-
-@pytest.mark.fault("F65")
-def test_new_records_note_the_portal_that_named_their_target() -> None:
-    inventory = Inventory(offers=Known((DiscoveredTarget(A, P2),)))
-
-    def values_of(asked: Portal | None) -> dict[str, object]:
-        writes = [s.action for s in plan_save(inventory, "default", asked).steps]
-        (write,) = (one for one in writes if isinstance(one, actions.WriteRecord))
-        return dict(write.changes)
-
-    manual = {"node.startup": "manual", "node.conn[0].startup": "manual"}
-    noted = {"node.discovery_address": "192.0.2.5", "node.discovery_port": "3260"}
-    assert values_of(P1) == {**manual, **noted}
-    # An iSNS server knows the targets of many arrays.
-    assert values_of(None) == manual
-
-
-def test_clearing_the_account_of_a_portal_that_nobody_knows_is_unchanged() -> None:
-    plan = plan_discovery_account(P1, there=False, wrong=("x",), changes={"x": None})
-    assert not plan.pending
-
-
-@pytest.mark.fault("F22")
-def test_a_lun_that_became_another_disk_is_removed_before_the_scan() -> None:
-    one = session(luns=2)
-    world = Asked(
-        sessions=(one,),
-        disks=(disk(one), disk(one, 1)),
-        answers=DiskAnswers(
-            {1: (0, 1)}, {"1:0:0:0": frozenset({"naa.99"}), "1:0:0:1": frozenset({"naa.11"})}
-        ),
-    )
-    remove, rescan = plan_rescan(world, RecordSelector(), None).steps
-    assert remove.id == f"remove:{A} LUN 0"
-    assert rescan.action == actions.Rescan(1, ("1:0:0:1",))
-
-
-def test_a_lun_that_is_gone_but_in_use_stays_and_is_reported() -> None:
-    one = session()
-    world = Asked(
-        sessions=(one,),
-        disks=(disk(one),),
-        answers=DiskAnswers({1: ()}),
-        usage={"/dev/sdc": DiskUsage(("/srv",))},
-    )
-    plan = plan_rescan(world, RecordSelector(), None)
-    assert plan.steps[0].status is Status.REFUSED
-    assert "does not have it" in plan.notes[0]
-
-
-@pytest.mark.fault("F108")
-@pytest.mark.parametrize(
-    ("usage", "taken"), [(DiskUsage(("/srv",)), False), (DiskUsage(), True)],
-    ids=["mounted", "unused"],
-)  # fmt: skip
-def test_a_smaller_size_is_not_taken_under_a_mount(usage: DiskUsage, *, taken: bool) -> None:
-    one = session(luns=2)
-    world = Asked(
-        sessions=(one,),
-        disks=(disk(one), disk(one, 1)),
-        answers=DiskAnswers(sizes={"1:0:0:0": 32 << 20, "1:0:0:1": 64 << 20}),
-        usage={"/dev/sdc": usage},
-    )
-    plan = plan_rescan(world, RecordSelector(), None)
-    rescans = [s for s in plan.steps if isinstance(s.action, actions.Rescan)]
-    hctls = ("1:0:0:0", "1:0:0:1") if taken else ("1:0:0:1",)
-    assert [s.action for s in rescans if s.status is Status.PLANNED] == [actions.Rescan(1, hctls)]
-    refused = [plan.errors[s.id] for s in rescans if s.status is Status.REFUSED]
-    assert [error.exit for error in refused] == ([] if taken else [Exit.IN_USE])
-    for error in refused:
-        assert "/srv" in error.text
-        assert f"it has {32 << 20} bytes now, it had {64 << 20}" in error.text
-
-
-@pytest.mark.fault("F27")
-def test_a_rescan_tells_what_appeared_and_grew() -> None:
-    one, more = session(), session(luns=2)
-    old = disk(one)
-    grown = old._replace(block=old.block._replace(size=128 << 20))
-    first = Asked(sessions=(one,), disks=(old,))
-    now = Asked(sessions=(more,), disks=(grown, disk(more, 1)))
-    notes = plan_rescan(now, RecordSelector(), first).notes
-    assert any("LUN 0" in note and "grew from 67108864 to 134217728" in note for note in notes)
-    assert any("LUN 1" in note and "appeared" in note for note in notes)
 
 
 def test_one_failure_is_itself_and_one_of_several_is_partial() -> None:

@@ -17,7 +17,7 @@ from iscsictl.planner.attach.reconnect import missing_records, plan_reconnect
 from iscsictl.planner.iscsi.records import plan_startup
 from iscsictl.planner.iscsi.sessions import plan_login
 from iscsictl.planner.selection.records import RecordSelector
-from tests.unit.test_sessions_plan import P1, P2, A, record, session, statuses
+from tests.unit.sessions_facts import P1, P2, A, record, session, statuses
 
 NEVER = ["169.254.7.9", "fe80::1", "0.0.0.0", "::", "FE80:0::1"]
 
