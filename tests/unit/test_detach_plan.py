@@ -6,9 +6,11 @@ import pytest
 
 from iscsictl.errors import Exit, NotFoundError
 from iscsictl.model import actions
+from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.inventory import DiskUsage, HostFacts, Inventory
 from iscsictl.model.listing import Block, Mount
 from iscsictl.model.spec import Consent, DetachRequest
+from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.selection.disks import choose
 from tests.unit.detach_facts import ALL, MOUNTED, SECOND, W1, W, attached, pending, planned, refused
@@ -304,3 +306,32 @@ def test_what_stands_on_the_disk_is_refused_with_the_commands_that_release_it() 
         "release it, then run this again: umount /srv/data && vgchange -an vg0"
     )
     assert not plan.steps
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "said"),
+    [
+        ("LABEL=data", "nofail", "still mounts /home/data at boot"),
+        (f"/dev/disk/by-id/wwn-0x{W.partition('.')[2]}-part1", "defaults",
+         "still mounts /home/data at boot, and the boot waits for it: add nofail, or take it out"),
+        ("/srv/data/home", "bind,nofail", None),
+        ("LABEL=data", "noauto", None),
+        ("LABEL=other", "defaults", None),
+    ],
+)  # fmt: skip
+def test_what_an_admin_s_own_entry_wants_at_the_next_boot_is_told(
+    spec: str, options: str, said: str | None
+) -> None:
+    units = [unit(parted(W, "ext4", CLAIMED, used=True, label="data"), usage=MOUNTED)]
+    now = world(*units).logged_in().with_line(line(W))
+    (entry,) = parse_fstab(f"{spec} /home/data ext4 {options} 0 0\n".encode()).lines
+    plan = planned(now.with_line(entry))
+    assert plan.refusal is None
+    assert plan.notes == (() if said is None else (f"/etc/fstab line 2 {said}",))
+
+
+def test_a_volume_of_crypttab_is_told_of_too() -> None:
+    entry = CrypttabEntry(2, "safe", f"UUID={CLAIMED}")
+    plan = planned(attached().having(crypttab=(entry,)))
+    (note,) = plan.notes
+    assert note.startswith("/etc/crypttab line 2 still opens safe at boot, and the boot waits")

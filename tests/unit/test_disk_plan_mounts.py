@@ -11,7 +11,7 @@ from iscsictl.model import actions
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Filesystem
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import DiskUsage, Known, MountPointState
+from iscsictl.model.inventory import DiskUsage, Known, MountedSource, MountPointState
 from iscsictl.model.listing import Block, Disk, Mount, Path
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
@@ -242,6 +242,33 @@ def test_a_line_that_would_clash_is_not_added(line: bytes) -> None:
     assert isinstance(
         plan_fstab_add(mountable(lines=[line]), MountSpec("/srv")).refusal, RefusedError
     )
+
+
+BY_ID = f"/dev/disk/by-id/wwn-0x{WWID.partition('.')[2]}"
+
+
+@pytest.mark.parametrize("name", ["LABEL=mail", BY_ID, "/dev/sda", f"UUID={UUID}"])
+def test_a_filesystem_that_an_admin_s_own_line_names_in_any_way_gets_no_second_line(
+    name: str,
+) -> None:
+    lines = [f"{name} /home/mail ext4 ro,nofail 0 0\n".encode()]
+    disk = mountable().one.disk
+    named = disk._replace(block=disk.block._replace(label="mail"))
+    inventory = disk_inventory(named, lines=lines)
+    plan = plan_fstab_add(inventory, MountSpec("/srv"))
+    assert isinstance(plan.refusal, RefusedError)
+    assert f"line 1 is for {UUID} already, and not ours" in plan.refusal.text
+    # It tells where the filesystem is mounted, and how.
+    (mount,) = (
+        s.action for s in plan_mount(inventory, MountSpec()).steps
+        if isinstance(s.action, actions.Mount)
+    )  # fmt: skip
+    assert mount.path == "/home/mail"
+    assert "ro" in mount.options
+    # Another disk with that name has the mount point.
+    taken = replace(inventory, mounted={"/home/mail": MountedSource("8:32", "/dev/sdc")})
+    if name == "LABEL=mail":
+        assert "fstab" in verbs(plan_fstab_add(taken, MountSpec("/srv")))
 
 
 def test_a_note_becomes_the_line_that_mounts() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
+from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import DiskUsage, Inventory
 from iscsictl.model.listing import Disk, Lun, Session, blocks
@@ -114,6 +115,28 @@ def _detach_luns(
     for wwid, one in {one.wwid: one for one in reversed(meant)}.items():
         add_forget_steps(builder, inventory, wwid, _lun_name_for_steps(one, meant))
     _drop_entries(builder, inventory, meant)
+    _note_entries_of_others(builder, inventory, meant)
+
+
+def _note_entries_of_others(
+    builder: PlanBuilder, inventory: Inventory, meant: tuple[ResolvedLun, ...]
+) -> None:
+    """Note what an admin's own entries want at the next boot, when the LUN is not there."""
+    lines = [line for line in inventory.fstab.entries if not line.is_ours]
+    disks = {id(one.disk): one.disk for one in meant if one.disk is not None}
+    found = {
+        entry: None
+        for disk in disks.values()
+        for entry in entries_for(inventory, lines, names_of_disk(inventory, disk))
+        if entry.auto or (isinstance(entry, FstabLine) and entry.automount)
+    }
+    for entry in found:
+        if isinstance(entry, CrypttabEntry):
+            file, does = "/etc/crypttab", f"opens {entry.name}"
+        else:
+            file, does = "/etc/fstab", f"mounts {entry.mount_point or entry.spec}"
+        wait = "" if entry.nofail else ", and the boot waits for it: add nofail, or take it out"
+        builder.notes.append(f"{file} line {entry.number} still {does} at boot{wait}")
 
 
 def _require_not_booted_from(

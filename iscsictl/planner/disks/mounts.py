@@ -1,5 +1,6 @@
 """Plan mounts, unmounts and the fstab lines of single filesystems."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
@@ -14,12 +15,22 @@ from iscsictl.model.values import is_directory
 from iscsictl.planner.builder import PlanBuilder, add_login_service, build_plan
 from iscsictl.planner.disks.new_filesystem import add_exclusive_step
 from iscsictl.planner.safety.mount_points import exposure
+from iscsictl.planner.safety.named_entries import (
+    names_of_block,
+    names_of_disk,
+    names_of_partition,
+)
 from iscsictl.planner.safety.overwrite import (
     ConsentRequiredError,
     one_of_a_kind,
     require_not_overmounted,
 )
-from iscsictl.planner.selection.disks import DiskInventory, DiskSelection, disk_id
+from iscsictl.planner.selection.disks import (
+    DiskInventory,
+    DiskSelection,
+    disk_id,
+    part_number,
+)
 
 NOT_MOUNTABLE = frozenset({"swap", "LVM2_member", "crypto_LUKS", "linux_raid_member", "zfs_member"})
 # For mount(8) and systemd, which read fstab; no filesystem takes them as options.
@@ -75,7 +86,7 @@ def directory_of(inventory: DiskInventory, spec: MountSpec) -> str:
     if spec.directory is not None:
         return spec.directory
     block = filesystem(inventory.one)
-    lines = [x for x in inventory.fstab.by_uuid(block.uuid or "") if not x.is_claim]
+    lines = [x for x in _lines_for(inventory, block) if not x.is_claim]
     places = {x.mount_point for x in lines if x.mount_point is not None}
     if len(places) != 1:
         why = "no line of /etc/fstab is for it" if not places else "fstab has several places for it"
@@ -84,6 +95,34 @@ def directory_of(inventory: DiskInventory, spec: MountSpec) -> str:
             hint=f"give the directory: iscsictl mount {shell_form(block.device)} DIR",
         )
     return places.pop() or ""
+
+
+def _lines_for(inventory: DiskInventory, block: Block) -> tuple[FstabLine, ...]:
+    """Return the lines of fstab for a filesystem: by UUID, and those of an admin by any name.
+
+    A line whose mount point another device has now is for a copy of it.
+    """
+    disk = inventory.one.disk
+    number = part_number(disk, block) if block.kind == "part" else None
+    if block is disk.block:
+        names = names_of_disk(inventory, disk)
+    elif number is not None:
+        names = names_of_partition(inventory, disk, number, block)
+    else:
+        names = names_of_block(block)
+    places = {mount.path for mount in block.mounts}
+    by_uuid = inventory.fstab.by_uuid(block.uuid or "")
+
+    def is_for_block(line: FstabLine) -> bool:
+        if line in by_uuid:
+            return True
+        now = inventory.mounted.get(line.mount_point or "")
+        elsewhere = now is not None and now.source.startswith("/dev/")
+        if line.is_ours or (elsewhere and line.mount_point not in places):
+            return False
+        return names.include(inventory, line.spec or "")
+
+    return tuple(line for line in inventory.fstab.entries if is_for_block(line))
 
 
 def plan_mount(inventory: DiskInventory, spec: MountSpec) -> Plan:
@@ -104,7 +143,7 @@ def _add_mount_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
     held = [h for h in inventory.holds if h.covers_mount(path)]
     for hold in held:
         builder.add(actions.DropHold(hold), path, "it is wanted again")
-    lines = [x for x in inventory.fstab.by_uuid(uuid) if not x.is_claim]
+    lines = [x for x in _lines_for(inventory, block) if not x.is_claim]
     line = next((x for x in lines if _is_same_path(x.mount_point, path)), None)
     options = spec.options if spec.options is not None else _mount_options_of(line)
     mount = actions.Mount(device, uuid, path, fs, options)
@@ -120,7 +159,7 @@ def _add_mount_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
             f"{block.device} is mounted on {block.mounts[0].path}",
             hint=f"unmount it there first: iscsictl umount {shell_form(block.mounts[0].path)}",
         )
-    _require_free_directory(inventory, path, uuid, over_nonempty=spec.over_nonempty)
+    _require_free_directory(inventory, path, lines, over_nonempty=spec.over_nonempty)
     _note_exposure(builder, inventory, path)
     # `found` raises where the probe failed: what could not be read is not clean.
     seen = None if isinstance(inventory.content, NotObserved) else inventory.found.filesystem
@@ -164,10 +203,10 @@ def _require_same_disk(inventory: DiskInventory, lines: list[FstabLine], uuid: s
 
 
 def _require_free_directory(
-    inventory: DiskInventory, path: str, uuid: str, *, over_nonempty: bool
+    inventory: DiskInventory, path: str, own: Collection[FstabLine], *, over_nonempty: bool
 ) -> None:
     place = _mount_point_state(inventory)
-    _require_no_other_line(inventory.fstab, path, uuid)
+    _require_no_other_line(inventory.fstab, path, own)
     if place.mounted is not None:
         raise InUseError(
             f"{path} is already the mount point of {place.source}",
@@ -188,9 +227,9 @@ def _note_exposure(builder: PlanBuilder, inventory: DiskInventory, path: str) ->
         builder.notes.append(note)
 
 
-def _require_no_other_line(fstab: Fstab, path: str, uuid: str) -> None:
+def _require_no_other_line(fstab: Fstab, path: str, own: Collection[FstabLine]) -> None:
     for line in fstab.by_dir(path):
-        if (line.uuid or "").lower() != uuid.lower() and not line.is_claim:
+        if line not in own and not line.is_claim:
             raise RefusedError(
                 f"/etc/fstab line {line.number} mounts something else on {path}",
                 hint="use another directory, or take that line out first",
@@ -287,7 +326,7 @@ def _add_fstab_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
     if path is not None and fs in NOT_MOUNTABLE:
         raise RefusedError(f"{block.device} carries {fs}, which is not mounted")
     one_of_a_kind(uuid, inventory.one.disk, inventory.index.disks_with_uuid(uuid))
-    lines = inventory.fstab.by_uuid(uuid)
+    lines = _lines_for(inventory, block)
     options = spec.options or ()
     exclusive = any(line.exclusive for line in lines)
     write = actions.WriteFstab(device, uuid, path, fs, options, spec.boot, exclusive)
@@ -315,7 +354,7 @@ def _add_fstab_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
     # systemd 252 forget that the service runs.
     add_login_service(builder, inventory.host, boot=spec.boot)
     if path is not None:
-        _require_no_other_line(inventory.fstab, path, uuid)
+        _require_no_other_line(inventory.fstab, path, lines)
         place = _mount_point_state(inventory)
         if place.exists and not place.directory:
             raise RefusedError(f"{path} is not a directory", hint="choose another mount point")

@@ -91,6 +91,13 @@ def names_of_partition(
     )  # fmt: skip
 
 
+def names_of_block(block: Block) -> DeviceNames:
+    """Return the names of what stands on a disk and is no partition: a volume, an array."""
+    inside = tuple(blocks(block))
+    nodes = frozenset(one.device for one in inside)
+    return DeviceNames(None, nodes, frozenset(_tags_of(inside)))
+
+
 def _tags_of(found: Iterable[Block]) -> Iterator[tuple[str, str]]:
     for block in found:
         if block.uuid:
