@@ -36,6 +36,7 @@ from tests.unit.disk_facts import (
     disk_inventory,
     note,
     our_line,
+    part,
     session,
     unchanged,
     verbs,
@@ -295,6 +296,28 @@ def test_only_entries_written_by_iscsictl_are_taken_out() -> None:
     gone = plan_fstab_rm(disk_inventory(), "/srv")
     assert gone.refusal is None
     assert not gone.steps
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"UUID={UUID}", f"/dev/disk/by-uuid/{UUID}", "/dev/sda1", "/dev/sda", BY_ID, "LABEL=mail"],
+)
+def test_the_entry_to_take_out_is_found_by_any_name_of_its_device(name: str) -> None:
+    disk = a_disk(part(1, "ext4", UUID), part(2, "xfs", NEW))
+    links = {BY_ID: "/dev/sda", "LABEL=mail": "/dev/sda1"}
+    inventory = disk_inventory(disk, lines=[our_line()], device_links=links)
+    assert verbs(plan_fstab_rm(inventory, name)) == ["unfstab"]
+    for other in ("/dev/sda2", f"UUID={NEW}", "/dev/sdb"):
+        left = plan_fstab_rm(inventory, other)
+        assert left.refusal is None
+        assert left.notes == (f"no line of /etc/fstab is for {other}",)
+
+
+def test_an_admin_s_own_line_is_named_by_what_stands_in_it_too() -> None:
+    foreign = b"LABEL=gone /srv ext4 defaults 0 0\n"
+    refused = plan_fstab_rm(disk_inventory(lines=[foreign]), "LABEL=gone").refusal
+    assert isinstance(refused, RefusedError)
+    assert "line 1 for LABEL=gone was not written by iscsictl" in refused.text
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def add(
 
 
 @fstab.command("rm")
-@click.argument("name", metavar="DIR|UUID")
+@click.argument("name", metavar="DIR|UUID|DEVICE")
 @changing
 @common
 def rm(settings: Settings, name: str) -> int:
@@ -94,4 +94,4 @@ def rm(settings: Settings, name: str) -> int:
     def make_plan(found: DiskInventory) -> Plan:
         return plan_fstab_rm(found, named(name))
 
-    return run_task(settings, lines_task(make_plan))
+    return run_task(settings, lines_task(named(name), make_plan))

@@ -8,6 +8,7 @@ from iscsictl.errors import IscsictlError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
 from iscsictl.observers.disks import DiskQuery, base, observe
+from iscsictl.observers.entries import observe_entries
 from iscsictl.planner.selection.disks import (
     DiskFacts,
     DiskInventory,
@@ -33,14 +34,15 @@ def task(
     )
 
 
-def lines_task(make_plan: Callable[[DiskInventory], Plan]) -> Task:
-    """Return a task that is about lines of fstab, whatever disks there are.
+def lines_task(name: str, make_plan: Callable[[DiskInventory], Plan]) -> Task:
+    """Return a task that is about the lines of fstab that `name` means, whatever disks there are.
 
     No disk is chosen or read, so it works while the array is away.
     """
 
     def observe_base(context: Context, before: Inventory | None) -> Inventory:
-        return replace(base(context), facts=DiskFacts(again=before is not None))
+        seen = observe_entries(base(context), name, context.root)
+        return replace(seen, facts=DiskFacts(again=before is not None))
 
     return Task(observe_base, _plan_with_disk_facts(make_plan))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
 from iscsictl.model import actions
-from iscsictl.model.fstab import Fstab, FstabLine, plain
+from iscsictl.model.fstab import Fstab, FstabLine, plain, tag_of_spec
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Inventory, Known, MountPointState, NotObserved, ReadFailed
 from iscsictl.model.listing import Block, blocks
@@ -31,6 +31,7 @@ from iscsictl.planner.selection.disks import (
     disk_id,
     part_number,
 )
+from iscsictl.planner.selection.luns import has_name
 
 NOT_MOUNTABLE = frozenset({"swap", "LVM2_member", "crypto_LUKS", "linux_raid_member", "zfs_member"})
 # For mount(8) and systemd, which read fstab; no filesystem takes them as options.
@@ -381,15 +382,16 @@ def _options_from_user(line: FstabLine) -> set[str]:
 
 
 def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
-    """Plan to remove the entries that iscsictl wrote for a directory or UUID; refuse others.
+    """Plan to remove the entries that iscsictl wrote for a directory, UUID or device.
+
+    Those of others are refused. Of a device the lines for all that stands on it are meant.
 
     What is mounted stays so. Drop-ins by which units wait for the mount point go first. Where there
     is no such line, a note says so.
     """
 
     def add_steps(builder: PlanBuilder) -> None:
-        fstab = inventory.fstab
-        lines = fstab.by_dir(plain(name)) if name.startswith("/") else fstab.by_uuid(name)
+        lines = _lines_named(inventory, name)
         foreign = [line for line in lines if not line.is_ours]
         if foreign:
             raise RefusedError(
@@ -412,3 +414,24 @@ def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
                 )
 
     return build_plan(add_steps)
+
+
+def _lines_named(inventory: DiskInventory, name: str) -> tuple[FstabLine, ...]:
+    """Return the lines for a mount point, a UUID, or a device by any name of it."""
+    fstab = inventory.fstab
+    if is_directory(name):
+        return fstab.by_dir(name)
+    tag, value = tag_of_spec(name)
+    if tag == "UUID":
+        return fstab.by_uuid(value)
+    uuids = {
+        inside.uuid: None
+        for disk in inventory.disks
+        for block in blocks(disk.block)
+        if has_name(inventory, block, name)
+        for inside in blocks(block)
+        if inside.uuid is not None
+    }
+    found = [line for uuid in (*uuids, name) for line in fstab.by_uuid(uuid)]
+    found += [line for line in fstab.entries if line.spec == name]
+    return tuple(dict.fromkeys(found))
