@@ -17,6 +17,7 @@ from iscsictl.model.inventory import (
 )
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Status
+from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.iscsi.records import (
     plan_discovery_account,
@@ -84,6 +85,19 @@ def test_forget_refuses_a_record_in_use_and_removes_a_corrupt_one() -> None:
     world = Inventory(records=(record(), corrupt), sessions=(session(),))
     plan = plan_forget(world, RecordSelector(A))
     assert list(statuses(plan).values()) == [Status.REFUSED, Status.PLANNED]
+
+
+@pytest.mark.parametrize("part", ["", "-part1"])
+def test_forget_tells_of_an_admin_s_own_line_that_names_the_target(part: str) -> None:
+    link = f"/dev/disk/by-path/ip-192.0.2.5:3260-iscsi-{A}-lun-0{part}"
+    lines = (
+        f"{link} /srv/a ext4 _netdev 0 0\n{link.replace(A, B)} /srv/b ext4 _netdev 0 0\n"
+        f"{link} /srv/c ext4 noauto 0 0\n"
+    )
+    inventory = Inventory((record(),), fstab=parse_fstab(lines.encode()))
+    assert plan_forget(inventory, RecordSelector(A)).notes == (
+        f"/etc/fstab still mounts /srv/a from {A} at boot",
+    )
 
 
 def test_forget_of_a_target_that_was_forgotten_is_unchanged() -> None:

@@ -12,6 +12,7 @@ from iscsictl.model.record import NodeRecord, discovery_values, startup_values
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder, add_login_service
 from iscsictl.planner.iscsi.settings import Changes, require_settings
+from iscsictl.planner.safety.storage_graph import target_of_link
 from iscsictl.planner.selection.records import (
     RecordSelector,
     corrupt_record_error,
@@ -156,7 +157,11 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
             plan.add(delete, name, "deletes the record", error=why)
     paths = {record.path for record in records}
     left = {r.target for r in inventory.records if r.path not in paths}
-    entries = group_by_keys(inventory.fstab.ours, lambda entry: (entry.target,))
+    # An admin's own line has the target in its name, if anywhere: its disk is away by now.
+    entries = group_by_keys(
+        inventory.fstab.entries,
+        lambda entry: (entry.target if entry.is_ours else target_of_link(entry.spec or ""),),
+    )
     for target in sorted({r.target for r in records} - left):
         places = [x.mount_point for x in entries.get(target, ()) if x.auto]
         if places:

@@ -173,6 +173,12 @@ def nodes_of(disks: Iterable[Disk]) -> frozenset[str]:
     )
 
 
+def target_of_link(spec: str) -> str | None:
+    """Return the target that a link in /dev/disk/by-path names, whether it is there or not."""
+    found = _BY_PATH.fullmatch(spec)
+    return None if found is None else found[1]
+
+
 def named_devices(fstab: Fstab, crypttab: Iterable[CrypttabEntry]) -> tuple[str, ...]:
     """Return what the entries of both files name as their devices, for udev's links.
 
@@ -252,9 +258,9 @@ class StorageGraph:
         known = known or facts.carriers.get(facts.links.get(spec, spec))
         if known:
             return known
-        by_path = _BY_PATH.fullmatch(spec)
-        if by_path is not None:
-            return frozenset({Carrier(spec, frozenset({by_path[1]}))})
+        target = target_of_link(spec)
+        if target is not None:
+            return frozenset({Carrier(spec, frozenset({target}))})
         volume = self._volumes.get(spec)
         if volume is not None and volume.name not in visited:
             return self._carriers_behind_device(volume.device, visited | {volume.name})
