@@ -140,6 +140,15 @@ _VAGUE: Final = frozenset({1, 3, 6, 7, 9, 14, 16, 22, 25, 26, 27, 29, 30, 31, 25
 _LONGEST: Final = 200
 
 
+#: ISCSI_ERR_INTERNAL. iscsid answers a logout with it while the login is still under way
+#: (usr/initiator.c: "in invalid state for logout. Try again later").
+_INTERNAL = 9
+_LOGIN_UNDER_WAY = (
+    "iscsid may still be logging in: run it again when it has given up, by default after two "
+    "minutes; what it says: journalctl -u iscsid"
+)
+
+
 def error_from_iscsiadm(code: int, stderr: str, doing: str) -> IscsictlError:
     """Make the error of a failed iscsiadm: one line that begins with `doing`, and the fix.
 
@@ -160,6 +169,8 @@ def error_from_iscsiadm(code: int, stderr: str, doing: str) -> IscsictlError:
         detail = f": {said}" if said and code in _VAGUE else ""
         text = f"{doing}: {cause.meaning}{detail} (iscsiadm {code})"
         hint = cause.fix
+        if code == _INTERNAL and doing.startswith("logging out"):
+            hint = _LOGIN_UNDER_WAY
     kind = _CLASSES.get(exit_for_iscsiadm(code, stderr), IscsictlError)
     return kind(text, hint=hint, tool_exit=code)
 

@@ -79,3 +79,12 @@ def test_what_is_clear_by_itself_stays(tmp_path: Path) -> None:
     kept(tmp_path, MUTUAL)
     assert met(tmp_path, 8).exit is Exit.UNREACHABLE
     assert "most likely" not in met(tmp_path, 24).text
+
+
+def test_a_logout_while_iscsid_still_logs_in_is_to_be_tried_again() -> None:
+    said = "iscsiadm: initiator reported error (9 - internal error)\n"
+    for err in (said, ""):
+        hint = error_from_iscsiadm(9, err, "logging out of iqn.x").hint or ""
+        assert "run it again" in hint
+        assert "logging in" in hint
+    assert "again" not in (error_from_iscsiadm(9, said, "logging in to iqn.x").hint or "")
