@@ -75,6 +75,13 @@ def test_a_list_that_tells_no_target_is_named_and_is_no_error(name: str) -> None
     assert json.loads(ls(name, "-J").stdout)["sessions"] is None
 
 
+def test_messages_are_handed_to_explain() -> None:
+    text = "iscsiadm: initiator reported error (8 - connection timed out)\n"
+    result = CliRunner().invoke(cli, ["ls", "--from", "-"], input=text)
+    assert result.exit_code == 1
+    assert "iscsictl explain -" in result.stderr
+
+
 def test_a_session_without_its_target_line_is_shown_in_every_form() -> None:
     for form in ([], ["-l"], ["--tree"], ["-o", "tsv"]):
         assert "192.0.2.6" in ls("target-line-cut-off", *form).stdout

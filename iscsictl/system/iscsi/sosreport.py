@@ -33,7 +33,7 @@ MAX_UNNAMED = 1 << 22
 HINT = "give a capture, '-' for stdin, or the directory of a support bundle"
 _EXPECTED = (
     "expected is output of 'iscsiadm -m session -P 3' (or -m node, -m discovery), of 'iscsi-ls', "
-    "'multipath -ll' or 'lsblk'"
+    "'multipath -ll' or 'lsblk'; messages and logs are for: iscsictl explain -"
 )
 # Names that sosreport gives to the outputs of commands, and the files of SUSE's supportconfig.
 _SESSION_OUTPUT = re.compile(r".*iscsi.*session.*|.*session.*iscsi.*|.*iscsi-ls.*|fs-iscsi\.txt")
@@ -135,7 +135,8 @@ def read_directory(path: Path) -> Listing:
         return require_readable(parse_bundle(others), str(place))
     raise NotFoundError(
         f"{path}: neither sys/class/iscsi_session nor sos_commands/iscsi/*session* is in it",
-        hint="give the directory that a sosreport was unpacked into",
+        hint="give the directory that a sosreport was unpacked into, or one of files with output "
+        "of 'iscsiadm -m session -P 3', 'multipath -ll' or 'lsblk'",
     )
 
 
