@@ -10,6 +10,7 @@ from iscsictl.output.text import human_duration
 from iscsictl.output.views.ls import LONG_COLUMNS
 from tests.bench.make_tree import make
 from tests.commands import Answer, call
+from tests.unit.fake_root import put
 
 KEYS = [column.key for column in LONG_COLUMNS]
 
@@ -49,11 +50,18 @@ def test_without_header_only_values_are_printed(machine: Path) -> None:
     assert table == [line.split() for line in ls(machine).out.splitlines()[1:]]
 
 
-def test_nothing_is_printed_on_stdout_where_there_is_no_session(tmp_path: Path) -> None:
+@pytest.fixture
+def empty_host(tmp_path: Path) -> Path:
+    """A host with open-iscsi on which nothing was configured yet."""
     (tmp_path / "sys").mkdir()
+    put(tmp_path, "usr/sbin/iscsiadm").chmod(0o755)
+    return tmp_path
+
+
+def test_nothing_is_printed_on_stdout_where_there_is_no_session(empty_host: Path) -> None:
     for words in ([], ["--no-header"], ["-o", "target"], ["-o", "tsv,target", "--no-header"]):
-        assert ls(tmp_path, *words).out == ""
-    assert ls(tmp_path).err == "iscsictl: there are no sessions\n"
+        assert ls(empty_host, *words).out == ""
+    assert ls(empty_host).err.startswith("iscsictl: there are no sessions\nhint: ")
 
 
 @pytest.mark.parametrize("wrong", ["targets", "target,nothing", "tsv,", "json,target", ""])
@@ -77,12 +85,14 @@ def test_columns_do_not_go_with_other_forms(machine: Path, form: str) -> None:
         ("ls", "sessions"), ("nodes ls", "node records"), ("disk ls", "disks"), ("hold", "holds"),
     ],
 )  # fmt: skip
-def test_every_empty_answer_is_said_in_one_style(words: str, what: str, tmp_path: Path) -> None:
-    (tmp_path / "sys").mkdir()
-    answer = call(words.split(), tmp_path, uid=0)
+def test_every_empty_answer_is_said_in_one_style(words: str, what: str, empty_host: Path) -> None:
+    answer = call(words.split(), empty_host, uid=0)
     assert answer.code == 0
-    assert answer.err == f"iscsictl: there are no {what}\n"
-    assert call([*words.split(), "-q"], tmp_path, uid=0).err == ""
+    first, *rest = answer.err.splitlines()
+    assert first == f"iscsictl: there are no {what}"
+    assert len(rest) <= 1
+    assert all(line.startswith("hint: ") for line in rest)
+    assert call([*words.split(), "-q"], empty_host, uid=0).err == ""
 
 
 @pytest.mark.parametrize(
