@@ -28,21 +28,24 @@ def join_wrapped_lines(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, 
     """Yield the lines with their numbers; a broken line has the number of its beginning."""
     listed = list(lines)
     width = _wrap_width([line for _, line in listed])
-    open_number, open_line = 0, None
-    for number, line in listed:
-        if open_line is not None:
-            joined = _join(open_line, line, width)
-            if joined is not None:
-                open_line = joined
-                continue
-            yield open_number, open_line
-            open_line = None
-        if _may_be_open(line) and _OPEN_END.search(line):
-            open_number, open_line = number, line
-        else:
-            yield number, line
-    if open_line is not None:
-        yield open_number, open_line
+    # Most lines of a long listing are none of these: they are handed on in slices.
+    open_ends = [
+        index
+        for index, (_, line) in enumerate(listed)
+        if _may_be_open(line) and _OPEN_END.search(line)
+    ]
+    first = 0
+    for index in open_ends:
+        if index < first:
+            continue  # it was joined to a line before it
+        yield from listed[first:index]
+        number, line = listed[index]
+        first = index + 1
+        while first < len(listed) and (joined := _join(line, listed[first][1], width)) is not None:
+            line = joined
+            first += 1
+        yield number, line
+    yield from listed[first:]
 
 
 def _may_be_open(line: str) -> bool:
