@@ -1,5 +1,6 @@
 """Which first fields of fstab name a disk now."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,23 @@ def test_what_is_nowhere_names_nothing(root: Path) -> None:
     missing = {"LABEL=none", "LABEL=../sdb1"}
     assert absent_specs([*specs, "LABEL=our data", "/dev/mapper/mpatha"], root) == missing
     assert absent_specs(specs, root / "dev") == frozenset(), "there is no udev"
+
+
+def test_a_path_on_a_filesystem_that_may_hang_is_not_looked_at(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """lstat(2) waits for a server that is away, and has an automount mount."""
+    asked: list[str] = []
+    real = os.path.realpath
+
+    def note(path: str | Path) -> str:
+        asked.append(str(path).removeprefix(str(root)))
+        return real(path)
+
+    monkeypatch.setattr(os.path, "realpath", note)
+    assert named_nodes(["/mnt/nas/image", "LABEL=our data"], ["/dev/sdb1"], root)
+    assert any(path.startswith("/dev/disk/by-label/") for path in asked)
+    assert "/mnt/nas/image" not in asked
 
 
 def test_what_a_link_leads_to_is_looked_up_below_the_root(tmp_path: Path) -> None:

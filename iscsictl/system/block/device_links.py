@@ -57,9 +57,16 @@ def named_nodes(specs: Iterable[str], devices: Iterable[str], root: Path) -> dic
     """Return which of the devices each of fstab's first fields (fstab(5)) names now, if any.
 
     Tags (LABEL=, PARTUUID=, ...) are looked up in /dev/disk, as libmount does; links are followed.
+    Only what is in /dev is looked at: elsewhere lstat(2) may wait for a server that is away, or
+    have an automount mount something.
     """
     nodes = {_resolve_links(device, root): device for device in devices}
-    found = ((spec, nodes.get(_resolve_links(_tag_link(spec), root))) for spec in specs)
+    links = ((spec, _tag_link(spec)) for spec in specs)
+    found = (
+        (spec, nodes.get(_resolve_links(link, root)))
+        for spec, link in links
+        if link.startswith("/dev/")
+    )
     return {spec: device for spec, device in found if device is not None}
 
 

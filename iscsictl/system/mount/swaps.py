@@ -33,6 +33,8 @@ def names_of_swap(root: Path) -> frozenset[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for area in swap_areas(root):
         found.add(("", area))
+        if not area.startswith("/dev/"):
+            continue  # a file has none, and may be on a filesystem that does not answer
         number = device_number(root, os.path.basename(os.path.realpath(area)))
         known = {} if number is None else device_properties(root, number)
         for tag, key in _TAGS.items():
