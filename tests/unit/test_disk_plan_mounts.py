@@ -313,6 +313,21 @@ def test_the_entry_to_take_out_is_found_by_any_name_of_its_device(name: str) -> 
         assert left.notes == (f"no line of /etc/fstab is for {other}",)
 
 
+def test_the_entry_of_a_disk_stays_when_a_snapshot_of_it_is_named() -> None:
+    original = a_disk(part(1, "ext4", UUID))
+    copy = Disk(
+        "naa.copy", (), Block("/dev/sdb", "disk", children=(Block("/dev/sdb1", "part",
+        fstype="ext4", uuid=UUID),)),
+    )  # fmt: skip
+    inventory = disk_inventory(original, disks=(original, copy), lines=[our_line()])
+    for name in ("/dev/sdb", "/dev/sdb1"):
+        left = plan_fstab_rm(inventory, name)
+        assert left.refusal is None
+        assert left.notes == (f"no line of /etc/fstab is for {name}",)
+    for name in ("/dev/sda1", UUID):
+        assert verbs(plan_fstab_rm(inventory, name)) == ["unfstab"]
+
+
 def test_an_admin_s_own_line_is_named_by_what_stands_in_it_too() -> None:
     foreign = b"LABEL=gone /srv ext4 defaults 0 0\n"
     refused = plan_fstab_rm(disk_inventory(lines=[foreign]), "LABEL=gone").refusal

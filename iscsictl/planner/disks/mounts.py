@@ -417,21 +417,26 @@ def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
 
 
 def _lines_named(inventory: DiskInventory, name: str) -> tuple[FstabLine, ...]:
-    """Return the lines for a mount point, a UUID, or a device by any name of it."""
+    """Return the lines for a mount point, a UUID, or a device by any name of it.
+
+    A snapshot has the UUID of its original: a line that is pinned to that disk is not for it.
+    """
     fstab = inventory.fstab
     if is_directory(name):
         return fstab.by_dir(name)
     tag, value = tag_of_spec(name)
     if tag == "UUID":
         return fstab.by_uuid(value)
-    uuids = {
-        inside.uuid: None
+    found = [
+        line
         for disk in inventory.disks
         for block in blocks(disk.block)
         if has_name(inventory, block, name)
         for inside in blocks(block)
         if inside.uuid is not None
-    }
-    found = [line for uuid in (*uuids, name) for line in fstab.by_uuid(uuid)]
+        for line in fstab.by_uuid(inside.uuid)
+        if line.wwid in {None, disk.wwid}
+    ]
+    found += fstab.by_uuid(name)
     found += [line for line in fstab.entries if line.spec == name]
     return tuple(dict.fromkeys(found))
