@@ -27,13 +27,13 @@ _REMARK = re.compile(r"\s+(?:#|//|<-|<=|--|\u2190|\(|;).*")
 def read_name(text: str) -> str | None:
     """Read an iSCSI name at the start of a text; None if there is none, or only a part of one.
 
-    A name that nothing follows, or iscsiadm's own `(non-flash)`, is kept to the last byte; only one
-    that ends in a colon was cut off. Where other words follow, one dot ends a sentence, and what
-    ends in more, or in a mark between two parts of a name, was cut off.
+    A name that iscsiadm's own `(non-flash)` follows is kept to the last byte. So is one that
+    nothing follows, but if it ends in a colon it was cut off. Where other words follow, one dot
+    ends a sentence, and what ends in more, or in a mark between two parts of a name, was cut off.
     """
     text = text.strip()
     if whole := _WHOLE.fullmatch(text):
-        is_cut_off = whole[1].endswith(":") or (whole[2] and not whole[3])
+        is_cut_off = not whole[3] and (whole[1].endswith(":") or whole[2])
         return None if is_cut_off else whole[1] + (whole[2] or "")
     typed = _TYPED.match(text)
     if typed is None or _CUT_OFF.search(typed[0] + text[typed.end() :][:1]):

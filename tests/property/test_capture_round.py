@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from iscsictl.model.listing import ChapNames, Host, Lun, Session, Timeouts
@@ -34,6 +34,11 @@ PARAMS = st.none() | st.dictionaries(
 )  # fmt: skip
 
 
+def is_surely_whole(name: str) -> bool:
+    """Tell whether a name that no word follows is not taken for one that was cut off."""
+    return not name.endswith(":")
+
+
 @st.composite
 def sessions(draw: st.DrawFn) -> Session:
     connection, state, internal = draw(STATES)
@@ -51,7 +56,7 @@ def sessions(draw: st.DrawFn) -> Session:
         "iscsiadm", draw(NAMES), sid=draw(st.integers(0, 99999)),
         transport=draw(st.sampled_from([None, "tcp", "iser"])),
         portal=draw(PORTALS), persistent_portal=draw(PORTALS),
-        iface=draw(WORD), initiator=draw(st.none() | NAMES),
+        iface=draw(WORD), initiator=draw(st.none() | NAMES.filter(is_surely_whole)),
         initiator_address=draw(st.sampled_from([None, "192.0.2.9", "2001:db8::1"])),
         status=session_status(state, connection, internal),
         connection_state=connection, session_state=state, internal_state=internal,
@@ -155,6 +160,7 @@ def body(one: Session, last_label: str) -> list[str]:
 def test_what_iscsiadm_printed_is_read_back(
     every: list[Session], suffix: str, last_label: str, change: str
 ) -> None:
+    assume(suffix or all(is_surely_whole(one.target) for one in every))
     if len(every) > 2:
         every[1] = every[1]._replace(
             target=every[0].target,
