@@ -14,6 +14,9 @@ TABLE_SIGNATURES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
 
 # What is on a disk once or twice can be looked at; ZFS alone leaves dozens of signatures.
 _FEW = 4
+# Bytes: a table begins in them, or has its protective MBR there. The last two are a magic number
+# that FAT and NTFS have too, and a Sun label counts them all in its checksum.
+_TABLE_SECTOR = 512
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,12 @@ def refuse_beside_table(device: str, found: Sequence[Signature]) -> None:
 def _command_for_leftover(device: str, found: Sequence[Signature]) -> str:
     """Return the command that removes these signatures alone, and what to know about it.
 
-    Nothing where a place is not known, or there are too many to look at (those of ZFS).
+    Nothing where a place is not known or in the sector of the table, or there are too many to look
+    at (those of ZFS).
     """
     places = [one.offset for one in found if one.offset is not None]
-    if len(places) < len(found) or len(places) > _FEW:
+    is_known = len(places) == len(found) and all(place >= _TABLE_SECTOR for place in places)
+    if not is_known or len(places) > _FEW:
         return ""
     words = [word for place in dict.fromkeys(places) for word in ("--offset", f"{place:#x}")]
     command = shell_form("wipefs", "--backup", *words, device)

@@ -82,8 +82,10 @@ def test_two_leftovers_are_one_command() -> None:
     [
         [Signature("zfs_member", 4096 * number) for number in range(40)],
         [Signature("btrfs", 0x10040), Signature("zfs_member")],
+        # What wipefs tells of FAT32 under a table of DOS, whose own magic number is at 0x1fe.
+        [Signature("vfat", place) for place in (0x52, 0x0, 0x1FE)],
     ],
-    ids=["many", "place-not-known"],
+    ids=["many", "place-not-known", "in-the-sector-of-the-table"],
 )
 def test_what_cannot_be_removed_at_known_places_is_only_to_be_looked_at(
     found: list[Signature],
