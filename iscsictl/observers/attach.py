@@ -108,7 +108,9 @@ def observe_lun(
     try:
         # What is not known of a disk without a map need not be waited for.
         wait = context.wait if choose_paths(inventory, spec).mapped and sessions else 0.0
-        known = context.coalesce("multipathd", lambda: multipath_conf.ask_daemon(facts, wait))
+        # Who waits may not take the answer of one who does not.
+        asked = ("multipathd", wait > 0)
+        known = context.coalesce(asked, lambda: multipath_conf.ask_daemon(facts, wait))
         inventory = replace(inventory, host=replace(host.host, multipath=known))
         choice = choose_paths(inventory, spec)
     except IscsictlError:

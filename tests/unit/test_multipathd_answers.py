@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from iscsictl.engine.runtime import open_context
 from iscsictl.errors import UnreachableError
+from iscsictl.model.inventory import NotObserved
 from iscsictl.model.multipath import MapSettings, MultipathFacts
+from iscsictl.observers import attach
+from iscsictl.planner.attach.multipath import PathChoice
 from iscsictl.system.block import multipath, multipath_conf
 from iscsictl.system.io.process import Result, ToolError
+from tests.unit.disk_facts import IQN, disk_inventory
 from tests.unit.fake_clock import FakeClock
 from tests.unit.fake_root import put
+from tests.worlds import spec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Sequence
     from pathlib import Path
 
 W = "36001405aaa"
@@ -164,3 +170,31 @@ def test_settings_that_multipathd_never_reads_are_an_error_at_the_deadline(
     # Where another file has the last word, there is nothing to wait for.
     put(tmp_path, "etc/multipath/conf.d/local.conf", CONFIGURED.replace("120", "5"))
     multipath_conf.reconfigure(5.0, MAIL, tmp_path, clock.sleep)
+
+
+def test_who_waits_for_a_busy_multipathd_takes_no_answer_of_who_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many volumes that are observed at once, one asks for all that ask for the same."""
+    shared: dict[Hashable, MultipathFacts] = {}
+
+    def ask_once(what: Hashable, read: Callable[[], MultipathFacts]) -> MultipathFacts:
+        return shared[what] if what in shared else shared.setdefault(what, read())
+
+    def ask_busy_daemon(facts: MultipathFacts, wait: float) -> MultipathFacts:
+        return replace(facts, answers=wait > 0)
+
+    context = open_context(1.0, tmp_path)
+    monkeypatch.setattr(context, "coalesce", ask_once)
+    monkeypatch.setattr(multipath_conf, "ask_daemon", ask_busy_daemon)
+    monkeypatch.setattr(attach, "_ask_array", lambda *_: (NotObserved(), {}))
+    monkeypatch.setattr(attach, "_probe_unmounted_disks", lambda *_: {})
+    monkeypatch.setattr(attach, "observe_unsettled", lambda *_, **__: {})
+    monkeypatch.setattr(attach, "is_being_mapped", lambda *_: True)
+    host, answers = replace(disk_inventory(), chosen=None), []
+    for mapped in (False, True):
+        choice = PathChoice((), mapped=mapped)
+        monkeypatch.setattr(attach, "choose_paths", lambda *_, choice=choice: choice)
+        seen = attach.observe_lun(context, spec(target=IQN, mount=None), host, None)
+        answers.append(seen.host.multipath.answers)
+    assert answers == [False, True]
