@@ -20,6 +20,7 @@ from iscsictl.system.block import multipath_conf, probe, resize, scsi_commands, 
 from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.context import Context
 from tests.unit.fake_clock import FakeClock
+from tests.unit.fake_root import put
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +122,33 @@ def test_no_path_joins_that_leads_to_another_disk_by_now(
     assert "/dev/sdb" in raised.value.text
     assert isinstance(raised.value, UnreachableError if other is None else RefusedError)
     assert added == []
+
+
+@pytest.mark.fault("F66")
+@pytest.mark.parametrize("joins", [False, True])
+@pytest.mark.parametrize("state", ["blocked", "transport-offline"])
+def test_a_path_that_takes_no_commands_is_sent_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joins: bool, state: str
+) -> None:
+    """A command to a blocked path waits for its session, for as long as replacement_timeout."""
+    daemon = Multipathd(had_map=joins)
+    put(tmp_path, "sys/class/block/sda/device/state", "running\n")
+    put(tmp_path, "sys/class/block/sdb/device/state", f"{state}\n")
+    monkeypatch.setattr(handlers, "read_listing", daemon.listing)
+    monkeypatch.setattr(handlers, "_has_map", lambda device, _: device in daemon.mapped)
+    monkeypatch.setattr(handlers, "run", lambda *_, **__: None)
+    monkeypatch.setattr(multipath_conf, "add_path", daemon.mapped.add)
+    # A path that is not named here cannot be opened.
+    answer(monkeypatch, {"/dev/sda": W})
+    context = Context(root=tmp_path, wait=0.0, waiter=Waiter())
+    make = actions.MakeMap(DISK, SPELLED, joins=joins)
+    if not joins:
+        execute_action(make, context)
+        assert daemon.mapped == {"/dev/sda", "/dev/sdb"}
+        return
+    with pytest.raises(UnreachableError, match=f"/dev/sdb .*{state}"):
+        execute_action(make, context)
+    assert daemon.mapped == {"/dev/sda"}
 
 
 @pytest.mark.fault("F96")

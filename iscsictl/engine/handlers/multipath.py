@@ -10,10 +10,12 @@ from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
 from iscsictl.engine.handlers.services import start_service
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
 from iscsictl.model.multipath import MapSettings
 from iscsictl.model.plan import Action
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import block_tree, disk_guards, multipath_conf, probe
+from iscsictl.system.block.disk_states import disk_states
 from iscsictl.system.context import Context
 from iscsictl.system.io.process import run
 from iscsictl.system.iscsi.sessions import read_listing
@@ -70,8 +72,8 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
     for path in new:
         # A path that does not answer may have been there before, and is no reason to make no map.
         silence = nullcontext() if action.joins else suppress(UnreachableError)
-        with silence, probe.opened(path, exclusive=False) as fd:
-            disk_guards.require_same_disk(fd, replace(action.disk, device=path))
+        with silence:
+            _require_path_of_disk(action.disk, path, context.root)
 
     def have_maps() -> bool | None:
         nonlocal asked
@@ -96,6 +98,22 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
     for path in new:
         _trigger_udev_event(path)
     return StepResult()
+
+
+def _require_path_of_disk(disk: DiskId, path: str, root: Path) -> None:
+    """Raise RefusedError where a path leads to another disk, UnreachableError where it is silent.
+
+    A blocked path is sent no command: that would wait until its session is back or given up, which
+    no timeout of the command and no signal ends.
+    """
+    states = disk_states(Path(path).name, root)
+    if states and "running" not in states:
+        raise UnreachableError(
+            f"{path} does not answer: its state is {', '.join(states)}",
+            hint="bring the path back, or log out of its portal, then run this again",
+        )
+    with probe.opened(path, exclusive=False) as fd:
+        disk_guards.require_same_disk(fd, replace(disk, device=path))
 
 
 def _paths_of(action: actions.MakeMap, context: Context) -> list[str]:
