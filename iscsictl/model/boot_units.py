@@ -18,10 +18,15 @@ _TARGETS: Final = (
     "suspend-then-hibernate", "swap", "sysinit", "system-update(?:-pre)?", "time-set",
     "time-sync", "timers", "umount", "veritysetup(?:-pre)?",
 )  # fmt: skip
+# Parts of systemd that keep their data in a mount that an admin gives them, as others do.
+_APPLICATIONS: Final = (
+    "nspawn@|vmspawn@|machined|importd|portabled|journal-(?:remote|upload|gatewayd)"
+)
 # Services and others that start before a mount can, or that the mount itself waits for.
 _OTHERS: Final = (
     r"-\.(?:mount|slice)", r"init\.scope", r"(?:system|user)\.slice", r"usr\.mount",
-    r"dbus(?:-broker)?\.(?:service|socket)", r"systemd-.*\.(?:service|socket)",
+    r"dbus(?:-broker)?\.(?:service|socket)",
+    rf"systemd-(?!{_APPLICATIONS}).*\.(?:service|socket)",
     r"(?:open-)?iscsi\.service", r"iscsid\.(?:service|socket)", r"multipathd\.(?:service|socket)",
 )  # fmt: skip
 _OF_BOOT: Final = re.compile(rf"(?:{'|'.join(_TARGETS)})\.target|{'|'.join(_OTHERS)}")
