@@ -19,6 +19,7 @@ _FIRST_RELEASES = re.compile(
 )
 _RECORD_OF_FIRST_RELEASES = re.compile(r"\[[0-9a-f]{6}\]\s")
 _MAY_BE = re.compile(r":(?:\s|\\t){0,3}\[\d|^\[\d")  # most lines of a long log are none
+_NAME_TYPES = ("iqn.", "eui.", "naa.")  # RFC 7143, section 4.2.7.1
 _SPELLED_BLANK = re.compile(r"\\+[nrt]")
 _AFTER_NAME = re.compile(r"\s*(?:$|[\"'`,;:()\]{}|<\\*.#\u2018-\u201f]|//|-->|\w+: \[)")
 
@@ -44,12 +45,14 @@ def find_flat_sessions(line: str, number: int, warnings: list[Note]) -> Iterator
         if name is None:
             warnings.append(Note("a session is left out: its target's name is not whole", number))
             continue
-        if not _AFTER_NAME.match(text[len(name) :]):
-            warnings.append(Note("the words behind the target's name are left out", number))
         transport = one.groupdict().get("transport")
         portal = read_printed_portal(one["portal"])
         if portal is None and "empty>" not in one["portal"]:
+            if not name.lower().startswith(_NAME_TYPES):
+                continue  # such as the kernel's "pcpu-alloc: [0] 0 1"
             warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
+        if not _AFTER_NAME.match(text[len(name) :]):
+            warnings.append(Note("the words behind the target's name are left out", number))
         yield Session(
             "iscsiadm",
             name,

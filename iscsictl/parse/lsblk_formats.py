@@ -96,6 +96,7 @@ def _cell(value: object) -> str:
 def row_of_pairs(line: str) -> LsblkRow | None:
     """Return the row of one line of KEY="value", None if it is none or has no NAME.
 
+    None too for a NAME alone, which many other files have, such as os-release(5).
     Where it stands in the tree is not told, unless PKNAME is among the keys.
     """
     if _PAIRS.fullmatch(line) is None:
@@ -105,9 +106,9 @@ def row_of_pairs(line: str) -> LsblkRow | None:
         for key, value in _PAIR.findall(line)
     }
     name = cells.pop("NAME", None) or cells.get("KNAME")
-    if not name:
-        return None
     titles = frozenset(cells)
+    if not name or not titles:
+        return None
     row = LsblkRow(
         name.removeprefix("/dev/").removeprefix("mapper/"),
         0,

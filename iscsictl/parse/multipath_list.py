@@ -14,8 +14,9 @@ _MAP = re.compile(
     rf"{_ACTION}(?!\d+[:-]\w)(?:(?P<name>[\w.:-]+) \((?P<wwid>[\w.:+-](?:[\w.:+ -]*[\w.:+-])?)\)"
     r"|(?P<bare>[\w.:-]{8,}|[0-8]\w+ [\w.:+ -]*?[\w.:+-]))"
     r"(?:\s+(?P<device>dm-\d+|undef|n/a|-)(?:\s+(?P<vendor>[^,\[\\]*),(?P<model>[^\[\\]*?)|\s+\w+)?)?"
-    r"\s*(?P<rest>\[size=.*|size=.*)?"
+    r"\s*(?:(?:\s|(?=\[))(?P<rest>\[?size=.*))?"
 )
+_HEXADECIMAL_ID = re.compile(r"[0-9a-f]{17,33}")
 _SIZE = re.compile(r"\[?size=([\d.]+) ?([KMGTPE]?)i?B?\b")
 _READ_ONLY = re.compile(r"\bwp=(ro|rw)\b|\[(ro|rw)\]")
 _GROUP = re.compile(r"[\s|`+\\_-]*(?:policy='|\w[\w-]*(?: \d+)? ?\[(?:prio|active|enabled))")
@@ -58,9 +59,11 @@ class MultipathReader:
         if found is None:
             return False
         wwid = found["wwid"] or found["bare"]
-        is_told = found["device"] is not None or found["rest"]
-        if not is_told and not (found["name"] and re.fullmatch(r"[0-9a-f]{17,33}", wwid)):
-            return False
+        if (found["device"] or "-")[:3] != "dm-":
+            # Any word may stand before a dash or a size: two things must speak for a map.
+            signs = (*found.group("name", "vendor", "rest"), _HEXADECIMAL_ID.fullmatch(wwid))
+            if sum(map(bool, signs)) < 2:
+                return False
         self.close()
         # device-mapper writes a blank of a name as \x20
         name = (found["name"] or wwid).replace(" ", r"\x20")

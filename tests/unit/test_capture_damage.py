@@ -245,3 +245,17 @@ def test_a_disk_that_an_old_kernel_logged_is_no_lun_of_a_session() -> None:
 )  # fmt: skip
 def test_devices_stand_on_each_other_in_any_number(text: str) -> None:
     assert listing_json(parse_capture(text))
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize(
+    "line",
+    ["--block-size=SIZE", "read-ahead-buffer-size=4096", "scratch-disk size=64k", "journal.99 -",
+     "block-device-of-the-array - iqn.2001-04.com.example:a", "Copyright: n/a",
+     'NAME="GNU/Linux"', "[    0.038305] pcpu-alloc: [0] 0 1"],
+)  # fmt: skip
+def test_words_that_only_look_like_a_session_a_map_or_a_device_are_none(line: str) -> None:
+    listing = parse_capture(f"{line}\n")
+    assert not listing.sessions
+    assert listing.capture is not None
+    assert listing.capture.disks is None
