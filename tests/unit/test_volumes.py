@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ from tests.unit.volumes_host import A, Host
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from iscsictl.model.inventory import Inventory
+    from iscsictl.system.context import Context
 
 
 @pytest.fixture
@@ -174,6 +178,20 @@ def test_after_an_interrupt_all_stays_and_the_verdict_is_the_signal(
     assert error.exit is Exit.TERMINATED
     signals._asked.clear()
     assert summarize_reports(run(host, tmp_path, *volumes)) is None
+
+
+def test_what_is_observed_during_a_signal_rolls_nothing_back(host: Host, tmp_path: Path) -> None:
+    """An observer may have taken the end of a program that the signal stopped for an answer."""
+    refused = host.volume("v", "t", refuse=True)
+
+    def observe(_: Context, found: Inventory, __: Inventory | None) -> Inventory:
+        if ("session", "t") in host.there:
+            signals._asked.append(2)
+        return found
+
+    reports = run(host, tmp_path, replace(refused, observe=observe))
+    assert isinstance(reports["v"].error, InterruptError)
+    assert ("session", "t") in host.there
 
 
 def test_a_login_that_was_interrupted_is_said_to_be_with_iscsid(host: Host, tmp_path: Path) -> None:
