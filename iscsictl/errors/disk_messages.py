@@ -36,9 +36,10 @@ DISKS: Final = (
             "the array maps another LUN under the same number, or its firmware was updated",
             "`iscsictl doctor` compares the disks; do that before a mounted disk is used further",
             Exit.ERROR),
-    # Some kernels write "from 0 to ..." of every disk that arrives.
-    Message(r"capacity data has changed|detected capacity change from (?!0 )", "message", None,
-            "the size of a LUN changed", "it was enlarged, or shrunk, on the array",
+    # Some kernels write "from 0 to ..." of every disk that arrives; loop devices do so often.
+    Message(r"capacity data has changed|(?:sd[a-z]+|dm-\d+): detected capacity change from (?!0 )",
+            "message", None, "the size of a LUN changed",
+            "it was enlarged, or shrunk, on the array",
             "`iscsictl rescan`, then `iscsictl disk grow` if it was enlarged", Exit.ERROR),
     Message(r"rejecting i/o to (?:offline|dead) device|device offlined", "message", None,
             "the kernel gave up on a disk and fails every access to it",

@@ -91,7 +91,8 @@ def test_sense_data_tell_more_than_that_the_lun_answered() -> None:
 @pytest.mark.fault("F109")
 @pytest.mark.parametrize(
     "line",
-    ["sdb: detected capacity change from 0 to 1073741824", "EXT4-fs (sdb1): recovery complete",
+    ["sdb: detected capacity change from 0 to 1073741824",
+     "loop0: detected capacity change from 204800 to 307500", "EXT4-fs (sdb1): recovery complete",
      "iscsid.service: Main process exited, code=exited, status=0/SUCCESS",
      "sd 2:0:0:1: [sdb] Write Protect is off", "XFS (sdb1): Ending recovery (logdev: internal)"],
 )  # fmt: skip
