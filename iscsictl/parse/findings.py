@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from iscsictl.errors import IscsictlError
+from iscsictl.errors import UsageError
 from iscsictl.model.finding import Finding, Level
 
 SCHEMA: Final = "iscsictl.doctor/"
@@ -13,7 +13,7 @@ SCHEMA: Final = "iscsictl.doctor/"
 def parse_findings(data: bytes, source: str) -> tuple[Finding, ...]:
     """Return the findings of a document `iscsictl.doctor/1`; keys that are not known are ignored.
 
-    None of them has a repair: that is for the host on which they were found. Raises IscsictlError
+    None of them has a repair: that is for the host on which they were found. Raises UsageError
     for anything else; `source` names it in the message.
     """
     try:
@@ -42,8 +42,8 @@ def _text_or_none(value: str | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _unreadable_error(source: str) -> IscsictlError:
-    return IscsictlError(
+def _unreadable_error(source: str) -> UsageError:
+    return UsageError(
         f"{source}: there are no findings of iscsictl doctor in it",
         hint="give an archive that iscsictl report wrote, or the output of iscsictl doctor -J; "
         "output of other programs is for: iscsictl ls --from",

@@ -53,7 +53,7 @@ def test_what_doctor_prints_as_json_is_read_from_a_pipe(tmp_path: Path) -> None:
     assert (again.exit_code, again.stderr) == (Exit.ERROR, "")
     assert json.loads(again.stdout) == json.loads(doctor_view.as_json(FOUND))
     other = pipe("tcp: [1] 192.0.2.5:3260,1 iqn.2001-04.com.example:a\n")
-    assert other.exit_code == Exit.ERROR
+    assert other.exit_code == Exit.USAGE
     assert "standard input: there are no findings" in other.stderr
     assert "iscsictl ls --from" in other.stderr
 
@@ -118,7 +118,7 @@ def test_anything_else_is_an_error_that_says_what_to_give(tmp_path: Path, data: 
     file = tmp_path / "doctor.json"
     file.write_bytes(data)
     answer = read(file)
-    assert answer.code == Exit.ERROR
+    assert answer.code == Exit.USAGE
     first, hint = answer.err.splitlines()
     assert first == f"iscsictl: {file}: there are no findings of iscsictl doctor in it"
     assert hint.startswith("hint: give an archive that iscsictl report wrote")
@@ -131,5 +131,5 @@ def test_no_file_and_a_damaged_archive_are_named(tmp_path: Path) -> None:
     whole = archive.read_bytes()
     archive.write_bytes(whole[: len(whole) // 2])
     damaged = read(archive)
-    assert damaged.code == Exit.ERROR
+    assert damaged.code == Exit.USAGE
     assert str(archive) in damaged.err

@@ -78,7 +78,7 @@ def test_a_list_that_tells_no_target_is_named_and_is_no_error(name: str) -> None
 def test_messages_are_handed_to_explain() -> None:
     text = "iscsiadm: initiator reported error (8 - connection timed out)\n"
     result = CliRunner().invoke(cli, ["ls", "--from", "-"], input=text)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "iscsictl explain -" in result.stderr
 
 

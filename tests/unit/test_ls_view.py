@@ -272,7 +272,7 @@ def test_a_capture_on_stdin_is_read_and_what_is_not_one_is_named_by_line(tmp_pat
     none = run(tmp_path, "--from", "-", text="hello\niscsiadm: No active sessions.\n")
     assert (none.returncode, none.stdout) == (0, "")
     nothing = run(tmp_path, "--from", "-", text="hello\nworld\n")
-    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert (nothing.returncode, nothing.stdout) == (2, "")
     assert "stdin:1" in nothing.stderr
     assert run(tmp_path, "--from", str(tmp_path / "none")).returncode == 2
 
@@ -282,7 +282,7 @@ def test_a_capture_on_stdin_is_read_and_what_is_not_one_is_named_by_line(tmp_pat
     [("x" * 300, 2, "file name too long"), ("loop", 2, "symbolic links"),
      ("empty", 3, "sos_commands"), ("pipe", 6, "nobody wrote to the pipe for 0.2 s"),
      ("/proc/self/mem", 2, "error"),
-     ("noise", 1, "noise:1: nothing in it"), ("none", 2, "no such file or directory"),
+     ("noise", 2, "noise:1: nothing in it"), ("none", 2, "no such file or directory"),
      ("noise/x", 2, "not a directory")],
 )  # fmt: skip
 def test_what_cannot_be_a_capture_is_one_line_and_a_hint(

@@ -1,5 +1,6 @@
 """The archive that `report` writes: made in memory, and read for `ls --from`, `doctor --from`."""
 
+import gzip
 import io
 import os
 import tarfile
@@ -7,7 +8,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from iscsictl.errors import IscsictlError
+from iscsictl.errors import IscsictlError, UsageError
 from iscsictl.system.iscsi.report_files import Entry
 
 #: The one directory in the archive; `ls --from` knows it by this.
@@ -43,7 +44,8 @@ def unpack_archive(path: Path, place: Path) -> Path:
     """Unpack a report below an empty directory, and return the report's own directory.
 
     Only files and relative links within it are made, whoever wrote the archive. Raises
-    IscsictlError for an archive that is none of ours, or damaged.
+    UsageError for an archive that is none of ours, or damaged, and IscsictlError where there is
+    no room for it.
     """
     total = 0
     try:
@@ -51,20 +53,22 @@ def unpack_archive(path: Path, place: Path) -> Path:
             for member in archive:
                 target = os.path.normpath(place / member.name)
                 if not target.startswith(f"{place}/{PREFIX}/"):
-                    raise IscsictlError(
+                    raise UsageError(
                         f"{path}: {member.name!r} is not below {PREFIX}/",
                         hint="of another archive, such as a sosreport, give the directory that it "
                         "was unpacked to",
                     )
                 total += member.size
                 if total > MAX_UNPACKED:
-                    raise IscsictlError(f"{path}: it has more than {MAX_UNPACKED >> 20} MiB")
+                    raise UsageError(f"{path}: it has more than {MAX_UNPACKED >> 20} MiB")
                 # A link that was made before must not lead the next file out of the directory.
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 if not os.path.realpath(os.path.dirname(target)).startswith(f"{place}/{PREFIX}"):
-                    raise IscsictlError(f"{path}: {member.name!r} leads out of the archive")
+                    raise UsageError(f"{path}: {member.name!r} leads out of the archive")
                 _extract_member(archive, member, target, place)
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UsageError(f"{path}: it cannot be unpacked: {error}") from None
+    except OSError as error:  # such as no space: that is not the fault of the archive
         raise IscsictlError(f"{path}: it cannot be unpacked: {error}") from None
     return place / PREFIX
 
@@ -72,7 +76,7 @@ def unpack_archive(path: Path, place: Path) -> Path:
 def read_report_entry(path: Path, name: str) -> bytes | None:
     """Return one file of a report: an archive, or the directory that it was unpacked to.
 
-    None if it is not there. Raises OSError, and IscsictlError for an archive that is damaged.
+    None if it is not there. Raises OSError, and UsageError for an archive that is damaged.
     """
     if path.is_dir():
         found = [path / name, path / PREFIX / name]
@@ -84,7 +88,7 @@ def read_report_entry(path: Path, name: str) -> bytes | None:
                     content = archive.extractfile(member)
                     return b"" if content is None else content.read(MAX_UNPACKED)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise IscsictlError(f"{path}: it cannot be unpacked: {error}") from None
+        raise UsageError(f"{path}: it cannot be unpacked: {error}") from None
     return None
 
 

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from iscsictl.errors import (
-    IscsictlError,
     NotFoundError,
     UnreachableError,
+    UsageError,
     unreadable_file,
 )
 from iscsictl.limits import PIPE_WAIT
@@ -48,8 +48,7 @@ def read_capture(path: Path, wait: float = PIPE_WAIT) -> Listing:
     """Read a captured listing from a file, a pipe or the directory of a support bundle.
 
     `wait` is how many seconds a named pipe may stay silent. Raises UsageError if it cannot be
-    read, UnreachableError for a pipe that nobody writes to, IscsictlError if nothing of what `ls`
-    shows is in it.
+    read or has nothing that `ls` shows in it, UnreachableError for a pipe that nobody writes to.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -85,11 +84,11 @@ def _read_whole_pipe(fd: int, name: str, wait: float) -> bytes:
         if not (piece := os.read(fd, 1 << 20)):
             return bytes(found)
         found += piece
-    raise IscsictlError(f"{name}: it has more than {MAX_CAPTURE >> 20} MiB", hint=HINT)
+    raise UsageError(f"{name}: it has more than {MAX_CAPTURE >> 20} MiB", hint=HINT)
 
 
 def require_readable(listing: Listing, name: str) -> Listing:
-    """Return the listing; raise IscsictlError if all there was could not be read.
+    """Return the listing; raise UsageError if all there was could not be read.
 
     An input that says that there is no session is fine, and so is a list of records. `name` is what
     the error calls the input.
@@ -100,7 +99,7 @@ def require_readable(listing: Listing, name: str) -> Listing:
         return listing
     line = listing.warnings[0].line
     where = name if line is None else f"{name}:{line}"
-    raise IscsictlError(f"{where}: nothing in it is output that `ls` can show", hint=_EXPECTED)
+    raise UsageError(f"{where}: nothing in it is output that `ls` can show", hint=_EXPECTED)
 
 
 def read_directory(path: Path) -> Listing:
@@ -109,7 +108,7 @@ def read_directory(path: Path) -> Listing:
     Saved kernel files tell most and are enough. Without sessions in them the outputs are read: of
     several lists of sessions the one that tells most, and all that tell of records and disks. In a
     directory that is of no tool, files of any name are read if an output is in them. A warning
-    says which file it is about. Raises NotFoundError if nothing of iSCSI was saved, IscsictlError
+    says which file it is about. Raises NotFoundError if nothing of iSCSI was saved, UsageError
     if there was only output that could not be read.
     """
     place = _inner_directory(path)
