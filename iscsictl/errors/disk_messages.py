@@ -7,7 +7,7 @@ the texts of additional sense codes in the kernel's drivers/scsi/sense_codes.h (
 from typing import Final
 
 from iscsictl.errors import Exit
-from iscsictl.errors.message import Message
+from iscsictl.errors.message_type import Message
 
 _ARRAY: Final = "look into the array's log at that time"
 

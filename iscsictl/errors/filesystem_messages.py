@@ -7,7 +7,7 @@ xfsprogs, parted, LVM2, systemd, and the shell of an initramfs.
 from typing import Final
 
 from iscsictl.errors import Exit
-from iscsictl.errors.message import Message
+from iscsictl.errors.message_type import Message
 
 _ADOPT: Final = "look at it with `iscsictl disk show`; mount it as it is: `iscsictl attach --adopt`"
 

@@ -6,10 +6,17 @@ from typing import Final
 
 from iscsictl.errors import NotFoundError
 from iscsictl.errors.codes import Cause, Kind, every, login_status, login_status_in, table
-from iscsictl.errors.message import Message
-from iscsictl.errors.messages import MESSAGES
+from iscsictl.errors.disk_messages import DISKS, MULTIPATH
+from iscsictl.errors.filesystem_messages import FILESYSTEMS, MAKING, MOUNTS
+from iscsictl.errors.iscsi_messages import CONNECTING, LOGIN, SETUP
+from iscsictl.errors.message_type import Message
+from iscsictl.errors.service_messages import SERVICES
 from iscsictl.errors.whole_lines import whole_lines
 
+#: All messages, in the order in which they are looked for in a line.
+MESSAGES: Final = (
+    *CONNECTING, *SETUP, *SERVICES, *LOGIN, *DISKS, *MULTIPATH, *FILESYSTEMS, *MOUNTS, *MAKING
+)  # fmt: skip
 # How each source writes its code. The group is the number.
 _PATTERNS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     ("iscsiadm", re.compile(r"reported error \((\d{1,3}) - ")),

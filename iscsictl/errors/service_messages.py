@@ -6,8 +6,10 @@ Sources: open-iscsi's usr/iscsid.c, netlink.c, mgmt_ipc.c, iscsid_req.c, idbm.c 
 from typing import Final
 
 from iscsictl.errors import BECOME_ROOT, Exit
-from iscsictl.errors.message import READ_ABOVE, Message
+from iscsictl.errors.message_type import Message
 
+# The answer to lines that only follow from another one.
+_READ_ABOVE: Final = "read the lines above it, or `journalctl -u iscsid -n 50 | iscsictl explain -`"
 # A file or directory of the node database, in a line that says what failed.
 _DATABASE: Final = r"could not \w+\b.*/iscsi\b.*"
 
@@ -109,6 +111,6 @@ SERVICES: Final = (
     Message(r"could not log(?:in)? (?:into )?all (?:leading-login )?portals|"
             r"could not login to \[|could not logout of \[", "message", None,
             "at least one login or logout failed; this line does not say why",
-            "the reason is in the line before it or after it", READ_ABOVE, Exit.ERROR,
+            "the reason is in the line before it or after it", _READ_ABOVE, Exit.ERROR,
             only_alone=True),
 )  # fmt: skip

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iscsictl.errors.codes import Cause, table
-from iscsictl.errors.lookup import causes_in_text, causes_of_code, explain
-from iscsictl.errors.message import Message
-from iscsictl.errors.messages import MESSAGES
+from iscsictl.errors.lookup import MESSAGES, causes_in_text, causes_of_code, explain
+from iscsictl.errors.message_type import Message
 
 DATA = Path(__file__).parent / "data" / "captures"
 

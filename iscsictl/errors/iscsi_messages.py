@@ -1,4 +1,4 @@
-"""Lines of open-iscsi and of the LIO target that say more than a code; all messages together.
+"""Lines of open-iscsi and of the LIO target that say more than a code.
 
 Sources: the messages in open-iscsi's usr/*.c, and the kernel's iscsi_tcp, libiscsi,
 scsi_transport_iscsi and LIO target. Each has a regular expression over the line in lower case, and
@@ -9,10 +9,7 @@ the words here are more exact than the table's.
 from typing import Final
 
 from iscsictl.errors import BECOME_ROOT, Exit
-from iscsictl.errors.disk_messages import DISKS, MULTIPATH
-from iscsictl.errors.filesystem_messages import FILESYSTEMS, MAKING, MOUNTS
-from iscsictl.errors.message import Message
-from iscsictl.errors.service_messages import SERVICES
+from iscsictl.errors.message_type import Message
 
 _INITIATOR: Final = "`iscsictl initiator show`; without a name: `iscsictl initiator generate`"
 _MUTUAL: Final = "set the array's own account again: `iscsictl chap set` with --mutual-user"
@@ -239,8 +236,4 @@ LOGIN: Final = (
             "an initiator opened a connection to this LIO target and did not log in",
             "a port scan, an initiator that hung, or packets lost on the way",
             "nothing if it came once; otherwise test the path between the two", Exit.UNREACHABLE),
-)  # fmt: skip
-
-MESSAGES: Final = (
-    *CONNECTING, *SETUP, *SERVICES, *LOGIN, *DISKS, *MULTIPATH, *FILESYSTEMS, *MOUNTS, *MAKING
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """One kind of line that says more than a code, and what `explain` answers to it."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from iscsictl.errors import Exit
 
@@ -23,7 +23,3 @@ class Message:
     fix: str
     exit: Exit
     only_alone: bool = False
-
-
-# The answer to lines that only follow from another one.
-READ_ABOVE: Final = "read the lines above it, or `journalctl -u iscsid -n 50 | iscsictl explain -`"
