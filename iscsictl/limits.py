@@ -39,6 +39,10 @@ MULTIPATH_LIST_WAIT: Final = 5.0
 MULTIPATHD_WAIT: Final = 10.0
 #: For udev to make the link of a disk that has just appeared.
 UDEV_LINK_WAIT: Final = 10.0
+#: For udev to give a disk a lasting name, which is only printed: without one the output has `sdX`.
+LASTING_NAME_WAIT: Final = 5.0
+#: For a disk to answer a SCSI command such as INQUIRY or REPORT LUNS: it does so from its memory.
+SCSI_ANSWER_WAIT: Final = 10
 #: For udev to work off its queue, whole seconds: a busy host needs some, and it ends by itself.
 DEVICE_NODE_WAIT: Final = 30
 

@@ -68,9 +68,7 @@ class ReservingLun:
     before: Callable[[int, Nexus], None] = lambda _action, _nexus: None
     types: int = 0xEA01
 
-    def submit(
-        self, fd: int, command: bytes, buffer: mmap.mmap, _direction: int, what: str, _wait: float
-    ) -> int:
+    def submit(self, fd: int, command: bytes, buffer: mmap.mmap, _direction: int, what: str) -> int:
         """Answer a command like `scsi_commands._submit_command`; `fd` is the number of a path."""
         nexus = list(self.paths.values())[fd]
         self._require_alive(nexus)

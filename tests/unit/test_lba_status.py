@@ -39,7 +39,7 @@ def answering(
     """Have the disk answer so; return the blocks from which on it was asked."""
     left, asked = list(answers), []
 
-    def ask(_fd: int, command: bytes, length: int, _what: str, _timeout: float) -> bytes:
+    def ask(_fd: int, command: bytes, length: int, _what: str) -> bytes:
         if command[1] == 0x10:
             if isinstance(size, IscsictlError):
                 raise size

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from iscsictl.lazy_import import lazy_import
+from iscsictl.limits import LASTING_NAME_WAIT
 from iscsictl.model.listing import Disk, blocks
 from iscsictl.system.block.udev_wait import Waiter
 
@@ -23,7 +24,7 @@ _QUOTES = "\"'"
 _PREFERRED = ("wwn-", "scsi-3", "scsi-2", "dm-uuid-", "scsi-")
 
 
-def stable_path(device: str, wait: float = 5.0) -> str:
+def stable_path(device: str) -> str:
     """Return the best lasting name of a device, waiting some seconds for udev to make it.
 
     What udev's database names is believed, once all of it is there: udev makes the links one
@@ -32,7 +33,7 @@ def stable_path(device: str, wait: float = 5.0) -> str:
     with Waiter() as events:
         found = events.wait(
             lambda: _best_link(device),
-            time.monotonic() + wait,
+            time.monotonic() + LASTING_NAME_WAIT,
             f"waiting for udev to name {device}",
         )
         return found or device

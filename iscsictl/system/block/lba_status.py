@@ -51,7 +51,7 @@ def _read_statuses(fd: int, capacity: scsi_commands.Capacity) -> Iterator[tuple[
         if time.monotonic() > deadline:
             raise scsi_commands.GarbledAnswerError(what, "it is in too many pieces")
         command = struct.pack(">BBQIxx", 0x9E, 0x12, at, _LENGTH)
-        answer = scsi_commands.ask(fd, command, _LENGTH, what, 10)
+        answer = scsi_commands.ask(fd, command, _LENGTH, what)
         for first, count, status in parse_statuses(answer, what):
             if first != at or count == 0 or first + count > capacity.blocks:
                 raise scsi_commands.GarbledAnswerError(

@@ -26,8 +26,6 @@ _READ_KEYS, _READ_RESERVATION, _REPORT_CAPABILITIES, _READ_FULL_STATUS = range(4
 # ALLOCATION LENGTH has 16 bits; a list that is longer than that is an error.
 _MOST = 0xFFFF
 _USUAL = 1024
-# For one command, in seconds: a disk answers these from its memory.
-_WAIT = 10.0
 
 
 class OutAction(IntEnum):
@@ -110,7 +108,7 @@ def _ask_disk(fd: int, service_action: int, parse: Callable[[bytes], T]) -> T:
 
     def read(size: int) -> bytes:
         command = struct.pack(">BB5xHx", 0x5E, service_action, size)
-        return scsi_commands.ask(fd, command, size, what, _WAIT)
+        return scsi_commands.ask(fd, command, size, what)
 
     answer = read(_USUAL)
     try:
@@ -131,7 +129,7 @@ def change_reservation(fd: int, action: OutAction, kind: int, key: int, action_k
     """
     data = codec.build_out_parameters(key, action_key)
     command = struct.pack(">BBB2xIx", 0x5F, action, kind, len(data))
-    scsi_commands.send(fd, command, data, "changing the reservation of the disk", _WAIT)
+    scsi_commands.send(fd, command, data, "changing the reservation of the disk")
 
 
 def register(fd: int, key: int) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from iscsictl.errors import IscsictlError, UnreachableError
+from iscsictl.limits import SCSI_ANSWER_WAIT
 
 T = TypeVar("T")
 
@@ -160,15 +161,15 @@ def page_aligned_buffer(length: int) -> mmap.mmap:
     return mmap.mmap(-1, length)
 
 
-def ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
+def ask(fd: int, command: bytes, length: int, what: str) -> bytes:
     """Send a command that reads `length` bytes, again where the disk has something to tell first.
 
     Raises UnreachableError, ScsiError.
     """
-    return _after_attentions(lambda: _read_answer(fd, command, length, what, timeout))
+    return _after_attentions(lambda: _read_answer(fd, command, length, what))
 
 
-def send(fd: int, command: bytes, data: bytes, what: str, timeout: float) -> None:
+def send(fd: int, command: bytes, data: bytes, what: str) -> None:
     """Send a command that writes `data`, again where the disk has something to tell first.
 
     A command that is answered with UNIT ATTENTION was not executed (SAM-5 5.14). Raises
@@ -176,7 +177,7 @@ def send(fd: int, command: bytes, data: bytes, what: str, timeout: float) -> Non
     """
     buffer = page_aligned_buffer(len(data))
     buffer[:] = data
-    _after_attentions(lambda: _submit_command(fd, command, buffer, _TO_DEVICE, what, timeout))
+    _after_attentions(lambda: _submit_command(fd, command, buffer, _TO_DEVICE, what))
 
 
 def _after_attentions(submit: Callable[[], T]) -> T:
@@ -189,18 +190,16 @@ def _after_attentions(submit: Callable[[], T]) -> T:
     return submit()
 
 
-def _read_answer(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
+def _read_answer(fd: int, command: bytes, length: int, what: str) -> bytes:
     buffer = page_aligned_buffer(length)
-    missing = _submit_command(fd, command, buffer, _FROM_DEVICE, what, timeout)
+    missing = _submit_command(fd, command, buffer, _FROM_DEVICE, what)
     # What the disk did not send is left out; a residue that is no part of the length is nonsense.
     if not 0 <= missing <= length:
         raise GarbledAnswerError(what, f"{missing} of {length} bytes are missing")
     return buffer[: length - missing]
 
 
-def _submit_command(
-    fd: int, command: bytes, buffer: mmap.mmap, direction: int, what: str, timeout: float
-) -> int:
+def _submit_command(fd: int, command: bytes, buffer: mmap.mmap, direction: int, what: str) -> int:
     """Have the kernel send one command; return how many bytes of the buffer were not moved."""
     data = (ctypes.c_char * len(buffer)).from_buffer(buffer)
     sense = ctypes.create_string_buffer(64)
@@ -214,7 +213,7 @@ def _submit_command(
         dxferp=ctypes.addressof(data),
         cmdp=ctypes.addressof(cdb),
         sbp=ctypes.addressof(sense),
-        timeout=int(timeout * 1000),
+        timeout=SCSI_ANSWER_WAIT * 1000,
     )
     try:
         fcntl.ioctl(fd, _SG_IO, header)
@@ -249,24 +248,24 @@ def _designators(page: bytes) -> Iterator[tuple[int, bytes]]:
         at = end
 
 
-def wwids(fd: int, timeout: float = 10) -> frozenset[str]:
+def wwids(fd: int) -> frozenset[str]:
     """Ask the disk itself for its names (page 0x83), in the spelling of sysfs `wwid`.
 
-    `timeout` in seconds. Raises UnreachableError, ScsiError, GarbledAnswerError.
+    Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
     what, size = "asking the disk for its identity", 252
-    page = ask(fd, bytes((0x12, 1, 0x83, 0, size, 0)), size, what, timeout)
+    page = ask(fd, bytes((0x12, 1, 0x83, 0, size, 0)), size, what)
     return parse_identity(page, what, size)
 
 
-def unit_serial(fd: int, timeout: float = 10) -> str | None:
+def unit_serial(fd: int) -> str | None:
     """Ask the disk for its unit serial number (INQUIRY page 0x80, SPC-4 7.8.15).
 
     None where it has none. Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
     what, size = "asking the disk for its serial number", 252
     try:
-        page = ask(fd, bytes((0x12, 1, 0x80, 0, size, 0)), size, what, timeout)
+        page = ask(fd, bytes((0x12, 1, 0x80, 0, size, 0)), size, what)
     except ScsiError as error:
         if error.rejected:
             return None
@@ -301,14 +300,14 @@ def parse_identity(page: bytes, what: str, asked: int) -> frozenset[str]:
     return frozenset(names)
 
 
-def luns(fd: int, timeout: float = 10) -> tuple[int, ...]:
+def luns(fd: int) -> tuple[int, ...]:
     """Ask the target which LUNs it shows to us (REPORT LUNS), in order, as the kernel counts them.
 
     Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
     what, size = "asking the target for its LUNs", 16 * 1024
     for _ in range(2):
-        answer = ask(fd, struct.pack(">BxB3xIxx", 0xA0, 0, size), size, what, timeout)
+        answer = ask(fd, struct.pack(">BxB3xIxx", 0xA0, 0, size), size, what)
         if len(answer) < 8:
             raise GarbledAnswerError(what, f"{len(answer)} bytes came")
         length = 8 + int.from_bytes(answer[:4], "big")
@@ -344,7 +343,7 @@ class Capacity:
         return self.blocks * self.block_size
 
 
-def capacity(fd: int, timeout: float = 10) -> Capacity | None:
+def capacity(fd: int) -> Capacity | None:
     """Ask the disk itself for its size (READ CAPACITY (16), SBC-3 5.16), past the kernel's.
 
     None where it does not know the command. Raises UnreachableError, ScsiError,
@@ -352,7 +351,7 @@ def capacity(fd: int, timeout: float = 10) -> Capacity | None:
     """
     what = "asking the disk for its size"
     try:
-        answer = ask(fd, struct.pack(">BB8xIxx", 0x9E, 0x10, 32), 32, what, timeout)
+        answer = ask(fd, struct.pack(">BB8xIxx", 0x9E, 0x10, 32), 32, what)
     except ScsiError as error:
         if error.unknown:
             return None
