@@ -80,6 +80,8 @@ PIPE_WAIT: Final = 60.0
 RECORD_WAIT: Final = 0.3
 #: How old a record may be for its writer to be still at work.
 FRESH_RECORD: Final = 2.0
+#: How far back the kernel's log counts for `doctor`.
+KERNEL_LOG_WINDOW: Final = 600.0
 #: For GET LBA STATUS. A LUN in more pieces than are told in this time is read by samples.
 LBA_STATUS_WAIT: Final = 2.0
 #: How often the proof that a disk is blank reports how far it is.

@@ -192,7 +192,7 @@ def content(disk: Disk) -> Content:
     usage = tuple(f"the mount on {m.path}" for b in blocks(block) for m in b.mounts)
     kind, uuid = block.fstype or "", block.uuid
     return Content(disk.wwid or "", 1 << 30, 512, signatures=(Signature(kind, 0, uuid),),
-                   usage=usage, filesystem=Filesystem(block.device, None, kind, uuid))  # fmt: skip
+                   usage=usage, filesystem=Filesystem(block.device, kind, uuid))  # fmt: skip
 
 
 def read(found: Export) -> tuple[Volume, ...]:

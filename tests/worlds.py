@@ -77,7 +77,7 @@ def blank(wwid: str, *, size: int = SIZE, **more: Any) -> Content:
 def bare(wwid: str, kind: str, uuid: str | None = FOREIGN, **more: Any) -> Content:
     """A disk with a filesystem on the whole of it; `more` goes to the filesystem."""
     signatures = (Signature(kind, 0x438, uuid, more.get("label")),)
-    there = Filesystem("/dev/sda", None, kind, uuid, **more)
+    there = Filesystem("/dev/sda", kind, uuid, **more)
     return replace(blank(wwid), signatures=signatures, filesystem=there)
 
 
@@ -95,7 +95,7 @@ def parted(
         1, "/dev/sda1", MIB, SIZE - 2 * MIB, ids.partition_type or "", signatures, data_at,
         ids.partition_id,
     )  # fmt: skip
-    there = None if kind is None else Filesystem("/dev/sda1", 1, kind, uuid, **more)
+    there = None if kind is None else Filesystem("/dev/sda1", kind, uuid, **more)
     return replace(
         blank(wwid), table=table, table_id=ids.table_id, partitions=(part,), filesystem=there
     )

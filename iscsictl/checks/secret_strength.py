@@ -9,7 +9,7 @@ import math
 import re
 import secrets
 import string
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -101,22 +101,19 @@ def judge_secret(
     *,
     user: str | None = None,
     other: str | None = None,
-    others: Mapping[str, str] | None = None,
     made: bool = False,
     words: Iterable[str] = (),
 ) -> tuple[Verdict, ...]:
     """Tell all that is wrong with a secret, what must be refused first.
 
-    `other` is the secret of the other direction, `others` those of other targets by a name to
-    show. `words` are names near at hand: target, host. With `made` the secret is one that we
-    or the admin choose freely, so weakness is refused; without, the array may dictate it, and
-    only what the standard or open-iscsi cannot take is.
+    `other` is the secret of the other direction, `words` are names near at hand: target, host.
+    With `made` the secret is one that we or the admin choose freely, so weakness is refused;
+    without, the array may dictate it, and only what the standard or open-iscsi cannot take is.
     """
     found = list(_check_acceptable(secret, other))
     if secret.strip():
         weak: Level = "refuse" if made else "warn"
         found += _check_size_and_characters(secret, weak)
-        found += _check_reuse(secret, others or {})
         found += _check_strength(secret, weak, [*words, *([user] if user else [])])
     order: dict[Level, int] = {"refuse": 0, "warn": 1, "note": 2}
     return tuple(sorted(found, key=lambda verdict: order[verdict.level]))
@@ -167,12 +164,6 @@ def _check_size_and_characters(secret: str, weak: Level) -> Iterator[Verdict]:
     if not secret.isascii():
         text = "it is not plain ASCII, so array and host may send different bytes"
         yield Verdict("warn", "not-ascii", text)
-
-
-def _check_reuse(secret: str, others: Mapping[str, str]) -> Iterator[Verdict]:
-    same = [label for label, known in others.items() if known == secret]
-    if same:
-        yield shared_with(same)
 
 
 def shared_with(targets: Iterable[str]) -> Verdict:

@@ -137,7 +137,6 @@ class Filesystem:
     """
 
     device: str
-    part: int | None
     type: str
     uuid: str | None
     label: str | None = None

@@ -42,7 +42,7 @@ class FstabLine:
     """One line. `raw` has its newline, if there is one; `number` counts from 1.
 
     The fields are None for a comment, an empty line and a line with a `problem`; escapes in
-    them are undone. `freq` and `passno` are the text that stands there, "0" if none.
+    them are undone. `passno` is the text that stands there, "0" if none.
     """
 
     raw: bytes
@@ -51,7 +51,6 @@ class FstabLine:
     file: str | None = None
     fstype: str | None = None
     options: tuple[str, ...] = ()
-    freq: str = "0"
     passno: str = "0"
     problem: str | None = None
 
@@ -116,23 +115,11 @@ class FstabLine:
         """
         return last_of(self.options, "fail", "nofail") == "nofail"
 
-    @property
-    def notes(self) -> Mapping[str, str]:
-        """All notes of ours, by name without the prefix.
-
-        Values are decoded, bytes that are not UTF-8 as surrogates; of two with one name the last
-        counts.
-        """
-        found = {}
-        for option in self.options:
-            if option.startswith(PREFIX):
-                name, _, value = option.removeprefix(PREFIX).partition("=")
-                found[name] = unquote(value, errors="surrogateescape")
-        return found
-
     def note(self, name: Note) -> str | None:
-        """Return the value of one note, the last of that name; None if it is not there."""
-        # `notes` would decode all of them, and a reconnect asks each entry for several.
+        """Return the value of one of our notes, the last of that name; None if it is not there.
+
+        It is decoded, bytes that are not UTF-8 as surrogates.
+        """
         wanted = PREFIX + name
         for option in reversed(self.options):
             if option.startswith(wanted) and option[len(wanted) :][:1] in {"", "="}:

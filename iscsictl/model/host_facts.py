@@ -142,7 +142,6 @@ class Policy:
     """An outgoing IPsec policy of the kernel's, with the addresses that it covers."""
 
     destination: str
-    action: str = "allow"
     protects: bool = True
 
 
@@ -189,7 +188,6 @@ class KernelLogErrors:
 
     breaks: Mapping[int, int] = field(default_factory=dict)
     disk_errors: Mapping[str, str] = field(default_factory=dict)
-    window: float = 600.0
     lun_changes: frozenset[str] = frozenset()
 
 

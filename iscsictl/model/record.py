@@ -191,14 +191,6 @@ class DiscoveryRecord(Record):
     portal: Portal
 
     @property
-    def username(self) -> str | None:
-        """The CHAP name that we send in discovery.
-
-        None if it is not set, and in the record of an iSNS server, which has no such setting.
-        """
-        return self.values.get("discovery.sendtargets.auth.username")
-
-    @property
     def has_secret(self) -> bool:
         """Tell whether a secret for discovery is set. The targets it finds do not inherit it."""
         return "discovery.sendtargets.auth.password" in self.values

@@ -85,14 +85,13 @@ class DiskQuery:
     reservations: bool = False
 
 
-def base(context: Context, *, details: bool = False) -> DiskInventory:
+def base(context: Context) -> DiskInventory:
     """Look at sessions, disks, fstab, records and holds: no disk is read.
 
-    Raises NeedsRootError where the records may not be read. `details` reads all attributes of the
-    sessions, which takes longer.
+    Raises NeedsRootError where the records may not be read.
     """
     root = context.root
-    listing = read_listing(root, details=details)
+    listing = read_listing(root, details=False)
     return DiskInventory(
         nodedb.read_records(context.db),
         listing.sessions,

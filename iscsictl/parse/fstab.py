@@ -83,7 +83,6 @@ def parse_line(raw: bytes, number: int = 1) -> FstabLine:
         file=fields[1],
         fstype=fields[2],
         options=split_options(fields[3]) if len(fields) > 3 else ("defaults",),
-        freq=fields[4] if len(fields) > 4 else "0",
         passno=fields[5] if len(fields) > 5 else "0",
     )
 
@@ -135,15 +134,7 @@ def with_lines_of(fstab: Fstab, before: Fstab, wwid: str) -> Fstab:
     return before if alike else fstab
 
 
-def make_line(
-    spec: str,
-    file: str,
-    fstype: str,
-    options: Sequence[str],
-    *,
-    freq: int = 0,
-    passno: int = 0,
-) -> FstabLine:
+def make_line(spec: str, file: str, fstype: str, options: Sequence[str]) -> FstabLine:
     """Write a new line. Raises UsageError for what no line can carry.
 
     That is an empty field, a control character other than a tab, a device that begins a comment, a
@@ -160,7 +151,7 @@ def make_line(
     for option in options:
         if split_options(option) != (option,) or _CONTROL.search(option):
             raise UsageError(f"fstab: {option!r} is not one mount option")
-    fields = (spec, file, fstype, ",".join(options) or "defaults", str(freq), str(passno))
+    fields = (spec, file, fstype, ",".join(options) or "defaults", "0", "0")
     text = " ".join(map(_escape_field, fields))
     return parse_line(text.encode("utf-8", "surrogateescape") + b"\n")
 

@@ -5,9 +5,7 @@ comments on lines of their own, the last of a key wins.
 """
 
 import re
-from collections.abc import Mapping
 
-from iscsictl.model.record_text import MASK, SECRET_KEYS
 from iscsictl.parse.record import (
     Changes,
     parse_values,
@@ -63,8 +61,3 @@ def _set_conf_line(lines: list[str], key: str, rendered: str | None) -> list[str
     if rendered is not None and not here and not examples:
         made.append(rendered)
     return made
-
-
-def masked(values: Mapping[str, str], key: str) -> bool:
-    """Tell whether a secret is set under this key; `values` are those of `conf_values`."""
-    return key in SECRET_KEYS and values.get(key) == MASK

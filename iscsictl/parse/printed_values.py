@@ -10,7 +10,6 @@ from functools import lru_cache
 from iscsictl.model.names import Portal
 from iscsictl.parse.portal import read_portal
 
-EMPTY = "<empty>"
 # RFC 7143 4.2.7.2 knows no blank, quote, bracket or comma in a name. Names in use also have
 # capitals and underscores, and some have no `iqn.`: those count only where nothing follows.
 _NAME_CHARACTERS = r"[^\s\"'`<>&,;|\\()\[\]{}*\u2018-\u201f\u2026\u00ab\u00bb]"

@@ -87,11 +87,11 @@ def mkfs(action: actions.Mkfs, now: Inventory, _: Array) -> Inventory:
     signature = Signature(claim.fs, 0, claim.uuid, action.label)
     used = False if claim.fs.startswith("ext") else None
     if claim.part is None:
-        there = Filesystem(action.disk.device, None, claim.fs, claim.uuid, action.label, used=used)
+        there = Filesystem(action.disk.device, claim.fs, claim.uuid, action.label, used=used)
         new = replace(old, signatures=(signature,), data_at=None, filesystem=there)
     else:
         part = old.partitions[0]
-        there = Filesystem(part.device, 1, claim.fs, claim.uuid, action.label, used=used)
+        there = Filesystem(part.device, claim.fs, claim.uuid, action.label, used=used)
         part = replace(part, signatures=(signature,), data_at=None)
         new = replace(old, partitions=(part,), filesystem=there)
     return stands(now, new, action.disk.wwid)

@@ -75,7 +75,7 @@ def _block(disk: Disk, content: Observation[Content] | None, used: DiskUsage) ->
     there = value.filesystem
     if there is None:
         return Block(device, kind, value.size, mounts=mounts, children=tuple(parts))
-    if there.part is None:
+    if not parts:
         return Block(device, kind, value.size, there.type, there.label, there.uuid, mounts)
     inner = parts[0]._replace(fstype=there.type, label=there.label, uuid=there.uuid, mounts=mounts)
     return Block(device, kind, value.size, children=(inner, *parts[1:]))

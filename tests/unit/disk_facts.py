@@ -73,7 +73,7 @@ def gpt(*entries: Entry) -> Table:
 def carries(kind: str, uuid: str = UUID, **more: Any) -> Content:
     found = Content(
         WWID, GIB, 512, signatures=(Signature(kind, 0, uuid),),
-        filesystem=Filesystem("/dev/sda", None, kind, uuid),
+        filesystem=Filesystem("/dev/sda", kind, uuid),
     )  # fmt: skip
     return replace(found, **more)
 

@@ -168,7 +168,7 @@ def test_what_stands_on_two_luns_names_none_of_them_to_write_on(name: str) -> No
 
 
 def test_a_foreign_filesystem_that_was_not_unmounted_is_asked_about() -> None:
-    dirty = carries("ext4", filesystem=Filesystem("/dev/sda", None, "ext4", UUID, dirty=True))
+    dirty = carries("ext4", filesystem=Filesystem("/dev/sda", "ext4", UUID, dirty=True))
     inventory = disk_inventory(a_disk(fstype="ext4", uuid=UUID), content=dirty)
     assert isinstance(plan_mount(inventory, MountSpec("/mnt")).refusal, ConsentRequiredError)
     assert "mount" in verbs(plan_mount(inventory, MountSpec("/mnt", recover=True)))

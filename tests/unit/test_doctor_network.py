@@ -83,7 +83,7 @@ src ::/0 dst 2001:db8::/32
 def test_ipsec_policies_that_go_out_are_read() -> None:
     assert network.parse_policies(XFRM) == (
         Policy("192.0.2.5/32"),
-        Policy("2001:db8::/32", "block", protects=False),
+        Policy("2001:db8::/32", protects=False),
     )
     assert network.parse_policies("") == ()
 

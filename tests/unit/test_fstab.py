@@ -57,12 +57,12 @@ def _mount(directory: str = "/cluster/raid", *options: str, boot: bool = True) -
 def test_the_fields_of_a_line_are_read() -> None:
     line = parse_line(b"LABEL=a\\040b \t/mnt/c\\011d\text4  rw,noatime 1\t2 more # fields\n")
     assert (line.spec, line.file, line.fstype) == ("LABEL=a b", "/mnt/c\td", "ext4")
-    assert (line.options, line.freq, line.passno) == (("rw", "noatime"), "1", "2")
+    assert (line.options, line.passno) == (("rw", "noatime"), "2")
 
 
 def test_missing_fields_are_those_of_mount() -> None:
     line = parse_line(b"/dev/sda1 /mnt ext4")
-    assert (line.options, line.freq, line.passno) == (("defaults",), "0", "0")
+    assert (line.options, line.passno) == (("defaults",), "0")
 
 
 @pytest.mark.parametrize(

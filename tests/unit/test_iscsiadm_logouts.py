@@ -31,7 +31,7 @@ TARGETS = {1: A, 2: B, 3: C, 4: C}
 def log_out(
     monkeypatch: pytest.MonkeyPatch, code: int, out: str, err: str
 ) -> dict[int, IscsictlError] | None:
-    result = Result(("iscsiadm",), code, out, err, 0.1)
+    result = Result(("iscsiadm",), code, out, err)
     monkeypatch.setattr(session_view, "run_iscsiadm", lambda *_, **__: result)
     return iscsiadm.log_out_together(TARGETS, timeout=1)
 

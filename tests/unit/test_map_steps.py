@@ -111,7 +111,7 @@ def test_no_path_joins_that_leads_to_another_disk_by_now(
     monkeypatch.setattr(multipath_conf, "add_path", add_path)
     answer(monkeypatch, {"/dev/sda": W, "/dev/sdb": other})
     context = Context(root=tmp_path, wait=0.0, waiter=Waiter())
-    make = actions.MakeMap(DISK, SPELLED, joins=joins)
+    make = actions.MakeMap(DISK, joins=joins)
     if other is None and not joins:
         # It may have been lost long before; the other path gets its map.
         execute_action(make, context)
@@ -141,7 +141,7 @@ def test_a_path_that_takes_no_commands_is_sent_none(
     # A path that is not named here cannot be opened.
     answer(monkeypatch, {"/dev/sda": W})
     context = Context(root=tmp_path, wait=0.0, waiter=Waiter())
-    make = actions.MakeMap(DISK, SPELLED, joins=joins)
+    make = actions.MakeMap(DISK, joins=joins)
     if not joins:
         execute_action(make, context)
         assert daemon.mapped == {"/dev/sda", "/dev/sdb"}
@@ -167,7 +167,7 @@ def test_a_map_that_did_not_get_all_paths_goes_unless_it_was_there_before(
     answer(monkeypatch, {"/dev/sda": W, "/dev/sdb": W})
     context = Context(root=tmp_path, wait=0.0, waiter=Waiter())
     with pytest.raises(UnreachableError) as raised:
-        execute_action(actions.MakeMap(DISK, SPELLED, joins=joins), context)
+        execute_action(actions.MakeMap(DISK, joins=joins), context)
     assert "no map of /dev/sdb" in raised.value.text
     assert "multipath -v3 /dev/sdb" in (raised.value.hint or "")
     assert daemon.flushed == ([] if joins else ["mail"])

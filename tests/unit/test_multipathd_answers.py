@@ -46,7 +46,7 @@ class Daemon:
         self.asked.append(line)
         answers = next(a for key, a in self.answers.items() if line.startswith(key))
         out, code = answers.pop(0) if len(answers) > 1 else answers[0]
-        result = Result(tuple(argv), code, out, "", 0.0)
+        result = Result(tuple(argv), code, out, "")
         if ok is not None and code not in ok:
             raise ToolError(result)
         return result

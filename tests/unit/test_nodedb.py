@@ -355,7 +355,11 @@ def test_discovery_records_are_read_and_get_their_secret(db: Path, tmp_path: Pat
     changes = chap_values(Account("me", Secret("not-to-be-seen")), "discovery.sendtargets")
     assert write_record(record.path, changes, root=tmp_path)
     (again,) = read_discovery_records(db)
-    assert (again.username, again.has_secret, again.mode) == ("me", True, 0o600)
+    assert (again.values["discovery.sendtargets.auth.username"], again.has_secret, again.mode) == (
+        "me",
+        True,
+        0o600,
+    )
     assert "not-to-be-seen" not in repr(again)
     lines = [line.split(" = ")[0] for line in again.path.read_text().splitlines()]
     assert lines[5:9] == [

@@ -2,7 +2,7 @@
 
 import importlib
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 from random import Random
@@ -16,6 +16,7 @@ from iscsictl.checks.secret_strength import (
     generate_secret,
     is_refused,
     judge_secret,
+    shared_with,
 )
 from iscsictl.errors import Exit
 from tests.commands import call
@@ -36,11 +37,10 @@ def ids(
     *,
     user: str | None = None,
     other: str | None = None,
-    others: Mapping[str, str] | None = None,
     made: bool = False,
     words: Iterable[str] = (),
 ) -> set[str]:
-    verdicts = judge_secret(secret, user=user, other=other, others=others, made=made, words=words)
+    verdicts = judge_secret(secret, user=user, other=other, made=made, words=words)
     return {verdict.id for verdict in verdicts if level in {None, verdict.level}}
 
 
@@ -155,15 +155,14 @@ def test_lengths_are_counted_in_bytes() -> None:
 
 
 def test_a_secret_of_other_targets_is_warned_about_by_their_names() -> None:
-    others = {f"iqn.2001-04.com.example:{n}": GOOD for n in range(5)} | {"other": "x"}
-    (verdict,) = (v for v in judge_secret(GOOD, others=others) if v.id == "shared")
+    verdict = shared_with(f"iqn.2001-04.com.example:{n}" for n in range(5))
     assert verdict.level == "warn"
     assert "iqn.2001-04.com.example:0" in verdict.text
     assert "2 more" in verdict.text
 
 
 def test_what_is_refused_comes_first() -> None:
-    levels = [verdict.level for verdict in judge_secret(" a", others={"t": " a"}, made=True)]
+    levels = [verdict.level for verdict in judge_secret(" a", made=True)]
     assert levels == sorted(levels, key=["refuse", "warn", "note"].index)
     assert levels[0] == "refuse"
 

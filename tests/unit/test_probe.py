@@ -43,9 +43,9 @@ def test_a_journal_that_needs_recovery_is_seen(fs: str, tmp_path: Path) -> None:
         subprocess.run(["sync", place / "file"], check=True)
         subprocess.run(["cp", "--sparse=always", image, copy], check=True)
         subprocess.run(["umount", place], check=True)
-        clean = probe.filesystem_on(device, None)
+        clean = probe.filesystem_on(device)
     with looped(copy) as device:
-        dirty = probe.filesystem_on(device, None)
+        dirty = probe.filesystem_on(device)
     assert clean is not None
     assert dirty is not None
     # A btrfs without a log tree may still be mounted somewhere.
@@ -115,7 +115,7 @@ def test_an_xfs_that_is_still_being_made_tells_so(tmp_path: Path) -> None:
             file.seek(126)
             file.write(in_progress)
         with looped(image) as device:
-            found = probe.filesystem_on(device, None)
+            found = probe.filesystem_on(device)
         assert found is not None
         assert (found.type, found.used) == ("xfs", in_progress == b"\0")
 

@@ -34,15 +34,15 @@ def test_the_exact_name_wins_and_a_part_will_do_on_a_terminal_alone() -> None:
             resolve_name(part, NAMES, interactive)
 
 
-def error(name: str, known: list[str], *, interactive: bool, what: str = "target") -> NotFoundError:
+def error(name: str, known: list[str], *, interactive: bool) -> NotFoundError:
     with pytest.raises(NotFoundError) as caught:
-        resolve_name(name, known, interactive, what=what)
+        resolve_name(name, known, interactive)
     return caught.value
 
 
 def test_what_is_said_of_a_name_that_does_not_do() -> None:
-    several = error("rai", NAMES, interactive=True, what="iface")
-    assert several.text == f"'rai' fits 2 ifaces: {NAMES[0]}, {NAMES[1]}"
+    several = error("rai", NAMES, interactive=True)
+    assert several.text == f"'rai' fits 2 targets: {NAMES[0]}, {NAMES[1]}"
     assert several.hint == "give more of the name, or all of it"
     part = error("mail", NAMES, interactive=False)
     assert part.text == "no target is called 'mail' here"

@@ -297,7 +297,7 @@ def test_a_table_is_not_written_over_data_that_a_claim_cannot_explain() -> None:
 
 
 def filesystem(**more: Any) -> Filesystem:
-    plain = Filesystem("/dev/sda1", 1, "ext4", FOREIGN)
+    plain = Filesystem("/dev/sda1", "ext4", FOREIGN)
     return replace(plain, **more)
 
 

@@ -55,7 +55,7 @@ class Machine:
     def systemctl(self, argv: Sequence[str], *_: object, **__: object) -> Result:
         """Stand in for systemctl(1) wherever it is run."""
         verb = next(word for word in argv[1:] if not word.startswith("-"))
-        result = Result(tuple(argv), int(verb in self.fails), "", "no bus", 0.0)
+        result = Result(tuple(argv), int(verb in self.fails), "", "no bus")
         if result.code:
             raise ToolError(result)
         link = self.root / WANTS / TIMER_UNIT

@@ -32,12 +32,14 @@ class Node:
     repeats: bool = False
 
 
-def walk(group: click.Command, name: str = "iscsictl") -> tuple[Node, ...]:
+def walk(group: click.Command) -> tuple[Node, ...]:
     """Return all commands, each before those below it.
 
     Hidden commands and options are left out. All modules of commands are imported for it.
     """
-    return tuple(_walk(group, "", click.Context(group, info_name=name, **group.context_settings)))
+    return tuple(
+        _walk(group, "", click.Context(group, info_name="iscsictl", **group.context_settings))
+    )
 
 
 def _walk(command: click.Command, path: str, context: click.Context) -> Iterator[Node]:

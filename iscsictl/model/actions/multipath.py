@@ -70,7 +70,6 @@ class MakeMap(Action):
     verb: ClassVar[str] = "map"
     frontier: ClassVar[bool] = True
     disk: DiskId
-    wwid: str
     joins: bool = False
 
 

@@ -47,8 +47,8 @@ PROBLEMS = (
 )  # fmt: skip
 
 
-def _values_at_ends(block: Block, what: str) -> tuple[str, ...]:
-    found = [getattr(b, what) for b in blocks(block) if not b.children or b.mounts]
+def _filesystem_types(block: Block) -> tuple[str, ...]:
+    found = [b.fstype for b in blocks(block) if not b.children or b.mounts]
     return tuple(dict.fromkeys(one for one in found if one))
 
 
@@ -100,7 +100,7 @@ def _disk_row(row: DiskRow, *, exact: bool) -> tuple[Value, ...]:
         _count_sectors(block.size, row.sector),
         row.label,
         parts or None,
-        _values_at_ends(block, "fstype"),
+        _filesystem_types(block),
         _mount_paths(block),
         row.usage.other_holders,
     )
@@ -182,7 +182,7 @@ def _partition_row(
         "yes" if is_bootable(entry, table.label) else None,
         names.get(entry.type),
         entry.type,
-        _values_at_ends(block, "fstype") if block else None,
+        _filesystem_types(block) if block else None,
         block.uuid if block else None,
         _mount_paths(block) if block else None,
     )

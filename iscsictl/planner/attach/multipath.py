@@ -234,7 +234,7 @@ def add_map_steps(
     builder.add(write, name, why, done=theirs or ours)
     allow = actions.AllowMap(known, spelled)
     builder.add(allow, name, "multipathd may make a map of it", done=spelled in facts.listed)
-    make = actions.MakeMap(known, spelled, joins=has_map or bool(outside))
+    make = actions.MakeMap(known, joins=has_map or bool(outside))
     builder.add(make, name, "one disk over all paths", done=has_map and not outside)
 
 

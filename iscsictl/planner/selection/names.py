@@ -13,13 +13,10 @@ _LEAST_PART = 3
 _FIRST_TARGET = "iscsictl attach, or iscsictl discover ADDRESS --save"
 
 
-def resolve_name(
-    name: str, candidates: Iterable[str], interactive: bool, *, what: str = "target"
-) -> str:
-    """Return the candidate that `name` means; on a terminal a part of it is enough.
+def resolve_name(name: str, candidates: Iterable[str], interactive: bool) -> str:
+    """Return the target that `name` means; on a terminal a part of its name is enough.
 
-    `what` is what errors call a candidate. Raises NotFoundError if none matches or, on a
-    terminal, several do.
+    Raises NotFoundError if none matches or, on a terminal, several do.
     """
     known = sorted(set(candidates))
     if name in known:
@@ -29,7 +26,7 @@ def resolve_name(
         return containing[0]
     if interactive and containing:
         raise NotFoundError(
-            f"{name!r} fits {len(containing)} {what}s: {list_names(containing)}",
+            f"{name!r} fits {len(containing)} targets: {list_names(containing)}",
             hint="give more of the name, or all of it",
         )
 
@@ -41,7 +38,7 @@ def resolve_name(
         hint = "see: iscsictl nodes ls, iscsictl ls"
     else:
         hint = f"none is known yet: {_FIRST_TARGET}"
-    raise NotFoundError(f"no {what} is called {name!r} here", hint=hint)
+    raise NotFoundError(f"no target is called {name!r} here", hint=hint)
 
 
 def similar_names(name: str, known: Iterable[str]) -> list[str]:

@@ -286,7 +286,7 @@ def _content_from_udev(disk: Disk) -> Content:
     usage = [f"the mount on {mount.path}" for block in found for mount in block.mounts]
     usage += [block.device for block in found if block.kind in {"lvm", "crypt", "md", "loop"}]
     ends = [b for b in found if b.fstype is not None and not b.children]
-    there = [Filesystem(b.device, None, b.fstype or "", b.uuid, b.label) for b in ends]
+    there = [Filesystem(b.device, b.fstype or "", b.uuid, b.label) for b in ends]
     return Content(
         disk.wwid or "",
         disk.block.size or 0,

@@ -93,16 +93,11 @@ def search_disk(
     return first_nonzero(fd, extents, report), proof
 
 
-def search_again(
-    fd: int,
-    shape: DiskShape,
-    known: Collection[Extent] = (),
-    report: Callable[[float], None] = ignore_progress,
-) -> int | None:
+def search_again(fd: int, shape: DiskShape, known: Collection[Extent] = ()) -> int | None:
     """Look once more, just before a write: where signatures stand, and at a new part of the grid.
 
     The whole proof was made for the plan; this one is for what another host wrote since.
     """
     signatures = signature_extents(shape, known, brief=True)
     extents = (*signatures, *grid_extents(shape.size, _REPEATED))
-    return first_nonzero(fd, extents, report)
+    return first_nonzero(fd, extents)

@@ -173,15 +173,15 @@ def _read_bytes_at(device: str, at: int, length: int) -> bytes:
         return bytes(view[at - start : at - start + length])
 
 
-def filesystem_on(device: str, part: int | None) -> Filesystem | None:
+def filesystem_on(device: str) -> Filesystem | None:
     """Return the filesystem on a device, as blkid and its own superblock tell; None if none.
 
-    `part` is its partition number, None for a whole disk. Raises UnreachableError, IscsictlError.
+    Raises UnreachableError, IscsictlError.
     """
-    return _read_superblock(device, part, blkid(device))
+    return _read_superblock(device, blkid(device))
 
 
-def _read_superblock(device: str, part: int | None, found: dict[str, str]) -> Filesystem | None:
+def _read_superblock(device: str, found: dict[str, str]) -> Filesystem | None:
     kind = found.get("TYPE")
     if kind is None or found.get("USAGE") != "filesystem":
         return None
@@ -211,9 +211,7 @@ def _read_superblock(device: str, part: int | None, found: dict[str, str]) -> Fi
         dirty = True if log_root else None
     elif kind == "vfat":
         dirty = is_dirty_fat(lambda at, length: _read_bytes_at(device, at, length))
-    return Filesystem(
-        device, part, kind, found.get("UUID"), found.get("LABEL"), dirty=dirty, used=used
-    )
+    return Filesystem(device, kind, found.get("UUID"), found.get("LABEL"), dirty=dirty, used=used)
 
 
 def probe(
@@ -244,7 +242,7 @@ def probe(
         parts: tuple[Partition, ...] = ()
         if len(on_disk) != len(signatures) or "PTTYPE" in found:
             table, parts = read_table(device)
-        filesystem = _read_superblock(device, None, found)
+        filesystem = _read_superblock(device, found)
         if not on_disk and filesystem is None and "TYPE" in found:
             on_disk = (Signature(found["TYPE"], None, found.get("UUID")),)
         if table or on_disk:
@@ -327,6 +325,6 @@ def _probe_inside(
 ) -> tuple[tuple[Partition, ...], Filesystem | None]:
     """Look at the one partition of a disk as closely as at a disk."""
     there = (part,) if os.path.exists(part.device) else ()
-    with running_beside(*(partial(filesystem_on, one.device, one.number) for one in there)) as seen:
+    with running_beside(*(partial(filesystem_on, one.device) for one in there)) as seen:
         looked = _with_signatures(fd, part, shape)
         return (looked,), seen[0].result() if seen else None

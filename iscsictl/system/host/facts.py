@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, NeedsRootError
+from iscsictl.limits import KERNEL_LOG_WINDOW
 from iscsictl.model.host_facts import Clock, KernelLogErrors, Lock, Program
 from iscsictl.system.block.block_tree import device_path
 from iscsictl.system.io.process import PATH, run
@@ -165,8 +166,8 @@ def parse_log(records: Iterable[str], since: float) -> KernelLogErrors:
     return KernelLogErrors(breaks, errors, lun_changes=frozenset(changed))
 
 
-def read_trouble(root: Path = Path("/"), window: float = 600.0) -> KernelLogErrors:
-    """Read the kernel's log of the last `window` seconds, maps by name. Raises NeedsRootError.
+def read_trouble(root: Path = Path("/")) -> KernelLogErrors:
+    """Read the kernel's log of the last ten minutes, maps by name. Raises NeedsRootError.
 
     Reading does not consume the records (/dev/kmsg, Documentation/ABI/testing/dev-kmsg). Raises
     IscsictlError where there is no such device.
@@ -197,7 +198,7 @@ def read_trouble(root: Path = Path("/"), window: float = 600.0) -> KernelLogErro
             records.append(chunk.decode("utf-8", "replace"))
     finally:
         os.close(fd)
-    trouble = parse_log(records, time.clock_gettime(time.CLOCK_MONOTONIC) - window)
+    trouble = parse_log(records, time.clock_gettime(time.CLOCK_MONOTONIC) - KERNEL_LOG_WINDOW)
     errors = {
         device_path(root, device.removeprefix("/dev/")): text
         for device, text in trouble.disk_errors.items()

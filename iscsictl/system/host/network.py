@@ -159,8 +159,8 @@ def _read_ipv6_routes(root: Path) -> Iterator[KernelRoute]:
             yield KernelRoute(str(net), row[9], None if int(gateway) == 0 else str(gateway), metric)
 
 
-def listening_address(root: Path = Path("/"), port: int = ISCSI_PORT) -> str | None:
-    """Return the address on which a socket of this host listens at `port`, but for loopback.
+def listening_address(root: Path = Path("/")) -> str | None:
+    """Return the address on which a socket of this host listens at port 3260, but for loopback.
 
     The first that is found; None if there is none. A wildcard address is 0.0.0.0 or `::`.
     """
@@ -170,7 +170,7 @@ def listening_address(root: Path = Path("/"), port: int = ISCSI_PORT) -> str | N
                 continue
             digits, _, number = row[1].partition(":")
             try:
-                if int(number, 16) != port:
+                if int(number, 16) != ISCSI_PORT:
                     continue
                 raw = bytes.fromhex(digits)
                 words = [raw[at : at + 4][::-1] for at in range(0, len(raw), 4)]
@@ -195,7 +195,7 @@ def parse_policies(text: str) -> tuple[Policy, ...]:
 
     def end_policy() -> None:
         if destination and direction == "out":
-            found.append(Policy(destination, action, protects and action == "allow"))
+            found.append(Policy(destination, protects and action == "allow"))
 
     for line in text.splitlines():
         match = _POLICY.match(line)

@@ -35,7 +35,6 @@ _HEADERS = {4: 28, 6: 48}
 class _Try:
     """The state of one portal: which sizes are still without an echo."""
 
-    portal: Portal
     version: int
     raw: bool
     sizes: tuple[int, int]
@@ -94,7 +93,7 @@ def _open_echo_socket(portal: Portal, mtu: int) -> tuple[socket.socket, _Try] | 
     except OSError:
         connection.close()
         return None
-    return connection, _Try(portal, version, raw, (SMALL, max(SMALL + 1, min(mtu, 65535))))
+    return connection, _Try(version, raw, (SMALL, max(SMALL + 1, min(mtu, 65535))))
 
 
 def _create_icmp_socket(family: int, protocol: int) -> tuple[socket.socket, bool]:

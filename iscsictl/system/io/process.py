@@ -46,13 +46,12 @@ _PACKAGES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Result:
-    """What a process left: its exit code (negative: the signal), its output, its seconds."""
+    """What a process left: its exit code (negative: the signal) and its output."""
 
     argv: tuple[str, ...]
     code: int
     out: str
     err: str
-    seconds: float
 
     @property
     def last_line(self) -> str:
@@ -169,7 +168,6 @@ def run(
     exit codes.
     """
     path = _about_to_run(argv, shown)
-    began = time.monotonic()
     with _starting:
         started = subprocess.Popen(
             argv,
@@ -199,7 +197,6 @@ def run(
         process.returncode,
         out.decode("utf-8", "surrogateescape"),
         err.decode("utf-8", "surrogateescape"),
-        time.monotonic() - began,
     )
     if ok is not None and result.code not in ok:
         raise ToolError(result)
@@ -301,8 +298,7 @@ def start(
         if process.returncode:
             err.seek(0)
             said = err.read().decode("utf-8", "surrogateescape")
-            seconds = time.monotonic() - started
-            raise ToolError(Result(tuple(argv), process.returncode, "", said, seconds))
+            raise ToolError(Result(tuple(argv), process.returncode, "", said))
     # It is nobody's child that is waited for any more.
     process.returncode = process.returncode or 0
 
@@ -392,7 +388,6 @@ def pty(
     when the kernel does not let go of a program that was ended.
     """
     path = _about_to_run(argv)
-    began = time.monotonic()
     with _starting:
         child = pexpect.spawn(
             path,
@@ -442,7 +437,7 @@ def pty(
         _end_on_terminal(child, argv[0])
     code = child.exitstatus if child.exitstatus is not None else -(child.signalstatus or 0)
     out = "".join(said).replace("\b", "")
-    result = Result(tuple(argv), code, out, "", time.monotonic() - began)
+    result = Result(tuple(argv), code, out, "")
     if code:
         raise ToolError(result)
     return result

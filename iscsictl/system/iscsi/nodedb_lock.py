@@ -138,17 +138,11 @@ class NodeDbLock:
     proc: Path = Path("/proc")
     _turn: int | None = field(default=None, init=False, repr=False)
     _stamp: tuple[int, int] | None = field(default=None, init=False, repr=False)
-    _taken_at: float = field(default=0.0, init=False, repr=False)
 
     @property
     def link(self) -> Path:
         """The link that is the lock, the same in every version of open-iscsi in use."""
         return self.root / "run/lock/iscsi/lock.write"
-
-    @property
-    def held_for(self) -> float:
-        """Seconds since the lock was taken; iscsiadm waits for it for 30."""
-        return time.monotonic() - self._taken_at
 
     def __enter__(self) -> Self:
         deadline = time.monotonic() + self.timeout
@@ -162,7 +156,6 @@ class NodeDbLock:
         except BaseException:
             self._end_turn()
             raise
-        self._taken_at = time.monotonic()
         return self
 
     def __exit__(

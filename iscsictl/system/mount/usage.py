@@ -77,7 +77,6 @@ class UsageScan:
     """
 
     def __init__(self, root: Path = Path("/")) -> None:
-        self.root = root
         self.mounted = mounts.mounted(root)
         self.innermost = {mount.path: mount for mount in self.mounted}
         self.elsewhere = tuple(mounts.mounts_in_other_namespaces(root))
