@@ -161,7 +161,8 @@ class HostFacts:
 
     `login_startups` are the values of node.startup that the login service logs in to.
     `reservation_key` is the one that this host registers, None without a machine-id.
-    `service_defined` is False where there is no unit of the login service, as without systemd.
+    `service_defined` is False where there is no unit of the login service, as without systemd;
+    `by_script` where a SysV script logs in at boot, or would if the init of the host started it.
     """
 
     login_service: str = "open-iscsi.service"
@@ -171,6 +172,7 @@ class HostFacts:
     login_startups: frozenset[str] = frozenset({"automatic"})
     reservation_key: int | None = None
     service_defined: bool = True
+    by_script: bool = False
 
 
 @dataclass(frozen=True)

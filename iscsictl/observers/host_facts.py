@@ -16,6 +16,7 @@ def read_host_facts(root: Path = Path("/")) -> HostFacts:
     as it stands there.
     """
     service = systemd.login_service(root)
+    script = systemd.sysv_script(service, root)
     return HostFacts(
         service,
         systemd.enabled(service, root),
@@ -23,5 +24,9 @@ def read_host_facts(root: Path = Path("/")) -> HostFacts:
         systemd.required_mounts(root),
         read_login_startups(service, root),
         read_own_key(root),
-        systemd.unit_file(service, root) is not None or systemd.masked(service, root),
+        systemd.unit_file(service, root) is not None
+        or systemd.masked(service, root)
+        # systemctl takes a script of which systemd has not made a unit yet.
+        or (script is not None and systemd.running(root)),
+        script is not None,
     )

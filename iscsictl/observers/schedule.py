@@ -19,6 +19,8 @@ from iscsictl.system.host import systemd, unit_files
 from iscsictl.system.host.cron import find_cron
 from iscsictl.system.io.files import read_file
 
+_PACKAGED = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+
 
 def observe_schedule(root: Path = Path("/"), wanted: Container[str] = ()) -> Scheduled:
     """Look at what is scheduled, and at who runs it or would run the files that are wanted.
@@ -46,11 +48,8 @@ def observe_schedule(root: Path = Path("/"), wanted: Container[str] = ()) -> Sch
 
 
 def packaged_units(root: Path = Path("/")) -> PackagedUnits | None:
-    """Find the service and the timer that a package brought, in the system's unit directory.
-
-    Debian 12's packages have them in /lib, which need not be a link to /usr/lib.
-    """
-    for directory in ("/usr/lib/systemd/system", "/lib/systemd/system"):
+    """Find the service and the timer that a package brought, or `make install` in /usr/local."""
+    for directory in _PACKAGED:
         paths = tuple(f"{directory}/{Path(unit).name}" for unit in (SERVICE, TIMER))
         service, timer = (read_file(root / path.lstrip("/")) for path in paths)
         found = service and re.search(rb"^ExecStart=(\S+) ", service, re.MULTILINE)

@@ -71,6 +71,13 @@ def add_login_service(builder: PlanBuilder, host: HostFacts, *, boot: bool = Tru
     if host.service_defined or done:
         builder.add(actions.EnableService(unit), unit, "logs in at boot", done=done)
         return
+    if host.by_script:
+        name = unit.removesuffix(".service")
+        builder.notes.append(
+            f"nothing logs in at boot, for no runlevel starts /etc/init.d/{name}: "
+            f"update-rc.d {name} defaults"
+        )
+        return
     builder.notes.append(
         f"nothing logs in at boot, for there is no {unit}: install open-iscsi with its units, or "
         "have the init of this host run: iscsiadm -m node --loginall=automatic"

@@ -13,7 +13,7 @@ from iscsictl.errors import MissingError
 from iscsictl.observers import host
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.host import show_services
-from iscsictl.planner.iscsi.initiator import plan_enable, plan_start
+from iscsictl.planner.iscsi.initiator import plan_enable, plan_start, require_systemd
 
 
 @click.group("service", cls=GroupWithStatus)
@@ -27,6 +27,7 @@ def status(settings: Settings) -> int:
     """Show what starts at boot and what runs now."""
     found = host.read_services(open_context(settings.wait, settings.root))
     if not any(unit.defined for unit in found.units.values()):
+        require_systemd(found)
         raise MissingError(
             "there is no unit of open-iscsi here",
             hint="install the package open-iscsi (iscsi-initiator-utils on RHEL)",

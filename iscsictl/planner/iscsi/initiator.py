@@ -98,13 +98,18 @@ def iscsid_unit(systemd: Systemd) -> Unit | None:
     return next(iter(usable or there), None)
 
 
-def _require_usable_units(systemd: Systemd) -> tuple[Unit, Unit]:
-    """Return the units of iscsid and of the login; raises where they are not usable."""
+def require_systemd(systemd: Systemd) -> None:
+    """Raise MissingError where systemd is not the init, and nothing is known of the services."""
     if not systemd.running:
         raise MissingError(
             "systemd is not the init of this machine",
             hint="have your init start iscsid, then: iscsiadm -m node --loginall=automatic",
         )
+
+
+def _require_usable_units(systemd: Systemd) -> tuple[Unit, Unit]:
+    """Return the units of iscsid and of the login; raises where they are not usable."""
+    require_systemd(systemd)
     login = systemd.units.get(systemd.login_service, Unit(systemd.login_service))
     iscsid = iscsid_unit(systemd)
     if iscsid is None or not login.defined:

@@ -9,7 +9,9 @@ from iscsictl.system.io.process import PATH
 
 _DAEMONS = ("cron", "crond")
 # systemd-cron(7) has no daemon: systemd makes timers of the files.
-_GENERATOR = "lib/systemd/system-generators/systemd-crontab-generator"
+_GENERATOR = "systemd/system-generators/systemd-crontab-generator"
+# Where systemd looks for generators (systemd.generator(7)); /lib where it is not a link.
+_GENERATORS = ("run", "etc", "usr/local/lib", "usr/lib", "lib")
 
 
 def find_cron(root: Path = Path("/")) -> Cron | None:
@@ -23,6 +25,6 @@ def find_cron(root: Path = Path("/")) -> Cron | None:
             # busybox is often one program with many links, its cron among them.
             if os.access(path, os.X_OK) and path.resolve().name != "busybox":
                 return Cron(name, runs=any(find_daemon(name, root) for name in _DAEMONS))
-    if any(os.access(root / base / _GENERATOR, os.X_OK) for base in ("usr", "")):
+    if any(os.access(root / base / _GENERATOR, os.X_OK) for base in _GENERATORS):
         return Cron("systemd-cron", runs=(root / "run/systemd/system").is_dir())
     return None

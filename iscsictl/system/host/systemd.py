@@ -1,5 +1,6 @@
 """systemd: the login service, reloads, drop-ins. Looking needs no process."""
 
+import glob
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,18 @@ from iscsictl.system.io.files import replace_file
 from iscsictl.system.io.process import ToolError, run, start
 from iscsictl.system.io.sysfs_attributes import read_attribute
 
-_UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+# Where systemd looks for units, in its order (systemd.unit(5), "System Unit Search Path"). What
+# generators make is among them (systemd.generator(7)): netplan's has the network waited for so.
+# Debian 12's packages have units in /lib, which need not be a link to /usr/lib.
+UNIT_DIRECTORIES = (
+    "etc/systemd/system.control", "run/systemd/system.control", "run/systemd/transient",
+    "run/systemd/generator.early", "etc/systemd/system", "etc/systemd/system.attached",
+    "run/systemd/system", "run/systemd/system.attached", "run/systemd/generator",
+    "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system",
+    "run/systemd/generator.late",
+)  # fmt: skip
+# Here systemd-sysv-generator(8) makes a unit of each SysV script that has no unit of its name.
+_MADE_OF_SCRIPTS = "run/systemd/generator.late"
 # By the path alone, so a unit can name a mount that fstab does not have yet.
 _WAITS = "RequiresMountsFor="
 _LOGIN_SERVICES = ("open-iscsi.service", "iscsi.service")
@@ -29,29 +41,49 @@ def running(root: Path = Path("/")) -> bool:
 def unit_file(unit: str, root: Path = Path("/")) -> Path | None:
     """Return where a unit is defined, or None.
 
-    /etc comes first, as in systemd.unit(5). A link that leads nowhere counts as no unit.
+    A link that leads nowhere counts as no unit.
     """
-    for directory in _UNIT_DIRECTORIES:
+    for directory in UNIT_DIRECTORIES:
         path = root / directory / unit
         if path.exists():
             return path
     return None
 
 
+def sysv_script(unit: str, root: Path = Path("/")) -> Path | None:
+    """Return the SysV script that stands for a service, None where there is none.
+
+    A unit that has a file of its own does without its script.
+    """
+    file = unit_file(unit, root)
+    if file is not None and file.parent != root / _MADE_OF_SCRIPTS:
+        return None
+    script = root / "etc/init.d" / unit.removesuffix(".service")
+    return script if script.is_file() and os.access(script, os.X_OK) else None
+
+
 def login_service(root: Path = Path("/")) -> str:
     """Return the unit that logs in at boot: Debian's and Ubuntu's name, or everybody's.
 
-    Where neither is installed, Debian's.
+    One that only has a SysV script comes after those with a unit. Where neither is installed,
+    Debian's.
     """
-    return next((u for u in _LOGIN_SERVICES if unit_file(u, root)), _LOGIN_SERVICES[0])
+    for is_there in (unit_file, sysv_script):
+        for unit in _LOGIN_SERVICES:
+            if is_there(unit, root):
+                return unit
+    return _LOGIN_SERVICES[0]
 
 
 def enabled(unit: str, root: Path = Path("/")) -> bool:
     """Tell whether some target or unit wants this one at boot.
 
     The links of `systemctl enable` in /etc are looked at. What a package links in /usr does not
-    count.
+    count. A SysV script is started by the links of its runlevels instead.
     """
+    script = sysv_script(unit, root)
+    if script is not None:
+        return any((root / "etc").glob(f"rc[S2-5].d/S[0-9][0-9]{glob.escape(script.name)}"))
     base = root / "etc/systemd/system"
     return any(
         (directory / unit).is_symlink()

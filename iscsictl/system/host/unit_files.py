@@ -8,13 +8,12 @@ from pathlib import Path
 
 from iscsictl.model.services import Systemd, Unit
 from iscsictl.system.host import systemd
+from iscsictl.system.host.systemd import UNIT_DIRECTORIES
 from iscsictl.system.host.udev_rules import is_started_with_disk
 from iscsictl.system.io.process import run
 
-_PLACES = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system",
-           "lib/systemd/system")  # fmt: skip
-# Where generators leave links (systemd.generator(7)): netplan's has the network waited for so.
-_GENERATED = ("run/systemd/generator.early", "run/systemd/generator", "run/systemd/generator.late")
+# A link to /dev/null in one of these masks a unit (systemd.unit(5)).
+_MASKING = ("etc/systemd/system", "run/systemd/system")
 ONLINE = "network-online.target"
 _EXEC_START = re.compile(r"\s*ExecStart\s*=(.*)")
 _LOGIN_ALL = re.compile(r"(?:--loginall[=\s]|-L)\s*(automatic|onboot|manual|all)\b")
@@ -46,7 +45,7 @@ def read_unit(name: str, root: Path = Path("/")) -> Unit:
     Only ordering, enabling and the names of variables are read. A unit that is not there is not
     `defined`.
     """
-    masked = any(_is_masking_link(root / place / name) for place in _PLACES[:2])
+    masked = any(_is_masking_link(root / place / name) for place in _MASKING)
     file = systemd.unit_file(name, root)
     after: set[str] = set()
     before: set[str] = set()
@@ -106,7 +105,7 @@ def _is_masking_link(path: Path) -> bool:
 
 
 def _drop_in_files(name: str, root: Path) -> Iterator[Path]:
-    for place in reversed(_PLACES):
+    for place in reversed(UNIT_DIRECTORIES):
         yield from sorted((root / place / f"{name}.d").glob("*.conf"))
 
 
@@ -150,14 +149,14 @@ def _read_variable_names(files: Iterable[Path]) -> frozenset[str]:
 def _units_pulled_in_by(target: str, root: Path) -> Iterator[str]:
     """Yield the units that a target pulls in and that are there, masked ones left out."""
     seen = set()
-    for place in (*_PLACES, *_GENERATED):
+    for place in UNIT_DIRECTORIES:
         for kind in ("wants", "requires"):
             try:
                 names = os.listdir(root / place / f"{target}.{kind}")
             except OSError:
                 continue
             for name in names:
-                masked = any(_is_masking_link(root / p / name) for p in _PLACES[:2])
+                masked = any(_is_masking_link(root / p / name) for p in _MASKING)
                 if name in seen or masked:
                     continue
                 seen.add(name)
