@@ -214,11 +214,15 @@ class Run:
 
     def describe_interrupt(self, interrupt: InterruptError) -> InterruptError:
         """Return the same interrupt, saying whether anything was changed before it."""
-        changed = any(outcome.step.status is Status.DONE for outcome in self.ended.values())
-        if not changed and not self.at_work():
+        if not self.has_changed and not self.at_work():
             return InterruptError(f"{interrupt.text}; nothing was changed", signal=interrupt.signal)
-        text = f"{interrupt.text}; what was done stays" if changed else interrupt.text
+        text = f"{interrupt.text}; what was done stays" if self.has_changed else interrupt.text
         return InterruptError(text, signal=interrupt.signal, hint=interrupt.hint)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether a step was executed that changed something."""
+        return any(outcome.step.status is Status.DONE for outcome in self.ended.values())
 
     def at_work(self) -> tuple[Step, ...]:
         """Return the steps that have begun and not ended."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from iscsictl.engine.graph import Ended, GraphExecution, Node, build_graph, is_shared
 from iscsictl.engine.reconcile import ROUNDS, NotConvergedError, Run, report_plan
 from iscsictl.engine.volumes_context import VolumesContext
-from iscsictl.errors import InterruptError, IscsictlError, RefusedError, from_os
+from iscsictl.errors import InterruptError, IscsictlError, NotBegunError, RefusedError, from_os
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Outcome, Plan, Report, Status, Step
 from iscsictl.model.spec import AttachSpec, Volume
@@ -117,11 +117,12 @@ def plan_volumes(
     for task in tasks:
         # Of thousands, inventories take more memory than all the plans.
         found = observed.pop(task)
-        reports[task.name] = (
-            Report(error=found)
-            if isinstance(found, IscsictlError)
-            else report_plan(task.plan(found))
-        )
+        if isinstance(found, InterruptError):
+            reports[task.name] = Report(error=_not_begun(found))
+        elif isinstance(found, IscsictlError):
+            reports[task.name] = Report(error=found)
+        else:
+            reports[task.name] = report_plan(task.plan(found))
     return reports
 
 
@@ -165,6 +166,10 @@ def _with_deferred(report: Report, failed: Sequence[IscsictlError]) -> Report:
     if not failed or report.error is not None or not report.changed:
         return report
     return replace(report, error=failed[0])
+
+
+def _not_begun(interrupt: InterruptError) -> NotBegunError:
+    return NotBegunError(f"{interrupt.text}; nothing was changed", signal=interrupt.signal)
 
 
 class _VolumeRun(Run):
@@ -222,6 +227,12 @@ class _VolumeRun(Run):
         self.error = self.error or error
         self.write_report()
 
+    def end_interrupted(self, interrupt: InterruptError) -> None:
+        """Note that a signal ended the run before this volume had ended, or had begun."""
+        self.leftovers = (*self.leftovers, *self.unfinished_logins())
+        is_begun = self.has_changed or self.at_work()
+        self.end(self.describe_interrupt(interrupt) if is_begun else _not_begun(interrupt))
+
     def write_report(self) -> None:
         """Bring the report up to date."""
         self.report = self.make_report(self._first, self._last, self.error)
@@ -260,7 +271,17 @@ class _VolumesRun:
         of all that had not ended.
         """
         for run in group:
-            if any(self.runs[name].report.error is not None for name in run.task.after):
+            errors = [self.runs[name].report.error for name in sorted(run.task.after)]
+            stops = [error for error in errors if error is not None]
+            interrupts = [error for error in stops if isinstance(error, InterruptError)]
+            if interrupts:
+                run.end(
+                    NotBegunError(
+                        "not begun: a volume that it is mounted on was interrupted",
+                        signal=interrupts[0].signal,
+                    )
+                )
+            elif stops:
                 run.end(
                     SkippedError(
                         "not begun: a volume that it is mounted on failed",
@@ -274,8 +295,7 @@ class _VolumesRun:
         except InterruptError as interrupt:
             for run in group:
                 if not run.has_ended:
-                    run.leftovers = (*run.leftovers, *run.unfinished_logins())
-                    run.end(interrupt)
+                    run.end_interrupted(interrupt)
         self._roll_back_failed(group)
 
     def _run_round(self, active: Sequence[_VolumeRun]) -> None:

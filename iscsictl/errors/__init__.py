@@ -117,6 +117,10 @@ class InterruptError(IscsictlError):
         self.exit = Exit(128 + signal)
 
 
+class NotBegunError(InterruptError):
+    """A signal ended the run before anything was done of one of its parts."""
+
+
 class UnansweredError(InterruptError):
     """A question got a signal, or the end of the input, in place of an answer.
 

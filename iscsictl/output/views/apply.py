@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from iscsictl.errors import InterruptError, NotBegunError
 from iscsictl.model.plan import Outcome, Report, Status
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views.plan import SCHEMA, StepPrinter, error_row, step_row
@@ -42,14 +43,25 @@ def document(reports: Mapping[str, Report], wwids: Mapping[str, str], file: str)
     return json.dumps(whole, indent=1)
 
 
-_STATES = tuple(s.value for s in (Status.PLANNED, Status.DONE, Status.UNCHANGED, Status.FAILED))
+_INTERRUPTED = "interrupted"
+# The words of plan/1, and those for people where they are others.
+_STATES = {
+    **{s.value: s.value for s in (Status.PLANNED, Status.DONE, Status.UNCHANGED, Status.FAILED)},
+    _INTERRUPTED: _INTERRUPTED,
+    Status.SKIPPED.value: "not reached",
+}
 
 
 def state(report: Report) -> str:
     """Return how a volume stands, in a word of plan/1.
 
-    A refused volume is `failed` too: nothing of it is done.
+    A refused volume is `failed` too: nothing of it is done. One that a signal kept from being begun
+    is `skipped`.
     """
+    if isinstance(report.error, NotBegunError):
+        return Status.SKIPPED.value
+    if isinstance(report.error, InterruptError):
+        return _INTERRUPTED
     if report.error is not None:
         return Status.FAILED.value
     if report.pending:
@@ -63,7 +75,7 @@ def summary(reports: Mapping[str, Report]) -> str:
     States that no volume has are left out.
     """
     states = [state(report) for report in reports.values()]
-    words = [f"{states.count(one)} {one}" for one in _STATES if one in states]
+    words = [f"{states.count(one)} {word}" for one, word in _STATES.items() if one in states]
     plural = "volume" if len(states) == 1 else "volumes"
     return f"{len(states)} {plural}: {', '.join(words)}"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iscsictl.errors import InterruptError, IscsictlError, RefusedError, UsageError
+from iscsictl.errors import InterruptError, IscsictlError, NotBegunError, RefusedError, UsageError
 from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Hazard, Plan, Report, Status
@@ -162,9 +162,10 @@ def summarize_reports(reports: Mapping[str, Report]) -> IscsictlError | None:
     Volumes that were skipped because of another do not count as a different error.
     """
     failed = {name: r.error for name, r in reports.items() if r.error is not None}
-    for error in failed.values():
-        if isinstance(error, InterruptError):
-            return error
+    interrupts = [error for error in failed.values() if isinstance(error, InterruptError)]
+    if interrupts:
+        # One of a volume that was begun also says that what was done stays.
+        return next((e for e in interrupts if not isinstance(e, NotBegunError)), interrupts[0])
     tried = {name: e for name, e in failed.items() if not isinstance(e, SkippedError)} or failed
     causes = {**tried, **{name: next(iter(tried.values())) for name in failed if name not in tried}}
     return summarize_errors(causes, len(reports), "volumes")
