@@ -11,8 +11,6 @@ from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.planner.selection.surviving import has_other_paths, is_under_maps
 
-_BAD_LUN = frozenset({"offline", "transport-offline", "blocked", "quiesce", "deleted"})
-
 
 def check(machine: Machine) -> Iterator[Finding]:
     """Tell how each session is, and which should be there and is not.
@@ -23,11 +21,8 @@ def check(machine: Machine) -> Iterator[Finding]:
     for session in machine.listing.sessions:
         subject = f"{session.target} {session.requested_portal}"
         yield _check_session_state(machine, session, subject)
-        for lun in session.luns or ():
-            # While the session is away its LUNs are blocked or offline too, which says nothing
-            # more.
-            if lun.state in _BAD_LUN and session.status == "up":
-                yield _report_bad_lun(session, lun)
+        for lun in session.stopped_luns:
+            yield _report_bad_lun(session, lun)
         if session.status == "up" and session.luns is not None and not session.luns:
             yield warn(
                 "session-luns",

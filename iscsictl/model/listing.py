@@ -53,6 +53,11 @@ class SessionErrors(NamedTuple):
 # Peripheral device types (SPC-5, 6.7.2) that the drivers sd and sr of Linux make a disk of.
 _GETS_DISK = frozenset({0x00, 0x04, 0x05, 0x07, 0x0E, 0x14})
 
+# States of a SCSI device (scsi_sysfs.c of the kernel) in which commands wait or fail. `created` and
+# `cancel` pass by themselves.
+_STOPPED = frozenset({"offline", "transport-offline", "blocked", "created-blocked", "quiesce",
+                      "deleted"})  # fmt: skip
+
 
 class LunLoad(NamedTuple):
     """Requests under way, how many the kernel sends at most, and the mean latency in ms."""
@@ -133,6 +138,16 @@ class Session(NamedTuple):
     def settled_luns(self) -> frozenset[int]:
         """The numbers of the LUNs that the kernel is done with, see `Lun.is_settled`."""
         return frozenset(unit.lun for unit in self.luns or () if unit.is_settled)
+
+    @property
+    def stopped_luns(self) -> tuple[Lun, ...]:
+        """The LUNs that do not run though the session is up.
+
+        While it is away they are blocked or offline too, which says nothing more.
+        """
+        return tuple(
+            lun for lun in self.luns or () if self.status == "up" and lun.state in _STOPPED
+        )
 
     @property
     def over_tcp(self) -> bool:

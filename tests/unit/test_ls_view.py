@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -48,6 +49,38 @@ def listing(paths: int = 2, options: tuple[str, ...] = ("rw",)) -> Listing:
     )
     other = Session("sysfs", f"{IQN}.2", sid=9, status="down", luns=())
     return Listing((*sessions, other), (disk,))
+
+
+def with_states(*states: str | None, status: Literal["up", "recovering"] = "up") -> Listing:
+    """A session with a LUN in each of these states of the kernel."""
+    luns = tuple(Lun(n, f"1:0:0:{n}", f"/dev/sd{'abcd'[n]}", one) for n, one in enumerate(states))
+    return Listing((Session("iscsiadm", f"{IQN}.1", sid=1, status=status, luns=luns),))
+
+
+@pytest.mark.parametrize("state", ["offline", "transport-offline", "blocked", "quiesce", "deleted"])
+@pytest.mark.parametrize("width", [None, 120, 60])
+def test_a_lun_that_does_not_run_though_its_session_is_up_is_shown(
+    state: str, width: int | None
+) -> None:
+    head, first, second = shown(with_states("running", state), width).splitlines()
+    assert head.split()[-1] == "STATE"
+    assert (first.split()[-1], second.split()[-1]) == ("running", state)
+
+
+@pytest.mark.parametrize(
+    "what", [with_states("running", None), with_states("offline", status="recovering")],
+    ids=["all run", "the session is away, which says it"],
+)  # fmt: skip
+def test_a_table_has_no_states_of_luns_where_they_tell_nothing_new(what: Listing) -> None:
+    assert "STATE" not in shown(what, None)
+
+
+def test_a_path_of_a_map_that_is_offline_is_told_from_the_others() -> None:
+    both = listing()
+    first = both.sessions[0]
+    bad = first._replace(luns=tuple(one._replace(state="offline") for one in first.luns or ()))
+    text = shown(both._replace(sessions=(bad, *both.sessions[1:])), None)
+    assert text.splitlines()[1].split()[-1] == "offline,running"
 
 
 def shown(

@@ -17,7 +17,7 @@ from iscsictl.errors import NeedsRootError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.initiator_name import InitiatorName
-from iscsictl.model.listing import Session
+from iscsictl.model.listing import Lun, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.observers.overview import Overview, observe_overview
@@ -55,6 +55,13 @@ def rows(
     initiator = InitiatorName(exists=True, name=name)
     found = Overview(initiator, sessions, records, fstab or Fstab(), mounted, holds, installed)
     return dict(overview_rows(found))
+
+
+def test_a_lun_that_is_offline_is_counted_and_not_well() -> None:
+    luns = tuple(Lun(n, state=state) for n, state in enumerate(("running", "offline")))
+    shown = rows(sessions=(session()._replace(luns=luns),), records=(RECORD,))
+    assert shown["sessions"] == "1 up, 1 LUN not running"
+    assert shown["next"] == "iscsictl doctor"
 
 
 def test_the_next_action_follows_from_the_state() -> None:

@@ -70,6 +70,9 @@ def overview_rows(found: Overview) -> list[tuple[str, str]]:
     sessions = f"{up} up"
     if len(found.sessions) > up:
         sessions += f", {len(found.sessions) - up} not up"
+    stopped = sum(len(session.stopped_luns) for session in found.sessions)
+    if stopped:
+        sessions += f", {stopped} {'LUN' if stopped == 1 else 'LUNs'} not running"
     if missing is None:
         sessions += "; which are wanted at boot can be read by root only"
     elif missing:
@@ -114,7 +117,7 @@ def _next_action(found: Overview, missing: int, unmounted: list[str]) -> str:
         return "iscsictl initiator generate"
     if missing or unmounted:
         return "iscsictl reconnect"
-    if any(session.status != "up" for session in found.sessions):
+    if any(session.status != "up" or session.stopped_luns for session in found.sessions):
         return "iscsictl doctor"
     if not found.sessions and not found.records:
         return FIRST_ATTACH

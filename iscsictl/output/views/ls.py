@@ -40,6 +40,7 @@ LONG_COLUMNS = (
     Column("RESERVED BY", "reserved_by"),
 )  # fmt: skip
 _RESERVED = Column("RESERVED BY", "reserved_by", rank=7)
+_STATE = Column("STATE", rank=1, style=status_style)
 
 
 class Way:
@@ -168,6 +169,9 @@ def _print_sessions(listing: Listing, screen: Screen, form: Form) -> None:
         if all(row[_PATHS] is None for row in cells):  # No map: nothing to tell.
             columns = _without_paths(columns)
             cells = [_without_paths(row) for row in cells]
+        if any(way.session.stopped_luns for row in shown for way in row.ways):
+            columns = (*columns, _STATE)
+            cells = [(*cell, _lun_states(row)) for cell, row in zip(cells, shown, strict=True)]
         print_table(cells, columns, screen, header=form.header)
 
 
@@ -200,7 +204,7 @@ def _long_row_values(row: Row) -> tuple[Value, ...]:
     return (
         tuple("" if session.sid is None else str(session.sid) for session in sessions),
         _first_known([way.lun.wwid for way in row.ways if way.lun]),
-        tuple((way.lun.state or "") if way.lun else "" for way in row.ways),
+        _lun_states(row),
         *(
             tuple(getattr(session, name) or "" for session in sessions)
             for name in ("session_state", "connection_state", "internal_state", "iface",
@@ -217,6 +221,11 @@ def _long_row_values(row: Row) -> tuple[Value, ...]:
         ),
         _reserved_by(row),
     )  # fmt: skip
+
+
+def _lun_states(row: Row) -> tuple[str, ...]:
+    """Return the kernel's state of the LUN on each path to it, empty where it is not told."""
+    return tuple((way.lun.state or "") if way.lun else "" for way in row.ways)
 
 
 def _reserved_by(row: Row) -> str | None:
