@@ -175,7 +175,8 @@ def error_lines(errors: Mapping[str, IscsictlError]) -> tuple[str, ...]:
     for cause, names in groups.items():
         # A volume's name does not tell its portal, the id of a step does.
         alone = len(names) == 1 and _NAMED.search(_step_id_as_words(names[0])) is None
-        lines.append(f"{_list_steps(names)}: {errors[names[0]].text if alone else cause}")
+        words = list_names([_step_id_as_words(name) for name in names])
+        lines.append(f"{words}: {errors[names[0]].text if alone else cause}")
     return tuple(lines)
 
 
@@ -184,7 +185,7 @@ def _step_id_as_words(name: str) -> str:
     return name.replace(":", " ", 1)
 
 
-def _list_steps(names: Sequence[str]) -> str:
-    shown = [_step_id_as_words(name) for name in names[:_SHOWN]]
+def list_names(names: Sequence[str]) -> str:
+    """Return the first few of some names, and how many more there are."""
     more = len(names) - _SHOWN
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

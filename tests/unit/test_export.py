@@ -1,18 +1,21 @@
 """What of a host goes into its file of volumes, what is left out, and what is said of it."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from iscsictl.cli.commands import export as command
 from iscsictl.cli.commands.attach import owner_ids
 from iscsictl.errors import UsageError
 from iscsictl.model.fstab import Fstab
-from iscsictl.model.inventory import HostFacts
+from iscsictl.model.inventory import HostFacts, Inventory, MountPointState
 from iscsictl.model.listing import Block, Lun, Mount
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
-from iscsictl.planner.volumes.export import export
+from iscsictl.planner.volumes.export import brief_notes, export
+from tests.commands import call
 from tests.exported import PLAIN, SPARE, Machine, Made, planned, read
 from tests.worlds import GREEDY
 
@@ -262,3 +265,42 @@ def test_a_line_of_ours_that_names_no_lun_is_told() -> None:
     (row,), notes = judged(machine)
     assert "mount" not in row
     assert notes == ["left out: UUID=u-0, whose line of fstab names no LUN"]
+
+
+def test_what_is_left_out_for_one_reason_is_one_line_with_how_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [made(name=f"v{n}", ways=2, lined=n % 2 == 0) for n in range(20)]
+    rows.append(made(name="nameless", known=False))
+    found = export(*observed(Machine(rows)))
+    assert len(found.notes) == 21
+    several, alone = brief_notes(found)
+    assert several == (
+        f"left out: {IQN} LUN 0: /dev/sd1, /dev/sd2 are paths of one disk, naa.0, without a "
+        "multipath map (19 more like this; all of them: iscsictl export -v)"
+    )
+    assert alone.endswith("/dev/sd41 reports no WWID and cannot be identified reliably")
+    monkeypatch.setattr(command, "observe_for_export", lambda _: observed(Machine(rows)))
+    for args, lines in ((["export"], 2), (["export", "-v"], 21), (["export", "-q"], 0)):
+        answer = call(args, tmp_path, uid=0)
+        assert answer.err.count("left out") == lines, args
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        Machine([made(name=f"v{n}", status="recovering") for n in range(5)]),
+        Machine([made(name=f"v{n}", twin=True) for n in range(5)], OVER_ALL),
+        Machine([made(name=f"v{n}", options=["x y"]) for n in range(5)]),
+    ],
+    ids=["down", "another way to the disk", "without its filesystem"],
+)
+def test_notes_that_differ_only_in_names_are_one(machine: Machine) -> None:
+    found = export(*observed(machine))
+    assert len(found.notes) == 5
+    (note,) = brief_notes(found)
+    assert note == f"{found.notes[0]} (4 more like this; all of them: iscsictl export -v)"
+
+
+def observed(machine: Machine) -> tuple[Inventory, dict[str, MountPointState]]:
+    return machine.inventory, dict(machine.places)

@@ -11,7 +11,13 @@ from iscsictl.model.plan import Hazard, Outcome, Plan, Report, Status
 from iscsictl.model.spec import Volume
 from iscsictl.output.views.apply import document, summary
 from iscsictl.parse.toml import parse_toml
-from iscsictl.planner.volumes.apply import PlanMismatchError, plan_volume, read_saved, wwid_of
+from iscsictl.planner.volumes.apply import (
+    PlanMismatchError,
+    plan_volume,
+    read_saved,
+    report_lines,
+    wwid_of,
+)
 from iscsictl.planner.volumes.file import read_volumes
 from tests.commands import call
 from tests.machine_model import apply_action
@@ -34,6 +40,17 @@ def saved(plan: Plan) -> str:
     wwid = wwid_of(plan)
     wwids = {} if wwid is None else {"mail": wwid}
     return document({"mail": Report(outcomes, pending=bool(plan.pending))}, wwids, TEXT)
+
+
+def test_a_note_that_many_volumes_have_is_one_line() -> None:
+    same = Report(notes=("nothing logs in at boot",))
+    reports = {f"v{n}": same for n in range(20)} | {"w": Report(notes=("its own",))}
+    assert list(report_lines(reports)) == [
+        "v0, v1, v2 and 17 more: nothing logs in at boot",
+        "w: its own",
+    ]
+    assert list(report_lines(reports, quiet=True)) == []
+    assert list(report_lines({"v": same})) == ["v: nothing logs in at boot"]
 
 
 def test_what_was_saved_is_read_again_with_its_file() -> None:

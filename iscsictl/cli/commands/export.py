@@ -11,8 +11,8 @@ from iscsictl.errors import Exit
 from iscsictl.lazy_import import lazy_import
 from iscsictl.observers.attach import observe_for_export
 from iscsictl.output.text import escape_controls
+from iscsictl.planner.volumes.export import brief_notes, render
 from iscsictl.planner.volumes.export import export as collect
-from iscsictl.planner.volumes.export import render
 
 if TYPE_CHECKING:
     from iscsictl.cli.commands import overview
@@ -28,7 +28,8 @@ def export(settings: Settings) -> int:
 
     It is made from records, sessions and the fstab entries written by iscsictl. `plan` finds
     nothing to change in it, except for what standard error names: what was left out and why, and
-    what would still be done, such as mounting what is unmounted. It contains no secrets.
+    what would still be done, such as mounting what is unmounted. Of several for one reason it names
+    the first, and all with -v. It contains no secrets.
     """
     require_root("export")
     found = collect(*observe_for_export(settings.root))
@@ -43,6 +44,7 @@ def export(settings: Settings) -> int:
         click.echo(render(found), nl=False)
     if not found.volumes:
         overview.print_nothing(settings, "there are no volumes")
-    for note in () if settings.quiet else found.notes:
-        print_message(note)
+    if not settings.quiet:
+        for note in found.notes if settings.verbose else brief_notes(found):
+            print_message(note)
     return int(Exit.DONE)

@@ -13,7 +13,7 @@ from iscsictl.model.plan import Hazard, Plan, Report, Status
 from iscsictl.model.spec import AttachSpec, Volume
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.filesystem import UNKNOWN
-from iscsictl.planner.builder import error_lines, summarize_errors
+from iscsictl.planner.builder import error_lines, list_names, summarize_errors
 from iscsictl.planner.safety.mount_points import directories_above
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 
@@ -174,10 +174,14 @@ def summarize_reports(reports: Mapping[str, Report]) -> IscsictlError | None:
 def report_lines(reports: Mapping[str, Report], *, quiet: bool = False) -> Iterable[str]:
     """Yield what is to be said of each volume: notes, what is left over, and why it failed.
 
-    With `quiet` the notes are left out; what could not be rolled back never is.
+    What is the same for several volumes is said once, with the names of the first. With `quiet` the
+    notes are left out; what could not be rolled back never is.
     """
     errors = {name: r.error for name, r in reports.items() if r.error is not None}
+    noted: dict[str, list[str]] = defaultdict(list)
     for name, report in reports.items():
-        for note in (*(() if quiet else report.notes), *report.leftovers):
-            yield f"{name}: {note}"
+        for note in dict.fromkeys((*(() if quiet else report.notes), *report.leftovers)):
+            noted[note].append(name)
+    for note, names in noted.items():
+        yield f"{list_names(names)}: {note}"
     yield from error_lines(errors)

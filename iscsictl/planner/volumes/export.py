@@ -63,6 +63,28 @@ def export(inventory: Inventory, places: Mapping[str, MountPointState]) -> Expor
     return Export(tuple(made.rows), tuple(dict.fromkeys(made.notes)))
 
 
+# What differs in notes that say the same of different volumes: targets, portals, WWIDs, devices,
+# paths, LUNs and the names of volumes. Lists of them count as one.
+_NAMES: Final = re.compile(
+    r"(?:iqn|eui|naa|t10|scsi)\.\S+|/\S+|UUID=\S+|LUN \d+|(?:\d+\.){3}\S+|\[[0-9a-f:]+\]\S*"
+    r"|(?<=plan will stop at )\S+|(?<=the disk of )\S+"
+)
+_LIST: Final = re.compile(r"\*(?:,? \*)+")
+
+
+def brief_notes(export_: Export) -> tuple[str, ...]:
+    """Return a line for each reason: the first note that has it, and how many more there are."""
+    groups: dict[str, list[str]] = {}
+    for note in export_.notes:
+        groups.setdefault(_LIST.sub("*", _NAMES.sub("*", note)), []).append(note)
+    return tuple(
+        notes[0]
+        if len(notes) == 1
+        else f"{notes[0]} ({len(notes) - 1} more like this; all of them: iscsictl export -v)"
+        for notes in groups.values()
+    )
+
+
 class _Export:
     def __init__(self, inventory: Inventory, places: Mapping[str, MountPointState]) -> None:
         contents = {
