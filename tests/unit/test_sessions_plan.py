@@ -15,6 +15,8 @@ from iscsictl.model.inventory import (
     DiskUsage,
     Inventory,
 )
+from iscsictl.model.listing import Block, Disk, Mount
+from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Status
 from iscsictl.planner.builder import summarize_steps
@@ -147,6 +149,22 @@ def test_the_session_that_booted_the_machine_stays() -> None:
     world = Inventory(sessions=(session(),))
     plan = plan_logout(world, RecordSelector(A), boots_from=frozenset({A}))
     assert [type(error) for error in plan.errors.values()] == [InUseError]
+
+
+@pytest.mark.fault("F102")
+@pytest.mark.parametrize(
+    ("path", "command"), [("/", "boot check"), ("/srv", "boot show")],
+    ids=["root filesystem on it", "only the firmware's table names it"],
+)  # fmt: skip
+def test_the_hint_for_a_target_that_is_booted_from_shows_why(path: str, command: str) -> None:
+    """Without a table of the firmware `boot show` would be empty."""
+    one = session()
+    part = Block("/dev/sda1", fstype="ext4", mounts=(Mount(path),))
+    disk = Disk("naa.1", (DiskPath(one.sid or 0, "1:0:0:0", "/dev/sda"),),
+                Block("/dev/sda", "disk", children=(part,)))  # fmt: skip
+    world = Inventory(sessions=(one,), disks=(disk,))
+    (error,) = plan_logout(world, RecordSelector(A), boots_from=frozenset({A})).errors.values()
+    assert error.hint == f"see: iscsictl {command}"
 
 
 def test_logout_names_who_has_a_tape_of_the_session_open() -> None:

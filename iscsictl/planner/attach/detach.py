@@ -18,6 +18,7 @@ from iscsictl.model.spec import DetachRequest
 from iscsictl.planner.attach.multipath import add_forget_steps, add_release_steps
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.disks.new_filesystem import add_release_step
+from iscsictl.planner.iscsi.boot import hint_for_boot_target
 from iscsictl.planner.safety.lost_disks import (
     list_losses,
     require_losses_agreed,
@@ -41,7 +42,7 @@ def plan_detach(
 ) -> Plan:
     """Return what is to be done. Never raises: what forbids it is the plan's refusal.
 
-    `boots_from` are the targets that the firmware booted the machine from: they stay.
+    `boots_from` are the targets that the machine booted from: they stay.
     """
     builder = PlanBuilder()
     refusal: IscsictlError | None = None
@@ -159,7 +160,7 @@ def _require_not_booted_from(
     if booted:
         raise InUseError(
             f"the machine booted from {meant[0].target}: it cannot be logged out",
-            hint="see: iscsictl boot show",
+            hint=hint_for_boot_target(inventory, meant[0].target),
         )
 
 

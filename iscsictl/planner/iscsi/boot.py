@@ -1,13 +1,15 @@
-"""Plan the login to the targets of the firmware's boot table."""
+"""What the machine boots from: the login to the targets of the firmware's table, and hints."""
 
 from dataclasses import dataclass
 
 from iscsictl.errors import NotFoundError
 from iscsictl.model.actions import FirmwareLogin
 from iscsictl.model.boot import BootEntry
+from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Session
 from iscsictl.model.plan import Plan
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.safety.storage_graph import root_filesystem_targets
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,17 @@ class BootFacts:
 
     entries: tuple[BootEntry, ...]
     sessions: tuple[Session, ...]
+
+
+def hint_for_boot_target(inventory: Inventory, target: str) -> str:
+    """Return the command that shows why the machine counts as booted from a target.
+
+    The firmware has a table only where it logged in itself; an initrd can do without.
+    """
+    target_of = {session.sid: session.target for session in inventory.sessions}
+    if target in root_filesystem_targets(inventory.disks, target_of):
+        return "see: iscsictl boot check"
+    return "see: iscsictl boot show"
 
 
 def plan_firmware_login(facts: BootFacts) -> Plan:

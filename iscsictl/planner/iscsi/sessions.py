@@ -15,6 +15,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.iscsi.boot import hint_for_boot_target
 from iscsictl.planner.selection.names import resolve_name
 from iscsictl.planner.selection.records import (
     RecordSelector,
@@ -108,7 +109,7 @@ def plan_logout(
     """Log out of the sessions that are meant, and hold their targets down.
 
     `seconds` is how long the hold lasts, None until a boot; `now` is the holds' clock.
-    `boots_from` are the targets that the firmware booted the machine from.
+    `boots_from` are the targets that the machine booted from.
     """
     try:
         selector = selector.with_exact_target(inventory)
@@ -161,7 +162,7 @@ def _refusal_of_logout(
     if session.target in boots_from:
         return InUseError(
             f"the machine booted from {session.target}: it cannot be logged out",
-            hint="see: iscsictl boot show",
+            hint=hint_for_boot_target(inventory, session.target),
         )
     open_devices = inventory.open_devices.get(session.sid or 0)
     if open_devices:
