@@ -28,6 +28,7 @@ from iscsictl.parse.line_wrapping import (
     without_marker,
 )
 from iscsictl.parse.lsblk_list import LsblkReader, TablePrefix
+from iscsictl.parse.lsblk_rows import upright_rows
 from iscsictl.parse.multipath_list import MultipathReader
 from iscsictl.parse.sfnet import SfnetReader
 from iscsictl.parse.shell_prompt import read_prompt
@@ -272,7 +273,7 @@ class _Capture:
         sessions = merge_sessions(self._sessions, hosts, self._warnings)
         disks = join_disks(sessions, self._maps, self._table)
         self._add_notes(has_skipped=True)
-        is_told = "iscsi" in {row.cells.get("TRAN") for row in self._table.roots}
+        is_told = "iscsi" in {row.cells.get("TRAN") for row in upright_rows(self._table.roots)}
         if self._table.first_line is not None and not (
             is_told or any(one.luns for one in sessions)
         ):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from iscsictl.model.capture import CapturedBlock, CapturedDisk, CapturedPath
 from iscsictl.model.listing import Session
 from iscsictl.parse.lsblk_list import LsblkReader, captured_block, captured_disk
-from iscsictl.parse.lsblk_rows import LsblkRow, merge_rows
+from iscsictl.parse.lsblk_rows import LsblkRow, merge_rows, upright_rows
 
 
 def join_disks(
@@ -22,7 +22,7 @@ def join_disks(
     # Maps of one name with another WWID are of two hosts: `lsblk` is taken for the last one's.
     known = {disk.block.device: disk for disk in maps}
     elsewhere = [disk for disk in maps if known[disk.block.device] is not disk]
-    roots = _iscsi_rows(merge_rows(table.roots))
+    roots = _iscsi_rows(merge_rows([*upright_rows(table.roots)]))
     of_sessions = {lun.device for one in sessions for lun in one.luns or () if lun.device}
     in_maps = {path.device for disk in maps for path in disk.paths or ()}
     others: dict[str, CapturedDisk] = {}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from iscsictl.parse.lsblk_rows import MAX_DEPTH, LsblkRow
+from iscsictl.parse.lsblk_rows import MAX_DEPTH, LsblkRow, device_name
 
 _PAIRS = re.compile(r"(?:[A-Z][A-Z0-9:%_-]*=\"(?:[^\"\\]|\\.)*\"(?:\s+|$))+")
 _PAIR = re.compile(r"([A-Z][A-Z0-9:%_-]*)=\"((?:[^\"\\]|\\.)*)\"")
@@ -74,7 +74,7 @@ def _rows_of_json(devices: list[Any], depth: int) -> Iterator[LsblkRow]:
             continue
         cells = {key.upper(): _cell(value) for key, value in device.items()}
         row = LsblkRow(
-            device["name"].removeprefix("/dev/").removeprefix("mapper/"),
+            device_name(device["name"]),
             depth,
             {key: value for key, value in cells.items() if value},
             titles=frozenset(cells),
@@ -110,7 +110,7 @@ def row_of_pairs(line: str) -> LsblkRow | None:
     if not name or not titles:
         return None
     row = LsblkRow(
-        name.removeprefix("/dev/").removeprefix("mapper/"),
+        device_name(name),
         0,
         {key: value for key, value in cells.items() if value},
         titles=titles,

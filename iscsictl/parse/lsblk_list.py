@@ -5,23 +5,29 @@ from dataclasses import dataclass, replace
 
 from iscsictl.model.capture import CapturedBlock, CapturedDisk, CapturedPath
 from iscsictl.parse.lsblk_formats import JsonBlock, row_of_pairs
-from iscsictl.parse.lsblk_rows import MAX_DEPTH, LsblkRow, parent_of_flat_row
+from iscsictl.parse.lsblk_rows import MAX_DEPTH, LsblkRow, device_name, parent_of_flat_row
 from iscsictl.parse.multipath_list import read_size
 
-_HEADER = re.compile(r"NAME(?:\s+[A-Z][A-Z%:_-]*)+")
+_HEADER = re.compile(r"K?NAME(?:\s+[A-Z][A-Z%:_-]*)+")
 # The titles somewhere in a line, with nothing but the end of a string or a cell behind them.
 _TITLES = re.compile(
-    r"(?P<before>.*?(?<![\w=]))NAME(?:\s+[A-Z][A-Z%:_-]*)+\s*(?:\\n)?[\"'`|,\]\s]*$"
+    r"(?P<before>.*?(?<![\w=]))K?NAME(?:\s+[A-Z][A-Z%:_-]*)+\s*(?:\\n)?[\"'`|,\]\s]*$"
 )
 _OTHER_FORM = re.compile(r"(?P<before>.*?)(?:\"blockdevices\":|(?<![\w=])NAME=\")")
 _LINE_ENDING = re.compile(r"\s*(?:\\n)?(?:[\"'`],?|\|)?\s*\]?$")
 _CODE_POINT = re.compile(r"\\u(25[0-9a-fA-F]{2})")  # lines of boxes, in JSON
-_TELLING = frozenset({"FSTYPE", "MAJ:MIN", "SIZE", "MOUNTPOINT", "MOUNTPOINTS", "TYPE", "TRAN"})
+_TELLING = frozenset(
+    {
+        "FSTYPE", "MAJ:MIN", "SIZE", "MOUNTPOINT", "MOUNTPOINTS", "TYPE", "TRAN", "HCTL", "WWN",
+        "SERIAL", "MODEL", "ALIGNMENT", "DISC-GRAN", "PKNAME",
+    }
+)  # fmt: skip
 # The branches of the tree, in UTF-8 and as ASCII (-i).
 _TREE = r"[\s|`\u2502\u251c\u2514\u2500-]*"
 _ROW = re.compile(rf"(?P<tree>{_TREE})(?P<name>[\w/.:+!][\w/.:+!-]*)(?=\s|$)")
 _DM_NUMBER = re.compile(r"(?<=\S) \(dm-\d+\)")  # behind names, up to util-linux 2.22
-_MOUNT_ALONE = re.compile(rf"{_TREE}((?:/|\[SWAP\]).*)")
+# With -p a row begins with a path too, but that of a device.
+_MOUNT_ALONE = re.compile(rf"{_TREE}((?:/(?!dev/)|\[SWAP\]).*)")
 # Any name may stand below a disk; a line without a branch has to name a disk of the kernel's, so
 # that prose after the table is no disk.
 _DISK_NAME = re.compile(
@@ -192,10 +198,11 @@ class LsblkReader:
         by_column = self._cells_below(words)
         cells = by_column or _cells_by_format([word[0] for word in words])
         has_branch = bool(found["tree"].strip())
-        if not has_branch and not _DISK_NAME.fullmatch(found["name"]) and "TYPE" not in by_column:
+        name = device_name(found["name"])
+        if not has_branch and not _DISK_NAME.fullmatch(name) and "TYPE" not in by_column:
             return False
         depth = found.start("name") if has_branch else 0
-        row = LsblkRow(found["name"].removeprefix("/dev/"), depth, cells)
+        row = LsblkRow(name, depth, cells)
         row.titles = frozenset(column.title for column in self._columns)
         mount = cells.get("MOUNTPOINT") or cells.get("MOUNTPOINTS")
         if mount is not None:
@@ -271,7 +278,8 @@ def captured_block(row: LsblkRow, parent: CapturedBlock | None = None) -> Captur
     is_mapped = kind in {"mpath", "lvm", "crypt"} or (
         parent is not None and parent.kind == "mpath" and kind == "part"
     )
-    size = _SIZE.fullmatch(row.cells.get("SIZE", ""))
+    is_mapped = is_mapped and not re.fullmatch(r"dm-\d+", row.name)  # that is the kernel's name
+    size = _SIZE.fullmatch(row.cells.get("SIZE", "").replace(",", "."))  # many languages' comma
     tells_mounts = bool({"MOUNTPOINT", "MOUNTPOINTS"} & row.titles)
     block = CapturedBlock(
         device=f"/dev/mapper/{row.name}" if is_mapped else f"/dev/{row.name}",

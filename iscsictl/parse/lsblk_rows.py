@@ -1,6 +1,7 @@
 """One line of `lsblk`, in whatever form it was printed, and its place in the tree."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -26,6 +27,11 @@ class LsblkRow:
     parent: "LsblkRow | None" = field(default=None, repr=False, compare=False)
 
 
+def device_name(path: str) -> str:
+    """Return the name of a device as lsblk prints it without -p: `mpatha` of /dev/mapper/mpatha."""
+    return path.removeprefix("/dev/").removeprefix("mapper/")
+
+
 def parent_of_flat_row(
     row: LsblkRow, before: Sequence[LsblkRow], *, is_in_tree_order: bool
 ) -> LsblkRow | None:
@@ -37,18 +43,30 @@ def parent_of_flat_row(
     kind = row.cells.get("TYPE")
     near = islice(reversed(before), _NEAR)
     if "PKNAME" in row.titles:
-        name = row.cells.get("PKNAME", "").removeprefix("/dev/")
-        return next((r for r in near if name in (r.name, r.cells.get("KNAME"))), None)
+        name = device_name(row.cells.get("PKNAME", ""))
+        if not name:
+            return None
+        names = ((r, (r.name, device_name(r.cells.get("KNAME", "")))) for r in near)
+        return next((above for above, both in names if name in both), None)
     if kind in _WHOLE or not before:
         return None
     if kind == "part":
-        return next((r for r in near if row.name.startswith(r.name) and row.name != r.name), None)
+        return next((r for r in near if _is_partition_of(row.name, r.name)), None)
     last = before[-1]
     if kind == "mpath" and not is_in_tree_order and last.cells.get("FSTYPE") != "mpath_member":
         return None
     if last.cells.get("TYPE") == kind:
         return last.parent
     return last
+
+
+def _is_partition_of(name: str, disk: str) -> bool:
+    """Tell by the names: sda10 is of sda and not of sda1; kpartx writes p1, -part1 or _part1."""
+    number = name.removeprefix(disk)
+    if number == name:
+        return False
+    form = r"p\d+" if disk[-1:].isdigit() else r"p?\d+"
+    return bool(re.fullmatch(rf"{form}|[-_]part\d+", number))
 
 
 def _contradicts(one: LsblkRow, other: LsblkRow) -> bool:
@@ -62,6 +80,36 @@ def _contradicts(one: LsblkRow, other: LsblkRow) -> bool:
     return any(
         child.name in below and _contradicts(below[child.name], child) for child in other.children
     )
+
+
+def upright_rows(rows: Iterable[LsblkRow]) -> Iterator[LsblkRow]:
+    """Yield the rows with disks as the roots; `lsblk -s` prints what is on a disk above it.
+
+    A row that stands on several disks comes once for each of them: `merge_rows` joins the disks.
+    """
+    for row in rows:
+        if row.cells.get("TYPE") not in _WHOLE and _stands_on_disk(row):
+            yield from _turned_rows(row, None)
+        else:
+            yield row
+
+
+def _stands_on_disk(row: LsblkRow) -> bool:
+    return any(
+        child.cells.get("TYPE") in {"disk", "rom"} or _stands_on_disk(child)
+        for child in row.children
+    )
+
+
+def _turned_rows(row: LsblkRow, above: LsblkRow | None) -> Iterator[LsblkRow]:
+    def turned() -> LsblkRow:
+        children = [] if above is None else [above]
+        return LsblkRow(row.name, 0, dict(row.cells), [*row.mounts], children, row.titles)
+
+    if not row.children:
+        yield turned()
+    for below in row.children:
+        yield from _turned_rows(below, turned())
 
 
 def merge_rows(rows: Sequence[LsblkRow]) -> list[LsblkRow]:
