@@ -2,9 +2,9 @@
 
 Reads `iscsiadm -m session` (-P 0 to -P 3, also -S, and --info of the first releases), the sfnet
 driver's `iscsi-ls` and libiscsi's. Of other things it knows `iscsiadm -m node`, `-m discovery`,
-`-m iface`, `-m host`, `multipath -ll` and `lsblk`. Pure and total: any text gives a Listing. What
-could not be read is a warning that names the line and never repeats it, because a line may hold a
-secret.
+`-m iface`, `-m host`, `multipath -ll`, `multipathd show ...`, `lsblk` and `lsscsi`. Pure and total:
+any text gives a Listing. What could not be read is a warning that names the line and never repeats
+it, because a line may hold a secret.
 """
 
 import re
@@ -29,7 +29,9 @@ from iscsictl.parse.line_wrapping import (
 )
 from iscsictl.parse.lsblk_list import LsblkReader, TablePrefix
 from iscsictl.parse.lsblk_rows import upright_rows
+from iscsictl.parse.lsscsi_list import LsscsiReader
 from iscsictl.parse.multipath_list import MultipathReader
+from iscsictl.parse.multipathd_tables import MultipathdReader
 from iscsictl.parse.sfnet import SfnetReader
 from iscsictl.parse.shell_prompt import read_prompt
 from iscsictl.parse.wrapped_lines import join_wrapped_lines
@@ -105,6 +107,8 @@ class _Capture:
             LibiscsiReader(self._sessions, self._warnings),
             MultipathReader(self._maps, self._warnings),
             ListReader(self._listed),
+            LsscsiReader(self._table, self._warnings),
+            MultipathdReader(self._table, self._warnings),
         )
         self._active: _Reader = self._iscsiadm
         self._prefix = LinePrefix()
@@ -277,7 +281,8 @@ class _Capture:
         if self._table.first_line is not None and not (
             is_told or any(one.luns for one in sessions)
         ):
-            text = "lsblk does not tell which disks are iSCSI disks, so all of them are shown"
+            text = "does not tell which disks are iSCSI disks, so all of them are shown"
+            text = f"{self._table.tool} {text}"
             self._warnings.append(Note(text, None if self._named else self._table.first_line))
         self._warnings.sort(key=lambda note: (note.is_general, note.line or 0))
         is_other = bool(self._listed) or disks is not None

@@ -17,12 +17,13 @@ def join_disks(
     Paths get the SID of their session where only one fits. Where the sessions name their disks,
     other disks of `lsblk` are left out, because they are local; maps are all kept.
     """
-    if not maps and not table.roots:
+    rows = table.roots if maps else [*table.roots, *table.multipathd_rows]
+    if not maps and not rows:
         return None
     # Maps of one name with another WWID are of two hosts: `lsblk` is taken for the last one's.
     known = {disk.block.device: disk for disk in maps}
     elsewhere = [disk for disk in maps if known[disk.block.device] is not disk]
-    roots = _iscsi_rows(merge_rows([*upright_rows(table.roots)]))
+    roots = _iscsi_rows(merge_rows([*upright_rows(rows)]))
     of_sessions = {lun.device for one in sessions for lun in one.luns or () if lun.device}
     in_maps = {path.device for disk in maps for path in disk.paths or ()}
     others: dict[str, CapturedDisk] = {}
@@ -40,6 +41,10 @@ def join_disks(
                 others[name] = replace(others[name], paths=paths)
             else:
                 others[name] = replace(disk, block=above)
+        elif block.device in known or block.device in others:  # `multipathd show maps` beside them
+            maps_told = known if block.device in known else others
+            before = maps_told[block.device]
+            maps_told[block.device] = replace(before, wwid=before.wwid or disk.wwid)
         elif block.device in in_maps or block.kind not in {"disk", "mpath", "md"}:
             continue
         elif not of_sessions or block.device in of_sessions:

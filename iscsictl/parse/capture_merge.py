@@ -10,7 +10,7 @@ from iscsictl.parse.session_group import printed_status
 # What changes while a session lives. The other values are of its login, and the first one holds.
 _CHANGING = (
     "connection_state", "session_state", "internal_state", "timeouts", "chap", "params", "host",
-    "luns", "since",
+    "luns", "since", "errors",
 )  # fmt: skip
 _LASTING = (
     "target", "alias", "transport", "portal", "persistent_portal", "iface", "initiator",

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from iscsictl.model.listing import Note, Session
 from iscsictl.parse.printed_values import known, read_name, read_printed_portal
 
-_PORTAL = r"(?P<portal>(?:\[[^\]\s]+\]|[^\s\[\]\"',]+)(?:,-?\d{1,10}|:\d{1,5}(?:,-?\d{1,10})?)?)"
+# Who posts a listing may have written [REDACTED] in place of a part of the address.
+_PORTAL = (
+    r"(?P<portal>(?:\[[^\]\s]+\]|(?:[^\s\[\]\"',]|\[[A-Za-z_-]{1,32}\])+)"
+    r"(?:,-?\d{1,10}|:\d{1,5}(?:,-?\d{1,10})?)?)"
+)
 # The line may stand in a log, in JSON, in HTML or in a string of a program. It begins at a word
 # with a colon and a number in brackets behind it, and the name is the last that belongs to it.
 _ANYWHERE = re.compile(

@@ -19,6 +19,7 @@ from iscsictl.parse.printed_values import (
 )
 from iscsictl.parse.session_group import Part, SessionGroup
 from iscsictl.parse.session_labels import PARAMS, TIMEOUTS, VALUES, read_param, read_seconds
+from iscsictl.parse.statistics import parse_session_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,10 @@ _KERNEL_DISK = re.compile(r" at scsi\d+, ")  # how kernels before 2.6.16 log a d
 _HOST = re.compile(r"(\d{1,10})\s*(?:State:\s*(.*))?")
 _VERSION = re.compile(r"(?:iscsiadm )?version \d{1,4}\.\S{1,40}|iSCSI Transport Class version .*")
 _SESSION_INFO = re.compile(r"Session \(sid (\d{1,10})\) using module ([\w.-]+):?")
+# The heading of a session in `-m session -s`, and the counters below it.
+_STATISTICS = "Stats for session [sid"
+_COUNTED = re.compile(r" (\d{1,10}), target: (\S+), portal: (\S+),(\d{1,5})\]")
+_COUNTER = re.compile(r"[a-z]\w*: \d{1,20}|iSCSI (?:SNMP|Extended):")
 _RULES = frozenset("*" * width for width in (5, 9, 10, 24, 36))
 
 # Who filters a listing with grep keeps some lines of each session, not all of these.
@@ -59,7 +64,9 @@ class IscsiadmReader:
         self._names = AccountNames(warnings)
         self._begin = 1
         self._missing_target: int | None = None
+        self._counted: list[str] | None = None
         self._special: dict[str, Callable[[str, int], bool]] = {
+            _STATISTICS: self._take_statistics,
             "Target": self._take_target,
             "Current Portal": self._take_portal,
             "Persistent Portal": self._take_persistent,
@@ -98,6 +105,9 @@ class IscsiadmReader:
         special = self._special.get(label)
         if special is not None:
             return special(value, number)
+        if self._counted is not None and _COUNTER.fullmatch(line):
+            self._counted.append(line)
+            return True
         if line.startswith(("scsi", "Attached")):
             return self._take_lun(line, number)
         return line.startswith("Session (") and self._take_session_info(line, number)
@@ -301,6 +311,26 @@ class IscsiadmReader:
         self._portal = portal and Portal(portal.address, portal.port, tag)
         return True
 
+    def _take_statistics(self, value: str, number: int) -> bool:
+        found = _COUNTED.fullmatch(value)
+        name = found and read_name(found[2])
+        if not found or not name or (port := int(found[4])) > 65535:
+            return False
+        self.start_output(number)
+        portal = Portal(found[3].strip("[]"), port)
+        session = Session("iscsiadm", name, sid=int(found[1]), persistent_portal=portal)
+        self._sessions.append(session)
+        self._counted = [f"{_STATISTICS}:{value}"]
+        return True
+
+    def _end_statistics(self) -> None:
+        """Give the session that was counted the errors that were counted."""
+        counted, self._counted = self._counted, None
+        if counted is not None:
+            session = self._sessions[-1]
+            errors = parse_session_errors("\n".join(counted)).get(session.sid or 0)
+            self._sessions[-1] = session._replace(errors=errors)
+
     def _take_chap(self, value: str, number: int) -> bool:
         if self._group is None or value.strip():
             return False
@@ -377,6 +407,7 @@ class IscsiadmReader:
 
         A session whose first lines are missing is kept only if its SID is known.
         """
+        self._end_statistics()
         self._close_group()
         self._end_listed()
 

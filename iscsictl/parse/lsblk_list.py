@@ -112,7 +112,11 @@ class LsblkReader:
 
     def __init__(self) -> None:
         self.roots: list[LsblkRow] = []
+        #: Paths and maps in tables of multipathd, which count only where no topology is told.
+        self.multipathd_rows: list[LsblkRow] = []
         self.first_line: int | None = None
+        #: What printed the disks from this line on; lsscsi lists disks too.
+        self.tool = "lsblk"
         self._columns: list[_Column] = []
         self._open: list[LsblkRow] = []
         self._flat: list[LsblkRow] = []
@@ -299,11 +303,14 @@ def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
 
     The WWID is known where there is a column WWN, which lsblk does not print by itself.
     """
-    path = CapturedPath(None, row.cells.get("HCTL"), block.device, row.cells.get("STATE"))
+    cells = row.cells
+    path = CapturedPath(
+        None, cells.get("HCTL"), block.device, cells.get("STATE"), cells.get("CHECKER")
+    )
     paths = None if block.kind == "mpath" else (path,)
     return CapturedDisk(
         block,
-        _read_wwn(row.cells.get("WWN")),
+        cells.get("WWID") or _read_wwn(cells.get("WWN")),
         serial=row.cells.get("SERIAL"),
         vendor=row.cells.get("VENDOR"),
         model=row.cells.get("MODEL"),

@@ -24,13 +24,14 @@ _PATH = re.compile(
     r"[\s|`+\\_-]*(?P<hctl>\d+:\d+:\d+:\d+|#:#:#:#)\s+(?P<device>[\w!-]+)"
     r"\s+(?:\d+:\d+|#:#|-:-|-)\s+(?P<states>\[?(?:active|failed|undef)[\]\[ ].*)"
 )
-# What a path checker says (libmultipath/checkers.c). A ghost is a path of a passive controller;
-# `undef` is said where nothing was checked (multipath -l).
-_SOUND_CHECKS = frozenset({"ready", "ghost", "undef", "i/o pending", "unchecked", None})
+#: What a path checker says (libmultipath/checkers.c) of a path that is not lost. A ghost is a path
+#: of a passive controller; `undef` is said where nothing was checked (multipath -l).
+SOUND_CHECKS = frozenset({"ready", "ghost", "undef", "i/o pending", "unchecked", None})
 _SOUND_SCSI_STATES = frozenset({"running", "unknown", "undef", None})
 _SHOWN_PATHS = 4  # paths that the warning about a map names
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50, "E": 60}
-_SCSI_STATES = frozenset(
+#: The kernel's states of a SCSI device (drivers/scsi/scsi_sysfs.c).
+SCSI_STATES = frozenset(
     {"running", "offline", "blocked", "quiesce", "transport-offline", "cancel", "deleted"}
 )
 
@@ -57,7 +58,7 @@ class MultipathReader:
             return True
         found = _MAP.fullmatch(line)
         if found is None:
-            return False
+            return self._take_lone_path(line, number)
         wwid = found["wwid"] or found["bare"]
         if (found["device"] or "-")[:3] != "dm-":
             # Any word may stand before a dash or a size: two things must speak for a map.
@@ -93,18 +94,28 @@ class MultipathReader:
             return True
         return _GROUP.match(line) is not None
 
+    def _take_lone_path(self, line: str, number: int) -> bool:
+        """Read a path of a map that is not told, as `grep` leaves it over."""
+        if _PATH.fullmatch(line) is None:
+            return False
+        self._has_lost_head = True
+        self._warnings.append(
+            Note("the map of these paths is not told, so they are left out", number)
+        )
+        return True
+
     def _add_path(self, disk: CapturedDisk, found: re.Match[str], number: int) -> None:
         words = found["states"].replace("[", " ").replace("]", " ").split()
         device = f"/dev/{found['device']}" if found["device"] != "-" else None
         hctl = found["hctl"] if found["hctl"][0] != "#" else None
         in_map, *checked = words
-        state = checked.pop() if checked and checked[-1] in _SCSI_STATES else None
+        state = checked.pop() if checked and checked[-1] in SCSI_STATES else None
         checker = " ".join(word for word in checked if word != "unknown") or None
         if in_map == "failed" and checker in (None, "undef"):
             checker = "failed"  # nothing was checked: the map itself has given the path up
         path = CapturedPath(hctl=hctl, device=device, state=state, checker=checker)
         self._disk = replace(disk, paths=(*(disk.paths or ()), path))
-        if in_map == "failed" or checker not in _SOUND_CHECKS or state not in _SOUND_SCSI_STATES:
+        if in_map == "failed" or checker not in SOUND_CHECKS or state not in _SOUND_SCSI_STATES:
             text = " ".join([found["device"].replace("-", "a path"), *words])
             self._failed.append((number, text.removesuffix(" running")))
 
