@@ -6,7 +6,7 @@ the texts of additional sense codes in the kernel's drivers/scsi/sense_codes.h (
 
 from typing import Final
 
-from iscsictl.errors import Exit
+from iscsictl.errors import BECOME_ROOT, Exit
 from iscsictl.errors.message_type import Message
 
 _ARRAY: Final = "look into the array's log at that time"
@@ -27,11 +27,49 @@ DISKS: Final = (
              "target or of an offload card (RFC 7143, 11.17.1)"),
             "update the array's firmware and the kernel; turn off the NIC's offloads to test",
             Exit.ERROR),
-    Message(r"lun assignments on this target have changed", "message", None,
+    Message(r"lun assignments on this target have changed|"
+            r"reported luns data has changed", "message", None,
             "the array changed which LUNs this host has; the kernel keeps the old ones",
             "a LUN was mapped, unmapped or numbered anew on the array",
             "`iscsictl rescan`; check `iscsictl doctor` before a mounted disk is used further",
             Exit.ERROR),
+    Message(r"operating parameters on this target have changed|changed operating definition",
+            "message", None, "the array changed something of a LUN",
+            "it was enlarged, or the array's firmware or settings changed",
+            "`iscsictl rescan`, then `iscsictl disk grow` if it was enlarged", Exit.ERROR,
+            only_alone=True),
+    Message(r"unexpected response from lun \d+ while scanning", "message", None,
+            "the search for LUNs was broken off",
+            "a LUN did not answer, or the session dropped meanwhile", "`iscsictl rescan`",
+            Exit.UNREACHABLE),
+    Message(r"max_scsi_report_luns\) of \d+ luns", "message", None,
+            "the target has more LUNs than the kernel looks for",
+            "the limit is scsi_mod.max_report_luns",
+            "map fewer LUNs, or raise that parameter of the kernel and start again", Exit.ERROR),
+    Message(r"has a lun larger than", "message", None,
+            "the number of a LUN is too high for the kernel's driver",
+            "the array numbers its LUNs so, or with another method of addressing",
+            "give the LUN a lower number on the array, then `iscsictl rescan`", Exit.ERROR),
+    Message(r"soft threshold", "message", None, "the array's pool is nearly full",
+            "a thin LUN, or others of its pool, filled it up to the warning level",
+            "free space in the pool or enlarge it, before writes fail", Exit.ERROR),
+    Message(r"(?:registrations|reservations) (?:preempted|released)", "message", None,
+            "another host took the reservation of the LUN, or gave it up",
+            "a cluster that fenced this host, or `iscsictl take-over` on another one",
+            "`iscsictl ls -l` shows who holds it; do not write here before that is clear",
+            Exit.REFUSED),
+    Message(r"unsupported sector size \d+", "message", None,
+            "the kernel cannot use the LUN's block size",
+            "the array presents blocks of another size than 512 to 4096 bytes",
+            "make the LUN anew with blocks of 512 or 4096 bytes", Exit.ERROR),
+    Message(r"asking for cache data failed|assuming drive cache|no caching mode page", "message",
+            None, "the disk does not tell whether it has a write cache",
+            "many targets do not, and the kernel assumes that there is none", "nothing", Exit.DONE,
+            only_alone=True),
+    Message(r"(?:rtpg|stpg|rtpg sense) (?:failed|still)", "message", None,
+            "the array did not answer which of its ports are active (ALUA)",
+            "this path is down, or the array does not know the question",
+            "`multipath -ll` shows the state of the paths", Exit.ERROR, only_alone=True),
     Message(r"inquiry data has changed", "message", None, "a LUN is perhaps another disk now",
             "the array maps another LUN under the same number, or its firmware was updated",
             "`iscsictl doctor` compares the disks; do that before a mounted disk is used further",
@@ -68,26 +106,31 @@ DISKS: Final = (
             "free space in the array's pool; then unmount, check with fsck, and mount again",
             Exit.ERROR),
     # sd says "Write Protect is off" of every other disk.
-    Message(r"sense key ?: data protect|write protect is on|is write-protected", "message", None,
+    Message(r"sense key ?: data protect|write protect is on|is write-protected|"
+            r"add\. sense: write protected", "message", None,
             "the array refuses writes to the LUN",
             "it is exported read-only, it is a snapshot, or the array's pool is full",
             "make it writable on the array, then `iscsictl rescan`; or mount it with the option ro",
             Exit.ERROR, only_alone=True),
-    Message(r"sense key ?: (?:hardware|medium) error|critical medium error", "message", None,
+    Message(r"sense key ?: (?:hardware|medium) error|critical medium error|"
+            r"unrecovered (?:read|write) error", "message", None,
             "the array reports a defect of the LUN",
             "a disk of the array failed, and the array could not make up for it",
             "look at the array's own log, and copy what can still be read", Exit.ERROR),
-    Message(r"sense key ?: aborted command|internal target failure", "message", None,
+    Message(r"sense key ?: aborted command|internal target failure|"
+            r"logical unit communication failure", "message", None,
             "the array broke off a command", "an overloaded array, or a failure inside it",
             _ARRAY, Exit.ERROR, only_alone=True),
     Message(r"sense key ?: illegal request|critical target error|"
+            r"invalid command operation code|invalid field in (?:cdb|parameter list)|"
             r"operation not supported error, dev", "message", None,
             "the array does not know, or does not allow, a command",
             ("often discard (UNMAP) or WRITE SAME, which the kernel then does without; with "
              "failed reads or writes beside it the LUN is gone or smaller"),
             "nothing if it came once; otherwise compare size and mapping of the LUN on the array",
             Exit.ERROR, only_alone=True),
-    Message(r"read capacity\(\d+\) failed", "message", None, "the LUN does not tell its size",
+    Message(r"read capacity\(\d+\) failed|sector size 0 reported", "message", None,
+            "the LUN does not tell its size",
             "it is offline, on the array's other controller, or not mapped to this host any more",
             "look at the LUN's state on the array, then `iscsictl rescan`", Exit.UNREACHABLE,
             only_alone=True),
@@ -117,7 +160,8 @@ DISKS: Final = (
     Message(r"logical unit not supported", "message", None, "the LUN does not exist any more",
             "it was deleted or unmapped on the array", "`iscsictl rescan`, and check the mapping",
             Exit.NOT_FOUND),
-    Message(r"attempt to access beyond end of device", "message", None,
+    Message(r"attempt to access beyond end of device|logical block address out of range",
+            "message", None,
             "something reads or writes behind the end of the disk",
             "the LUN is smaller than the partition or filesystem on it: it shrank, or was replaced",
             ("do not run fsck: give the LUN its size back on the array, then `iscsictl rescan` "
@@ -130,7 +174,8 @@ DISKS: Final = (
 )  # fmt: skip
 
 MULTIPATH: Final = (
-    Message(r"multipath: .*failing path|path is down|checker failed path", "message", None,
+    Message(r"multipath: .*failing path|path is down|checker (?:failed path|timed out)", "message",
+            None,
             "multipath took a path out of use", "the session of that path is down",
             "`iscsictl ls` shows which session; the others carry the I/O meanwhile",
             Exit.UNREACHABLE, only_alone=True),
@@ -146,6 +191,36 @@ MULTIPATH: Final = (
             "every session to the array was down for longer than no_path_retry allows",
             "`iscsictl reconnect` once the array answers; then unmount, check with fsck, and mount "
             "again", Exit.UNREACHABLE),
+    Message(r"cannot failover device because \S+ was not found|unknown path selector type|"
+            r"error attaching hardware handler", "message", None,
+            "the multipath map needs a kernel module that is not there",
+            ("scsi_dh_alua, dm_service_time or the like is missing, often in the initramfs, or "
+             "multipath.conf names a handler that does not fit the array"),
+            "modprobe scsi_dh_alua dm_service_time; then make the initramfs anew",
+            Exit.MISSING),
+    Message(r"\| \d+:\d+: (?:cannot find block device|empty device name)|"
+            r"path removed externally", "message", None,
+            "a multipath map still has a path whose disk is gone",
+            "the LUN was unmapped, or its session logged out, before the map was removed",
+            "`iscsictl doctor` names the map; `multipath -f MAP` once nothing uses it",
+            Exit.NOT_FOUND),
+    Message(r"couldn't get asymmetric access state|alua not supported|sysfs prio: failed|"
+            r"error calling out \S*(?:scsi_id|mpath_prio)", "message", None,
+            "multipath could not tell which path is the better one",
+            "the path is down, or the array has no ALUA and the setting prio is wrong for it",
+            "`multipath -ll`; without ALUA leave out prio for this array in multipath.conf",
+            Exit.ERROR, only_alone=True),
+    Message(r"spurious uevent|uevent trigger error|failed to increase buffer size|"
+            r"devmap not registered", "message", None,
+            "multipathd was told of a device that it had already dealt with",
+            "usual while paths come and go", "nothing", Exit.DONE, only_alone=True),
+    Message(r"\bneed to be root$", "message", None, "multipath needs root",
+            "the command was run as another user", BECOME_ROOT, Exit.NEEDS_ROOT),
+    Message(r"multipathd?\S*: ux_socket_connect|^error receiving packet$|"
+            r"dm_multipath module (?:is )?not loaded", "message", None,
+            "multipathd is not running, or does not answer",
+            "its service is stopped, failed, or busy with many devices",
+            "`systemctl status multipathd`", Exit.MISSING),
     Message(r"multipath: error getting device|error adding target to table|"
             r"failed in domap|reload ioctl on \S+ .*failed", "message", None,
             "the multipath map cannot be made over this disk",

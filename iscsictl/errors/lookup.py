@@ -8,14 +8,17 @@ from iscsictl.errors import NotFoundError
 from iscsictl.errors.codes import Cause, Kind, every, login_status, login_status_in, table
 from iscsictl.errors.disk_messages import DISKS, MULTIPATH
 from iscsictl.errors.filesystem_messages import FILESYSTEMS, MAKING, MOUNTS
+from iscsictl.errors.host_messages import HOSTS
 from iscsictl.errors.iscsi_messages import CONNECTING, LOGIN, SETUP
 from iscsictl.errors.message_type import Message
 from iscsictl.errors.service_messages import SERVICES
+from iscsictl.errors.target_messages import TARGETS
 from iscsictl.errors.whole_lines import whole_lines
 
 #: All messages, in the order in which they are looked for in a line.
 MESSAGES: Final = (
-    *CONNECTING, *SETUP, *SERVICES, *LOGIN, *DISKS, *MULTIPATH, *FILESYSTEMS, *MOUNTS, *MAKING
+    *CONNECTING, *SETUP, *SERVICES, *LOGIN, *TARGETS, *HOSTS, *DISKS, *MULTIPATH, *FILESYSTEMS,
+    *MOUNTS, *MAKING,
 )  # fmt: skip
 # How each source writes its code. The group is the number.
 _PATTERNS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
@@ -49,6 +52,10 @@ _ERROR_AT_END: Final = re.compile(
     re.IGNORECASE,
 )
 _HOST_BYTE: Final = re.compile(r"\bhostbyte[=: ]\s*(DID_[A-Z_]+|0x[0-9a-f]{1,2})\b", re.IGNORECASE)
+# Kernels before 2.6.32 print the result of a command as one number: its second byte is the host's.
+_RETURN_CODE: Final = re.compile(
+    r"scsi error: return code = 0x[0-9a-f]{2}([0-9a-f]{2})", re.IGNORECASE
+)
 # Login status as Wireshark, the kernel's target and other initiators write it.
 _STATUS: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -93,7 +100,7 @@ _NAMES: Final = re.compile(r"\bISCSI_(?:ERR|OK|SUCCESS)[A-Z0-9_]*\b")
 _UNREACHABLE: Final = frozenset({4, 8, 23})
 _OTHER_SERVICE: Final = re.compile(
     r"\b(?:ssh|sshd|curl|wget|nfs|mount\.nfs4?|dial (?:tcp|unix)|https?|kubelet|docker|containerd|"
-    r"rsync|ntpd?|chronyd|postgres|mysql|redis|etcd|postfix|named)\b|\bport \d+"
+    r"rsync|ntpd?|chronyd|postgres|mysql|redis|etcd|postfix|named|ux_socket_connect)\b|\bport \d+"
 )
 _MESSAGES: Final = tuple((re.compile(message.pattern), message) for message in MESSAGES)
 # Which kind of cause tells most of what went wrong: the target's own word, then the kernel's.
@@ -148,9 +155,11 @@ def causes_in_text(text: str) -> tuple[Cause, ...]:
     found: list[Cause] = []
     followers: list[Cause] = []
     pointers: list[Cause] = []
+    # Other programs exit with 1 and 2 too, so in a text that is about them these mean nothing.
+    is_ours = "iscsi" in text.lower() or text.count("\n") <= 1
     for line in whole_lines(text, _is_known):
         messages = _messages_in(line)
-        for cause in _causes_in_line(line, messages):
+        for cause in _causes_in_line(line, messages, has_bare_numbers=is_ours):
             (pointers if _is_pointer(cause) else found).append(cause)
         followers += [_cause_of_message(one) for one in messages if one.only_alone]
     unique: dict[tuple[Kind, object], Cause] = {}
@@ -197,7 +206,9 @@ def _cause_of_message(message: Message) -> Cause:
     return Cause(kind, code, name, message.meaning, message.usual_cause, message.fix, message.exit)
 
 
-def _causes_in_line(line: str, messages: list[Message]) -> list[Cause]:
+def _causes_in_line(
+    line: str, messages: list[Message], *, has_bare_numbers: bool = True
+) -> list[Cause]:
     """Find the causes in one line, those with exact words before those of the tables."""
     found: list[Cause | None] = [login_status_in(line) or _find_foreign_status(line)]
     found += [_cause_of_message(message) for message in messages if not message.only_alone]
@@ -207,9 +218,10 @@ def _causes_in_line(line: str, messages: list[Message]) -> list[Cause]:
             number = next(group for group in match.groups() if group)
             found.append(table(kind).get(int(number)))
             numbered = True
-    if not numbered:
+    if not numbered and has_bare_numbers:
         found += _causes_of_bare_number(line)
-    for word in _HOST_BYTE.findall(line):
+    host_bytes = [f"0x{byte}" for byte in _RETURN_CODE.findall(line)]
+    for word in host_bytes + _HOST_BYTE.findall(line):
         code = int(word, 16) if word[1] in "xX" else None
         found += [c for c in table("scsi").values() if c.code == code or c.name == word.upper()]
     lowered = line.lower()

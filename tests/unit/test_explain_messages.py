@@ -78,6 +78,14 @@ def test_the_number_of_another_program_is_no_code_of_open_iscsi() -> None:
 
 
 @pytest.mark.fault("F109")
+def test_an_exit_status_in_a_text_that_is_not_about_iscsi_is_no_code_of_open_iscsi() -> None:
+    script = "case $1 in\nstart) run ;;\n*) echo usage; exit 2 ;;\nesac\n"
+    assert causes_in_text(script) == ()
+    assert [c.code for c in causes_in_text(f"{script}iscsiadm -m node -l\n")] == [2, 2]
+    assert [c.code for c in causes_in_text("exit 2\n")] == [2, 2]
+
+
+@pytest.mark.fault("F109")
 def test_sense_data_tell_more_than_that_the_lun_answered() -> None:
     text = (
         "sd 2:0:0:1: [sdb] tag#9 FAILED Result: hostbyte=DID_OK driverbyte=DRIVER_SENSE\n"

@@ -1,0 +1,78 @@
+"""Lines of the host around an iSCSI session: its network, modules, security rules and systemd.
+
+Sources: the kernel's netfilter, net and mm; kmod; the audit messages of SELinux and AppArmor;
+systemd and systemd-udevd; bnx2i; Kubernetes' attach/detach controller.
+"""
+
+from typing import Final
+
+from iscsictl.errors import Exit
+from iscsictl.errors.message_type import Message
+
+HOSTS: Final = (
+    Message(r"nf_conntrack\S*: (?:nf_conntrack: )?table full", "message", None,
+            "a firewall's table of connections is full, so packets are dropped",
+            "more connections than net.netfilter.nf_conntrack_max allows",
+            "raise that limit, or exempt port 3260 from connection tracking (notrack)",
+            Exit.UNREACHABLE),
+    Message(r"killed process \d+ \((?:iscsid|multipathd)\)", "message", None,
+            "the kernel ended iscsid or multipathd, because memory ran out",
+            "another process took it", "`systemctl restart` that service; its sessions go on",
+            Exit.MISSING),
+    Message(r"\b(?:eth|en|em|bond|team|p\dp)\w*:? (?:nic )?link is down|host\d+: link down|"
+            r"netdev watchdog: .*transmit queue \d+ timed out", "message", None,
+            "a network interface lost its link",
+            "a cable, a switch, or a driver that hung and was reset",
+            "`ip -s link` shows errors; where it comes again, look at the switch's log",
+            Exit.UNREACHABLE, only_alone=True),
+    Message(r"bnx2i: iscsi not supported, dev=|lom is not enabled to offload iscsi", "message",
+            None, "this adapter offers no iSCSI offload",
+            "its firmware lacks it, or it is off in the adapter's setup",
+            "turn it on there, or use the software initiator: `-I default`", Exit.MISSING),
+    Message(r"could not insert '\S*(?:iscsi|iser|multipath|libiscsi)\S*': "
+            r"(?:operation not permitted|key was rejected|required key|exec format|unknown symbol)",
+            "iscsiadm", 12, "the kernel refused the module",
+            ("not root or a container (not permitted), Secure Boot (key), or a module of another "
+             "kernel (exec format, unknown symbol)"),
+            "load it on the host; install the module that belongs to the running kernel",
+            Exit.MISSING),
+    Message(r"avc: +denied .*comm=\"(?:iscsi|multipath)|apparmor=\"denied\".*(?:iscsi|multipath)",
+            "message", None, "SELinux or AppArmor forbade something to iscsid or multipathd",
+            "a file with a wrong label, or a rule that does not know how this host is set up",
+            "`restorecon -R /etc/iscsi /var/lib/iscsi`; see `ausearch -m avc`, or `aa-status`",
+            Exit.ERROR),
+    Message(r"found ordering cycle on|deleted to break ordering cycle", "message", None,
+            "systemd left out a service, because some wait for each other in a circle",
+            "an iSCSI disk's entry in fstab without _netdev, or a unit with too many After=",
+            "`iscsictl fstab check`; `systemd-analyze verify default.target` shows the circle",
+            Exit.ERROR),
+    Message(r"iscsid\.socket: failed to (?:listen|create listening)", "message", None,
+            "systemd cannot open iscsid's socket",
+            "an iscsid runs that systemd did not start, perhaps in a container",
+            "`pidof iscsid`: end it, then `systemctl start iscsid.socket`", Exit.IN_USE),
+    Message(r"\.mount: (?:un)?mounting timed out|\.mount: state '\S+' timed out", "message", None,
+            "a filesystem was not mounted or unmounted in time",
+            "its disk does not answer, so that reads or writes hang",
+            "`iscsictl ls` for the state of the session, `iscsictl doctor` for the reason",
+            Exit.UNREACHABLE),
+    Message(r"unit multipathd\.service (?:could )?not (?:be )?found|multipath: command not found|"
+            r"multipathd?: not found", "message", None, "multipath-tools is not installed",
+            "the package is missing",
+            "install multipath-tools (Debian, SUSE) or device-mapper-multipath (Fedora, RHEL)",
+            Exit.MISSING),
+    Message(r"processing seqnum=\d+ is taking a long time|"
+            r"seqnum=\d+ (?:timeout|took too long)", "message", None,
+            "udev waits for a disk",
+            "the LUN does not answer when udev looks what is on it",
+            "`iscsictl ls` shows which session is down", Exit.UNREACHABLE, only_alone=True),
+    Message(r"multi-attach error for volume", "message", None,
+            "Kubernetes counts the volume as attached to another node",
+            "that node is down, or its pod has not ended",
+            ("end the old pod; if the node is gone for good, mark it out of service, so that two "
+             "hosts never mount one filesystem"), Exit.IN_USE),
+    Message(r"iscsid? ?(?:\[\d+\])?: (?:caught sigterm|iscsid shutting down)|iscsid shutting down",
+            "message", None, "iscsid was stopped",
+            "an upgrade, `systemctl stop`, or a shutdown; sessions stay, but none is restored",
+            "`iscsictl service start`, unless the host was shut down", Exit.MISSING,
+            only_alone=True),
+)  # fmt: skip
