@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine
+from iscsictl.model.packages import install_command
 
 # 2024-01-01: no release that runs this is older.
 EARLIEST = 1704067200.0
@@ -36,5 +37,5 @@ def check(machine: Machine) -> Iterator[Finding]:
 def _time_server_fix(machine: Machine) -> str:
     if machine.kernel.contained:
         return "keep the clock of this container's host right: it has no other"
-    chrony = "apt install chrony (dnf install chrony)"
+    chrony = install_command("chrony", machine.package_manager)
     return f"{chrony}, or: timedatectl set-ntp true" if machine.systemd.running else chrony

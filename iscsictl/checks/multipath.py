@@ -8,6 +8,7 @@ from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.listing import Disk, blocks
 from iscsictl.model.multipath import MULTIPATHD
+from iscsictl.model.packages import install_command
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.duplicates import confusable_disks, outside_map
 
@@ -65,10 +66,8 @@ def _explain_missing_map(machine: Machine, disk: Disk) -> tuple[str, str]:
     if machine.multipathd is None and program is not None and program.path is not None:
         return "", f"systemctl unmask {MULTIPATHD}; systemctl enable --now {MULTIPATHD}"
     if machine.multipathd is None:
-        return "", (
-            "apt install multipath-tools (dnf install device-mapper-multipath); "
-            f"systemctl enable --now {MULTIPATHD}"
-        )
+        install = install_command("multipath-tools", machine.package_manager)
+        return "", f"{install}; systemctl enable --now {MULTIPATHD}"
     places = [mount.path for block in blocks(disk.block) for mount in block.mounts]
     if places:
         return (

@@ -6,6 +6,7 @@ from iscsictl.model.actions import EnableService, Reload
 from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known
+from iscsictl.model.packages import install_command
 from iscsictl.model.services import Unit
 from iscsictl.model.shell_form import shell_form
 
@@ -60,7 +61,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         yield fail(
             "service-login",
             f"there is no unit {login.name}: nothing logs in at boot",
-            "apt install open-iscsi (dnf install iscsi-initiator-utils)",
+            install_command("open-iscsi", machine.package_manager),
             login.name,
         )
         return
@@ -94,7 +95,7 @@ def _check_iscsid_units(machine: Machine) -> Finding:
         return fail(
             "service-iscsid",
             "systemd has no unit for iscsid",
-            "apt install open-iscsi (dnf install iscsi-initiator-utils)",
+            install_command("open-iscsi", machine.package_manager),
         )
     if any(u.enabled and not u.masked for u in units):
         names = ", ".join(u.name for u in units if u.enabled and not u.masked)

@@ -5,16 +5,10 @@ from collections.abc import Iterator
 from iscsictl.checks.services import start_iscsid
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine, Program
+from iscsictl.model.packages import install_command, install_program_command, remove_command
 
-_INSTALL = "apt install open-iscsi (dnf install iscsi-initiator-utils)"
 _OPEN_ISCSI = ("iscsiadm", "iscsid")
-_PACKAGES = {
-    "sfdisk": "apt install fdisk (dnf install util-linux)",
-    "findmnt": "apt install util-linux",
-    "udevadm": "apt install udev",
-    "mkfs.ext4": "apt install e2fsprogs",
-    "multipath": "apt install multipath-tools (dnf install device-mapper-multipath)",
-}
+_ON_DISKS = ("sfdisk", "findmnt", "udevadm", "mkfs.ext4")
 
 
 def check(machine: Machine) -> Iterator[Finding]:
@@ -23,12 +17,13 @@ def check(machine: Machine) -> Iterator[Finding]:
     iscsiadm and iscsid exchange structures that change between releases, so those of two releases
     misunderstand each other. `multipath` is for another check, since only some hosts need it.
     """
+    install = install_command("open-iscsi", machine.package_manager)
     missing = [name for name in _OPEN_ISCSI if not machine.has_program(name)]
     if missing == [*_OPEN_ISCSI]:
-        yield fail("tools-open-iscsi", "it is not installed", _INSTALL, "open-iscsi")
+        yield fail("tools-open-iscsi", "it is not installed", install, "open-iscsi")
     else:
         for name in missing:
-            yield fail("tools-open-iscsi", f"{name} is not installed", _INSTALL, name)
+            yield fail("tools-open-iscsi", f"{name} is not installed", install, name)
     for name in _OPEN_ISCSI:
         program = machine.programs.get(name)
         if program is not None and program.path is not None:
@@ -37,11 +32,10 @@ def check(machine: Machine) -> Iterator[Finding]:
     yield from _check_versions(machine)
     yield from _check_other_installations(machine)
     yield from _check_iscsid(machine)
-    for name, fix in _PACKAGES.items():
-        if name == "multipath":
-            continue
+    for name in _ON_DISKS:
         program = machine.programs.get(name)
         if program is not None and program.path is None:
+            fix = install_program_command(name, machine.package_manager)
             yield warn("tools-disk", f"{name} is not installed", fix, name)
 
 
@@ -56,7 +50,8 @@ def _check_versions(machine: Machine) -> Iterator[Finding]:
         yield fail(
             "tools-versions",
             f"{said}: they do not understand each other",
-            f"install both from one package: {_INSTALL}",
+            "install both from one package: "
+            f"{install_command('open-iscsi', machine.package_manager)}",
         )
     elif len(known) == 2:
         yield ok("tools-versions", f"both are {known['iscsiadm']}")
@@ -76,7 +71,8 @@ def _check_other_installations(machine: Machine) -> Iterator[Finding]:
         yield warn(
             "tools-iscsictl",
             f"there is a second installation; a shell runs {program.path}",
-            "remove one of them: apt purge iscsictl, or pipx uninstall iscsictl",
+            "remove one of them: "
+            f"{remove_command('iscsictl', machine.package_manager)}, or pipx uninstall iscsictl",
             path,
         )
 

@@ -20,6 +20,7 @@ from iscsictl.model.listing import Listing
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
 from iscsictl.model.open_iscsi import Version
+from iscsictl.model.packages import PackageManager
 from iscsictl.model.record import DiscoveryRecord, IfaceRecord, NodeRecord
 from iscsictl.model.reservation import LunReservations
 from iscsictl.model.root_boot import RootBoot
@@ -219,7 +220,8 @@ class Machine:
     firmware names or the root filesystem is on. `disk_answers` is what mounted disks say of
     themselves. `reservations` are those of exclusive volumes, by WWID, and `reserve_program` what
     reserves them before they are mounted at boot. `root_boot` is what the next boot depends on,
-    None where the root filesystem is not on iSCSI.
+    None where the root filesystem is not on iSCSI. `package_manager` is None for a distribution
+    that is not known.
     """
 
     root: bool = True
@@ -253,6 +255,7 @@ class Machine:
     reservations: Observation[Mapping[str, LunReservations]] = field(default_factory=NotObserved)
     reserve_program: str | None = None
     root_boot: RootBoot | None = None
+    package_manager: PackageManager | None = None
 
     @cached_property
     def index(self) -> HostIndex:

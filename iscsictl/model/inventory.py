@@ -19,6 +19,7 @@ from iscsictl.model.record import NodeRecord
 if TYPE_CHECKING:
     from iscsictl.model.disk_content import Content
     from iscsictl.model.open_iscsi import Version
+    from iscsictl.model.packages import PackageManager
     from iscsictl.model.reservation import LunReservations
 
 T = TypeVar("T")
@@ -173,6 +174,7 @@ class HostFacts:
     reservation_key: int | None = None
     service_defined: bool = True
     by_script: bool = False
+    package_manager: "PackageManager | None" = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from iscsictl.model.packages import PackageManager
 from iscsictl.model.plan import Action
 
 Method = Literal["systemd", "cron"]
@@ -57,6 +58,7 @@ class Scheduled:
     timer_active: bool | None = None
     systemd: bool = False
     cron: Cron | None = None
+    package_manager: PackageManager | None = None
 
     @property
     def method(self) -> tuple[Method, ...]:

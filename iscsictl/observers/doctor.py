@@ -48,6 +48,7 @@ from iscsictl.system.host import facts, firewall, kernel_modules, network, path_
 from iscsictl.system.io import process, safe_paths
 from iscsictl.system.io.bounded_call import call_within
 from iscsictl.system.io.daemons import find_daemon
+from iscsictl.system.io.package_manager import find_package_manager
 from iscsictl.system.iscsi import (
     firmware_boot,
     holds,
@@ -148,6 +149,7 @@ def observe_local_files(context: Context) -> Machine:
         | root_filesystem_targets(listing.disks or (), target_of),
         disk_timeouts=facts.disk_timeouts(disks, root),
         reserve_program=reserve_unit_file.find_program(root),
+        package_manager=find_package_manager(root),
     )
 
 

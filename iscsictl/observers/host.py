@@ -12,6 +12,7 @@ from iscsictl.planner.iscsi.ifaces import IfaceFacts
 from iscsictl.planner.iscsi.initiator import NameFacts, ServiceFacts
 from iscsictl.system.context import Context
 from iscsictl.system.host import kernel_modules, network, unit_files
+from iscsictl.system.io.package_manager import find_package_manager
 from iscsictl.system.iscsi import holds, initiator_name, nodedb
 from iscsictl.system.iscsi.adapters import read_iscsi_hosts
 from iscsictl.system.iscsi.firmware_boot import read_boot_entries
@@ -57,7 +58,8 @@ def service_facts(context: Context) -> ServiceFacts:
         records = ()
     held = any(hold.target for hold in holds.read_holds(root))
     automatic = any(record.onboot and record.problem is None for record in records)
-    return ServiceFacts(read_services(context), automatic, held)
+    manager = find_package_manager(root)
+    return ServiceFacts(read_services(context), automatic, held, manager)
 
 
 def read_services(context: Context) -> Systemd:

@@ -7,6 +7,7 @@ from iscsictl.observers.multipath import read_multipath
 from iscsictl.system.block.reservation_key import read_own_key
 from iscsictl.system.host import systemd
 from iscsictl.system.host.unit_files import read_login_startups
+from iscsictl.system.io.package_manager import find_package_manager
 
 
 def read_host_facts(root: Path = Path("/")) -> HostFacts:
@@ -29,4 +30,5 @@ def read_host_facts(root: Path = Path("/")) -> HostFacts:
         # systemctl takes a script of which systemd has not made a unit yet.
         or (script is not None and systemd.running(root)),
         script is not None,
+        find_package_manager(root),
     )

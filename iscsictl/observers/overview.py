@@ -8,7 +8,9 @@ from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.listing import Session
+from iscsictl.model.packages import PackageManager
 from iscsictl.model.record import NodeRecord
+from iscsictl.system.io.package_manager import find_package_manager
 from iscsictl.system.iscsi import holds, initiator_name, nodedb
 from iscsictl.system.iscsi.sessions import read_sessions
 from iscsictl.system.mount import fstab_file, mounts
@@ -20,7 +22,7 @@ class Overview:
 
     `records` is None where they may not be read: open-iscsi keeps them for root alone. So is
     `initiator` where the file with the name is 0600, as some distributions install it. `installed`
-    tells whether open-iscsi is there.
+    tells whether open-iscsi is there; `package_manager` is what installs it.
     """
 
     initiator: InitiatorName | None
@@ -30,6 +32,7 @@ class Overview:
     mounted: frozenset[str]
     holds: tuple[Hold, ...]
     installed: bool = True
+    package_manager: PackageManager | None = None
 
 
 def observe_overview(root: Path) -> Overview:
@@ -54,4 +57,5 @@ def observe_overview(root: Path) -> Overview:
         frozenset(mount.path for mount in mounts.mounted(root)),
         holds.read_holds(root),
         nodedb.is_installed(root),
+        find_package_manager(root),
     )

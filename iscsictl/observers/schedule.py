@@ -18,6 +18,7 @@ from iscsictl.model.schedule import (
 from iscsictl.system.host import systemd, unit_files
 from iscsictl.system.host.cron import find_cron
 from iscsictl.system.io.files import read_file
+from iscsictl.system.io.package_manager import find_package_manager
 
 _PACKAGED = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
@@ -44,6 +45,7 @@ def observe_schedule(root: Path = Path("/"), wanted: Container[str] = ()) -> Sch
         timer_active=_timer_active(root) if enabled or defined else None,
         systemd=systemd.running(root),
         cron=find_cron(root) if CRON in files or CRON in wanted else None,
+        package_manager=find_package_manager(root),
     )
 
 

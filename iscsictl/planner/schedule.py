@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from iscsictl.errors import MissingError, UsageError
+from iscsictl.model.packages import install_command
 from iscsictl.model.plan import Plan
 from iscsictl.model.schedule import (
     CRON,
@@ -30,7 +31,6 @@ _SYSTEMD = {SERVICE, TIMER, *DROP_INS}
 _PRUNE = "prune --yes --quiet --timeout 10s"
 _NO_SYSTEMD = "systemd is not the init of this machine"
 _NO_CRON = "no cron that reads /etc/cron.d is installed"
-_INSTALL_CRON = "install the package cron (cronie on RHEL)"
 
 
 def cron_times(seconds: int) -> str:
@@ -132,7 +132,7 @@ def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
     if timer and not there.systemd:
         raise MissingError(_NO_SYSTEMD, hint="have cron do it: iscsictl schedule install --cron")
     if not timer and there.cron is None:
-        raise MissingError(_NO_CRON, hint=_INSTALL_CRON)
+        raise MissingError(_NO_CRON, hint=install_command("cron", there.package_manager))
     draft = PlanBuilder()
     same = True
     for path, text in wanted.items():
@@ -209,7 +209,7 @@ def _is_one_schedule(there: Scheduled) -> bool:
 
 def _cron_problems(there: Scheduled) -> tuple[str, ...]:
     if there.cron is None:
-        return (f"{_NO_CRON}: {_INSTALL_CRON}",)
+        return (f"{_NO_CRON}: {install_command('cron', there.package_manager)}",)
     if not there.cron.runs:
         return (f"{there.cron.name} does not run: start it, and have it start at boot",)
     return ()

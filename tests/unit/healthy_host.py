@@ -93,6 +93,7 @@ NETWORK = Network(
 )
 SOUND = Machine(
     now=2e9,
+    package_manager="apt",
     kernel=Kernel("6.1.0", modules={"iscsi_tcp": "loaded"}),
     programs={n: Program(n, f"/sbin/{n}", "2.1.8") for n in ("iscsiadm", "iscsid")},
     iscsid=Daemon(400),

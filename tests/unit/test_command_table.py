@@ -83,6 +83,7 @@ def _answer(name: str, arguments: list[str], uid: int) -> str:
         root = Path(directory)
         put(root, "proc/self/mountinfo")
         put(root, "proc/swaps")
+        put(root, "etc/os-release", "ID=debian\n")
         answer = call([*name.split(), *arguments], root, uid=uid)
     said = f"{answer.out}{answer.err}".replace(directory, "")
     lines = [f"    {line}".rstrip() for line in said.splitlines()]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 
-from iscsictl.cli.commands.overview import FIRST_ATTACH, INSTALL, first_step, overview_rows
+from iscsictl.cli.commands.overview import FIRST_ATTACH, first_step, overview_rows
 from iscsictl.cli.groups import move_common_options
 from iscsictl.errors import NeedsRootError
 from iscsictl.model.fstab import Fstab
@@ -28,6 +28,7 @@ from tests.unit.fake_root import put
 
 T = "iqn.2001-04.com.example:mail"
 PORTAL = Portal("192.0.2.5", 3260, 1)
+INSTALL = "dnf install iscsi-initiator-utils"
 RECORD = NodeRecord(
     path=Path("/r"), target=T, portal=PORTAL, iface="default",
     values={"node.startup": "automatic"},
@@ -53,7 +54,9 @@ def rows(
     installed: bool = True,
 ) -> dict[str, str]:
     initiator = InitiatorName(exists=True, name=name)
-    found = Overview(initiator, sessions, records, fstab or Fstab(), mounted, holds, installed)
+    found = Overview(
+        initiator, sessions, records, fstab or Fstab(), mounted, holds, installed, "dnf"
+    )
     return dict(overview_rows(found))
 
 
@@ -106,7 +109,7 @@ def test_a_name_that_only_root_may_read_is_no_error(
 def nothing_yet(*, installed: bool = True, **known: Any) -> Overview:
     """A host without a session."""
     name = InitiatorName(exists=True, name="iqn.1993-08.org.debian:01:a")
-    found = Overview(name, (), (), Fstab(), frozenset(), (), installed)
+    found = Overview(name, (), (), Fstab(), frozenset(), (), installed, "dnf")
     return replace(found, **known)
 
 
@@ -130,6 +133,7 @@ def test_where_there_is_no_session_the_first_step_to_one_is_told() -> None:
     "words", ["ls", "reconnect", "nodes", "nodes show", "disk", "disk ls", "export"]
 )
 def test_a_command_that_finds_nothing_says_what_to_do_next(words: str, tmp_path: Path) -> None:
+    put(tmp_path, "etc/os-release", "ID=fedora\n")
     for installed in (False, True):
         if installed:
             put(tmp_path, "usr/sbin/iscsiadm")

@@ -158,8 +158,7 @@ def test_a_means_that_nothing_runs_is_refused_and_nothing_changed(machine: Machi
     answer = machine.schedule(*BY_CRON, "--every", "5min")
     assert answer.code == Exit.MISSING
     assert answer.err == (
-        "iscsictl: no cron that reads /etc/cron.d is installed\n"
-        "hint: install the package cron (cronie on RHEL)\n"
+        "iscsictl: no cron that reads /etc/cron.d is installed\nhint: install the package cron\n"
     )
     assert machine.etc == before
     status = machine.schedule("status")
@@ -314,13 +313,17 @@ def test_metrics_are_written_until_an_install_leaves_them_out(
 
 
 def test_metrics_in_a_directory_that_is_missing_are_refused_at_once(machine: Machine) -> None:
-    answer = machine.schedule(*BY_TIMER, "--metrics", "/nonexistent/iscsi.prom")
-    assert answer.code == Exit.NOT_FOUND
-    assert answer.err == (
+    said = (
         "iscsictl: there is no directory /nonexistent\n"
         "hint: name a file in the directory that node_exporter reads "
-        "(--collector.textfile.directory); on Debian: apt install prometheus-node-exporter\n"
+        "(--collector.textfile.directory)"
     )
+    package = "; with its package: apt install prometheus-node-exporter"
+    for distribution, more in (("fedora", ""), ("debian", package)):
+        put(machine.root, "usr/lib/os-release", f"ID={distribution}\n")
+        answer = machine.schedule(*BY_TIMER, "--metrics", "/nonexistent/iscsi.prom")
+        assert answer.code == Exit.NOT_FOUND
+        assert answer.err == f"{said}{more}\n"
     assert machine.etc == {}
 
 

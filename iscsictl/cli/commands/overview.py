@@ -6,6 +6,7 @@ from contextlib import suppress
 from iscsictl.cli.options import Settings, print_message
 from iscsictl.errors import IscsictlError
 from iscsictl.model.initiator_name import InitiatorName
+from iscsictl.model.packages import install_command
 from iscsictl.model.shell_form import shell_form
 from iscsictl.observers.overview import Overview, observe_overview
 from iscsictl.output.terminal import screen_of
@@ -14,7 +15,6 @@ from iscsictl.planner.selection.session_index import SessionIndex
 
 #: It asks for the array, shows the plan, and changes nothing before a yes.
 FIRST_ATTACH = "iscsictl attach"
-INSTALL = "apt install open-iscsi (dnf install iscsi-initiator-utils)"
 
 
 def show_overview(settings: Settings) -> int:
@@ -48,7 +48,7 @@ def first_step(found: Overview) -> str | None:
     if found.sessions:
         return None
     if not found.installed:
-        return f"open-iscsi is not installed: {INSTALL}"
+        return f"open-iscsi is not installed: {_install(found)}"
     if found.records is None:
         return "root alone sees the node records: sudo iscsictl nodes"
     if _missing_sessions(found):
@@ -58,6 +58,10 @@ def first_step(found: Overview) -> str | None:
         first = min(record.target for record in found.records)
         return f"log in to a target that has a record: iscsictl login {shell_form(first)}"
     return f"attach a LUN: {FIRST_ATTACH}"
+
+
+def _install(found: Overview) -> str:
+    return install_command("open-iscsi", found.package_manager)
 
 
 def overview_rows(found: Overview) -> list[tuple[str, str]]:
@@ -112,7 +116,7 @@ def _missing_sessions(found: Overview) -> int | None:
 
 def _next_action(found: Overview, missing: int, unmounted: list[str]) -> str:
     if not found.installed:
-        return INSTALL
+        return _install(found)
     if found.initiator is not None and found.initiator.name is None:
         return "iscsictl initiator generate"
     if missing or unmounted:

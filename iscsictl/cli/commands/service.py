@@ -10,6 +10,7 @@ from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.host import task
 from iscsictl.errors import MissingError
+from iscsictl.model.packages import install_command
 from iscsictl.observers import host
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.host import show_services
@@ -25,12 +26,13 @@ def service() -> None:
 @common
 def status(settings: Settings) -> int:
     """Show what starts at boot and what runs now."""
-    found = host.read_services(open_context(settings.wait, settings.root))
+    facts = host.service_facts(open_context(settings.wait, settings.root))
+    found = facts.systemd
     if not any(unit.defined for unit in found.units.values()):
         require_systemd(found)
         raise MissingError(
             "there is no unit of open-iscsi here",
-            hint="install the package open-iscsi (iscsi-initiator-utils on RHEL)",
+            hint=install_command("open-iscsi", facts.package_manager),
         )
     show_services(found, screen_of(sys.stdout, settings.color), settings.output)
     return 0

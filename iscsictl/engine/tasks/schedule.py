@@ -7,11 +7,13 @@ from pathlib import Path
 from iscsictl.engine.task import Task
 from iscsictl.errors import NotFoundError
 from iscsictl.model.inventory import Inventory
+from iscsictl.model.packages import install_command
 from iscsictl.model.plan import Plan
 from iscsictl.model.schedule import Method
 from iscsictl.observers.schedule import observe_schedule, packaged_units
 from iscsictl.planner.schedule import plan_install, plan_remove, schedule_files
 from iscsictl.system.io.own_program import require_own_program
+from iscsictl.system.io.package_manager import find_package_manager
 
 _TEMPLATES = ("cron", "iscsictl-prune.conf", "iscsictl-reconnect.service",
               "iscsictl-reconnect.timer", "iscsictl-reconnect.timer.conf",
@@ -40,11 +42,13 @@ def install_task(
     directory of the metrics is not there.
     """
     if metrics is not None and not metrics.parent.is_dir():
-        raise NotFoundError(
-            f"there is no directory {metrics.parent}",
-            hint="name a file in the directory that node_exporter reads "
-            "(--collector.textfile.directory); on Debian: apt install prometheus-node-exporter",
-        )
+        hint = "name a file in the directory that node_exporter reads "
+        hint += "(--collector.textfile.directory)"
+        manager = find_package_manager(root)
+        # Debian's package has the directory; other distributions have no such package of their own.
+        if manager == "apt":
+            hint += f"; with its package: {install_command('prometheus-node-exporter', manager)}"
+        raise NotFoundError(f"there is no directory {metrics.parent}", hint=hint)
     folder = resources.files("iscsictl") / "data"
     templates = {name: (folder / name).read_text() for name in _TEMPLATES}
     program = executable()

@@ -8,6 +8,7 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk
 from iscsictl.model.multipath import MULTIPATHD
+from iscsictl.model.packages import install_command
 from iscsictl.model.reservation import format_key
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import AttachSpec
@@ -140,7 +141,7 @@ def _find_map_obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[s
     if not facts.installed:
         return (
             "multipath-tools is not installed",
-            "apt install multipath-tools (dnf install device-mapper-multipath)",
+            install_command("multipath-tools", inventory.host.package_manager),
         )
     if facts.masked:
         return f"{MULTIPATHD} is masked", f"systemctl unmask {MULTIPATHD}"

@@ -7,6 +7,7 @@ from iscsictl.model.actions import EnableService, SetInitiatorName, StartService
 from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.listing import Session
 from iscsictl.model.names import why_not_made, why_not_met
+from iscsictl.model.packages import PackageManager, install_command
 from iscsictl.model.plan import Plan
 from iscsictl.model.services import Systemd, Unit
 from iscsictl.model.shell_form import shell_form
@@ -80,11 +81,15 @@ def plan_generate(facts: NameFacts, made: str, *, new: bool) -> Plan:
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """The units and whether the login service has anything to log in to, or is kept from it."""
+    """The units and whether the login service has anything to log in to, or is kept from it.
+
+    `package_manager` is what installs a unit that is missing.
+    """
 
     systemd: Systemd
     automatic: bool = False
     on_hold: bool = False
+    package_manager: PackageManager | None = None
 
 
 def iscsid_unit(systemd: Systemd) -> Unit | None:
@@ -107,8 +112,9 @@ def require_systemd(systemd: Systemd) -> None:
         )
 
 
-def _require_usable_units(systemd: Systemd) -> tuple[Unit, Unit]:
+def _require_usable_units(facts: ServiceFacts) -> tuple[Unit, Unit]:
     """Return the units of iscsid and of the login; raises where they are not usable."""
+    systemd = facts.systemd
     require_systemd(systemd)
     login = systemd.units.get(systemd.login_service, Unit(systemd.login_service))
     iscsid = iscsid_unit(systemd)
@@ -116,7 +122,7 @@ def _require_usable_units(systemd: Systemd) -> tuple[Unit, Unit]:
         missing = "iscsid.service" if iscsid is None else login.name
         raise MissingError(
             f"there is no {missing}",
-            hint="install the package open-iscsi (iscsi-initiator-utils on RHEL)",
+            hint=install_command("open-iscsi", facts.package_manager),
         )
     for unit in (iscsid, login):
         if unit.masked:
@@ -135,7 +141,7 @@ def plan_enable(facts: ServiceFacts) -> Plan:
     """
     draft, refusal = PlanBuilder(), None
     try:
-        iscsid, login = _require_usable_units(facts.systemd)
+        iscsid, login = _require_usable_units(facts)
         any_iscsid = any(
             unit.enabled and not unit.masked
             for name in _ISCSID
@@ -157,7 +163,7 @@ def plan_start(facts: ServiceFacts) -> Plan:
     """
     draft, refusal = PlanBuilder(), None
     try:
-        iscsid, login = _require_usable_units(facts.systemd)
+        iscsid, login = _require_usable_units(facts)
         running = any(
             unit.active == "active"
             for name in _ISCSID

@@ -16,6 +16,7 @@ from iscsictl.limits import DISK_TOOL_WAIT
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content, refuse_beside_table, signatures_beside_table
 from iscsictl.model.multipath import kpartx_command
+from iscsictl.model.packages import install_command
 from iscsictl.model.partition_table import Table, Topology
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.sfdisk import parse_gpt_entry_size, parse_table, parse_types
@@ -24,6 +25,7 @@ from iscsictl.system.block import multipath, probe
 from iscsictl.system.block.disk_guards import verify_writable
 from iscsictl.system.block.disk_states import require_path
 from iscsictl.system.block.write_tracker import track_writes
+from iscsictl.system.io.package_manager import find_package_manager
 from iscsictl.system.io.process import find, run
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 from iscsictl.system.io.waits import waiting
@@ -251,7 +253,8 @@ def _tell_kernel(device: str, before: Table, after: Table) -> None:
         if find("kpartx") is None:
             raise MissingError(
                 f"kpartx is not installed, so the kernel does not know the partitions of {device}",
-                hint=f"install the package kpartx, then: {shell_form(*kpartx_command(device))}",
+                hint=f"{install_command('kpartx', find_package_manager())} && "
+                f"{shell_form(*kpartx_command(device))}",
             )
         run(kpartx_command(device), timeout=DISK_TOOL_WAIT)
         return

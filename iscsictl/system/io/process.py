@@ -14,7 +14,9 @@ from typing import IO, Any
 from iscsictl.errors import IscsictlError, MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.limits import LAST_WRITE_WAIT, SIGNAL_WAIT
+from iscsictl.model.packages import install_program_command
 from iscsictl.system.io import signals
+from iscsictl.system.io.package_manager import find_package_manager
 from iscsictl.system.io.waits import waiting
 
 pexpect = lazy_import("pexpect")
@@ -28,20 +30,6 @@ _PAUSE = 0.02
 _TIMED_BY_USER = frozenset({"iscsiadm", "systemctl"})
 #: Seconds between two looks whether the user asked to stop: a tenth is "at once" to a person.
 _HEED = 0.1
-
-_PACKAGES: Mapping[str, str] = {
-    "iscsiadm": "open-iscsi (iscsi-initiator-utils on RHEL)",
-    "sfdisk": "fdisk (util-linux on RHEL)",
-    "parted": "parted",
-    "mkfs.xfs": "xfsprogs",
-    "xfs_growfs": "xfsprogs",
-    "xfs_logprint": "xfsprogs",
-    "mkfs.btrfs": "btrfs-progs",
-    "mkfs.vfat": "dosfstools",
-    "mkfs.ext4": "e2fsprogs",
-    "resize2fs": "e2fsprogs",
-    "nft": "nftables",
-}
 
 
 @dataclass(frozen=True)
@@ -114,8 +102,7 @@ def environment() -> dict[str, str]:
 
 
 def _missing_program_error(program: str) -> MissingError:
-    package = _PACKAGES.get(program)
-    hint = f"install the package {package}" if package else f"install {program}"
+    hint = install_program_command(program, find_package_manager())
     return MissingError(f"{program} is not installed", hint=hint)
 
 
