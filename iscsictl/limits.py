@@ -82,6 +82,8 @@ RECORD_WAIT: Final = 0.3
 FRESH_RECORD: Final = 2.0
 #: How far back the kernel's log counts for `doctor`.
 KERNEL_LOG_WINDOW: Final = 600.0
+#: For LVM to tell what is in the groups of some disks: it reads a few sectors of them alone.
+INACTIVE_VOLUMES_WAIT: Final = 10.0
 #: For GET LBA STATUS. A LUN in more pieces than are told in this time is read by samples.
 LBA_STATUS_WAIT: Final = 2.0
 #: How often the proof that a disk is blank reports how far it is.

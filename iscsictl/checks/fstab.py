@@ -53,4 +53,5 @@ def _gather_storage_facts(machine: Machine) -> StorageFacts:
         login_startups=machine.systemd.login_startups,
         crypttab=machine.crypttab.value if isinstance(machine.crypttab, Known) else (),
         boot_targets=machine.boot_targets,
+        inactive=machine.inactive,
     )

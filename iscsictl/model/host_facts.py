@@ -14,6 +14,7 @@ from iscsictl.model.firewall import Firewall
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.host_index import HostIndex
+from iscsictl.model.inactive_volumes import InactiveNames
 from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.inventory import DiskAnswers, Known, NotObserved, Observation
 from iscsictl.model.listing import Listing
@@ -220,8 +221,8 @@ class Machine:
     firmware names or the root filesystem is on. `disk_answers` is what mounted disks say of
     themselves. `reservations` are those of exclusive volumes, by WWID, and `reserve_program` what
     reserves them before they are mounted at boot. `root_boot` is what the next boot depends on,
-    None where the root filesystem is not on iSCSI. `package_manager` is None for a distribution
-    that is not known.
+    None where the root filesystem is not on iSCSI. `inactive` are the names of what is on a device
+    and not active, by the device. `package_manager` is None for a distribution that is not known.
     """
 
     root: bool = True
@@ -255,6 +256,7 @@ class Machine:
     reservations: Observation[Mapping[str, LunReservations]] = field(default_factory=NotObserved)
     reserve_program: str | None = None
     root_boot: RootBoot | None = None
+    inactive: Mapping[str, InactiveNames] = field(default_factory=dict)
     package_manager: PackageManager | None = None
 
     @cached_property

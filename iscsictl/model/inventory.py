@@ -18,6 +18,7 @@ from iscsictl.model.record import NodeRecord
 
 if TYPE_CHECKING:
     from iscsictl.model.disk_content import Content
+    from iscsictl.model.inactive_volumes import InactiveNames
     from iscsictl.model.open_iscsi import Version
     from iscsictl.model.packages import PackageManager
     from iscsictl.model.reservation import LunReservations
@@ -194,7 +195,8 @@ class Inventory:
     crypttab that are in use now, as `tag_of_spec` returns them.
     `in_journal` tells, of a name that nothing has, whether this run or the journal has a change
     under it, or it is an empty directory, as a detach leaves one.
-    `mounted` has what is mounted, by path.
+    `mounted` has what is mounted, by path. `inactive` are the names of what is on a device and not
+    active, by the device.
     `index` finds records, sessions and disks by name; it is always the one of these.
     """
 
@@ -220,6 +222,7 @@ class Inventory:
     crypttab: tuple[CrypttabEntry, ...] = ()
     names_in_use: frozenset[tuple[str, str]] = frozenset()
     mounted: Mapping[str, MountedSource] = field(default_factory=dict)
+    inactive: "Mapping[str, InactiveNames]" = field(default_factory=dict)
     index: HostIndex = field(default=HostIndex((), ()), compare=False, repr=False)
 
     def __post_init__(self) -> None:

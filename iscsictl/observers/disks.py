@@ -21,7 +21,7 @@ from iscsictl.model.inventory import (
     observe_value,
 )
 from iscsictl.model.listing import Block, Session
-from iscsictl.observers.entries import observe_entries
+from iscsictl.observers.entries import observe_entries, observe_inactive
 from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.reservations import ask_reservations
 from iscsictl.planner.disks.mounts import filesystem
@@ -261,9 +261,10 @@ def _growing_block(chosen: DiskSelection, facts: DiskFacts) -> Block | None:
 
 
 def fstab_facts(context: Context, inventory: Inventory) -> StorageFacts:
-    """Return what the check of fstab needs; no disk is read, no root is needed.
+    """Return what the check of fstab needs; no root is needed.
 
-    Raises IscsictlError where /etc/crypttab is there and cannot be read.
+    A disk is read only by root, and where an entry names something that is not there. Raises
+    IscsictlError where /etc/crypttab is there and cannot be read.
     """
     root, disks = context.root, inventory.disks
     crypttab = read_crypttab(root)
@@ -280,6 +281,7 @@ def fstab_facts(context: Context, inventory: Inventory) -> StorageFacts:
         login_startups=read_login_startups(service, root),
         crypttab=crypttab,
         boot_targets=firmware_targets(root),
+        inactive=observe_inactive(disks, specs, root),
     )
 
 

@@ -29,6 +29,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.reservation import LunReservations
 from iscsictl.model.root_boot import RootBoot
 from iscsictl.model.transports import TRANSPORT_MODULES
+from iscsictl.observers.entries import observe_inactive
 from iscsictl.observers.multipath import read_multipath
 from iscsictl.observers.reservations import exclusive_disks, observe_reservations
 from iscsictl.observers.root_boot import observe_root_boot, targets_of_root
@@ -193,6 +194,7 @@ def _questions(machine: Machine, wait: float, *, probe: bool) -> Iterator[Questi
     yield "disk answers", lambda: _disk_answers(machine, wait)
     yield "reservations", lambda: _reservations(machine, wait)
     yield "multipath", lambda: multipath_conf.ask_daemon(machine.multipath)
+    yield "inactive", lambda: observe_inactive(machine.listing.disks or (), machine.absent, LIVE)
     yield "policies", lambda: observe_value(lambda: _read_ipsec_policies(wait))
     if wanted_portals(machine):
         yield "firewall", lambda: observe_value(lambda: _read_firewall(wait))
@@ -241,6 +243,7 @@ def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
         reservations=answers["reservations"],
         multipath=answers["multipath"],
         root_boot=answers["root boot"],
+        inactive=answers["inactive"],
     )
 
 

@@ -1,12 +1,16 @@
 """What the entries of fstab and crypttab name on this machine now."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from iscsictl.model.inactive_volumes import InactiveNames
 from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Disk
 from iscsictl.planner.safety.storage_graph import named_devices, nodes_of
-from iscsictl.system.block.device_links import find_nodes, named_nodes
+from iscsictl.system.block.device_links import absent_specs, find_nodes, named_nodes
+from iscsictl.system.block.inactive_volumes import read_inactive
 from iscsictl.system.mount.crypttab_file import read_crypttab
 from iscsictl.system.mount.swaps import names_of_swap
 
@@ -16,8 +20,9 @@ AnyInventory = TypeVar("AnyInventory", bound=Inventory)
 def observe_entries(inventory: AnyInventory, name: str, root: Path) -> AnyInventory:
     """Return the inventory with crypttab, the links of `name` and of all entries, and what is used.
 
-    Disks and fstab are those of the inventory; no disk is read. Raises IscsictlError where
-    /etc/crypttab is there and cannot be read.
+    Disks and fstab are those of the inventory. A disk is read only where an entry names something
+    that is not there, see `observe_inactive`. Raises IscsictlError where /etc/crypttab is there and
+    cannot be read.
     """
     crypttab, disks = read_crypttab(root), inventory.disks
     specs = named_devices(inventory.fstab, crypttab)
@@ -27,5 +32,15 @@ def observe_entries(inventory: AnyInventory, name: str, root: Path) -> AnyInvent
     }
     return replace(
         inventory, crypttab=crypttab, device_links=links,
-        names_in_use=names_of_swap(root) | opened,
+        names_in_use=names_of_swap(root) | opened, inactive=observe_inactive(disks, specs, root),
     )  # fmt: skip
+
+
+def observe_inactive(
+    disks: Iterable[Disk], specs: Iterable[str], root: Path
+) -> dict[str, InactiveNames]:
+    """Return what is on the disks and not active, where one of the names of entries may mean it.
+
+    `specs` are those names. What is active has them all, so nothing has to be asked for then.
+    """
+    return read_inactive(disks, root) if absent_specs(specs, root) else {}

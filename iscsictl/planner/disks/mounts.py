@@ -110,7 +110,7 @@ def _lines_for(inventory: DiskInventory, block: Block) -> tuple[FstabLine, ...]:
     elif number is not None:
         names = names_of_partition(inventory, disk, number, block)
     else:
-        names = names_of_block(block)
+        names = names_of_block(inventory, block)
     places = {mount.path for mount in block.mounts}
     by_uuid = inventory.fstab.by_uuid(block.uuid or "")
 

@@ -20,6 +20,9 @@ from iscsictl.planner.safety.storage_graph import (
     nodes_of,
 )
 
+# Nodes, and tags as `tag_of_spec` returns them.
+_Names = tuple[frozenset[str], frozenset[tuple[str, str]]]
+
 # Stands for the device in question among all that entries lead to; no device has this name.
 _HERE = "the device"
 
@@ -74,8 +77,9 @@ def _lun_of_udev(lun: int) -> str:
 
 def names_of_disk(inventory: Inventory, disk: Disk) -> DeviceNames:
     """Return the names of a disk with all that stands on it, as far as the listing tells them."""
+    nodes, tags = _names_of_inactive(inventory, nodes_of([disk]))
     return DeviceNames(
-        disk.wwid, nodes_of([disk]), frozenset(_tags_of(blocks(disk.block))),
+        disk.wwid, nodes_of([disk]) | nodes, frozenset(_tags_of(blocks(disk.block))) | tags,
         _units_of(inventory, disk),
     )  # fmt: skip
 
@@ -84,18 +88,30 @@ def names_of_partition(
     inventory: Inventory, disk: Disk, number: int, block: Block | None
 ) -> DeviceNames:
     """Return the names of one partition; `block` is None where the kernel does not have it."""
-    inside = () if block is None else tuple(blocks(block))
-    return DeviceNames(
-        disk.wwid, frozenset(one.device for one in inside), frozenset(_tags_of(inside)),
-        _units_of(inventory, disk), number,
-    )  # fmt: skip
+    nodes, tags = _names_inside(inventory, block)
+    return DeviceNames(disk.wwid, nodes, tags, _units_of(inventory, disk), number)
 
 
-def names_of_block(block: Block) -> DeviceNames:
+def names_of_block(inventory: Inventory, block: Block) -> DeviceNames:
     """Return the names of what stands on a disk and is no partition: a volume, an array."""
-    inside = tuple(blocks(block))
-    nodes = frozenset(one.device for one in inside)
-    return DeviceNames(None, nodes, frozenset(_tags_of(inside)))
+    return DeviceNames(None, *_names_inside(inventory, block))
+
+
+def _names_inside(inventory: Inventory, block: Block | None) -> _Names:
+    inside = () if block is None else tuple(blocks(block))
+    own = frozenset(one.device for one in inside)
+    nodes, tags = _names_of_inactive(inventory, own)
+    return own | nodes, frozenset(_tags_of(inside)) | tags
+
+
+def _names_of_inactive(inventory: Inventory, devices: Iterable[str]) -> _Names:
+    """Return the nodes and tags of what is on these devices and not active."""
+    found = [names for one in devices if (names := inventory.inactive.get(one)) is not None]
+    tags = ((tag, value) for one in found for tag, value in one.tags)
+    return (
+        frozenset(node for one in found for node in one.nodes),
+        frozenset((tag, value.lower() if tag == "UUID" else value) for tag, value in tags),
+    )
 
 
 def _tags_of(found: Iterable[Block]) -> Iterator[tuple[str, str]]:

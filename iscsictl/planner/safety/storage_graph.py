@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import Final
 
 from iscsictl.model.crypttab import CrypttabEntry
-from iscsictl.model.fstab import Fstab, FstabLine, plain, uuid_of_spec
+from iscsictl.model.fstab import Fstab, FstabLine, plain, tag_of_spec, uuid_of_spec
+from iscsictl.model.inactive_volumes import InactiveNames
 from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.safety.duplicates import copies
@@ -95,11 +96,13 @@ def storage_facts(
     login_startups: frozenset[str] = frozenset({"automatic"}),
     crypttab: tuple[CrypttabEntry, ...] = (),
     boot_targets: frozenset[str] = frozenset(),
+    inactive: Mapping[str, InactiveNames] | None = None,
 ) -> StorageFacts:
     """Return the facts of a host with these disks and sessions; `known` lacks no UUID of them.
 
     A UUID counts as copied where several disks carry it that are not parts of one thing
     (`duplicates.copies`). The targets of the root filesystem's disks are added to `boot_targets`.
+    `inactive` are the names of what is on a device and not active, by the device.
     """
     target_of = {session.sid: session.target for session in sessions}
     carriers: dict[str, set[Carrier]] = {}
@@ -110,6 +113,8 @@ def storage_facts(
         carrier = Carrier(_disk_name(disk), frozenset(targets))
         for device in nodes_of([disk]):
             carriers.setdefault(device, set()).add(carrier)
+            for name in _names_of_inactive((inactive or {}).get(device)):
+                carriers.setdefault(name, set()).add(carrier)
         for block in blocks(disk.block):
             for mount in block.mounts:
                 mounts.setdefault(mount.path, set()).add(carrier)
@@ -133,6 +138,15 @@ def storage_facts(
         crypttab,
         boot_targets | root_filesystem_targets(disks, target_of),
     )
+
+
+def _names_of_inactive(names: InactiveNames | None) -> Iterator[str]:
+    """Yield nodes, UUIDs, and labels as fstab has them."""
+    if names is None:
+        return
+    yield from names.nodes
+    for tag, value in names.tags:
+        yield value if tag == "UUID" else f"{tag}={value}"
 
 
 def root_filesystem_targets(
@@ -256,6 +270,8 @@ class StorageGraph:
         # The case of a UUID is another rule's matter.
         known = self._by_uuid.get(uuid.lower()) if uuid is not None else None
         known = known or facts.carriers.get(facts.links.get(spec, spec))
+        # Of a link that is not there, such as the label of what is not active, the name tells.
+        known = known or facts.carriers.get("=".join(tag_of_spec(spec)))
         if known:
             return known
         target = target_of_link(spec)

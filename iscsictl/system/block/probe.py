@@ -165,7 +165,8 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
     return parse_partitions(result.out)
 
 
-def _read_bytes_at(device: str, at: int, length: int) -> bytes:
+def read_bytes_at(device: str, at: int, length: int) -> bytes:
+    """Read up to 4 KiB at a place of a device. Raises UnreachableError, InUseError."""
     start = at // BLOCK * BLOCK
     with opened(device, exclusive=False) as fd:
         view = memoryview(scsi_commands.page_aligned_buffer(2 * BLOCK))
@@ -188,7 +189,7 @@ def _read_superblock(device: str, found: dict[str, str]) -> Filesystem | None:
     dirty: bool | None = None
     used = None
     if kind in {"ext2", "ext3", "ext4"}:
-        block = _read_bytes_at(device, 1024, 1024)
+        block = read_bytes_at(device, 1024, 1024)
         (magic,) = struct.unpack_from("<H", block, 56)
         if magic == _EXT_MAGIC:
             mounted_at, _, mounts = struct.unpack_from("<IIH", block, 44)
@@ -199,7 +200,7 @@ def _read_superblock(device: str, found: dict[str, str]) -> Filesystem | None:
             dirty = bool(incompatible & 4) or not (compatible & 4 or state & 1)
             used = bool(mounted_at or mounts)
     elif kind == "xfs":
-        used = not _read_bytes_at(device, _XFS_IN_PROGRESS, 1)[0]
+        used = not read_bytes_at(device, _XFS_IN_PROGRESS, 1)[0]
         dirty = False
         if used:
             printed = run(["xfs_logprint", "-t", device], ok=None, timeout=DISK_TOOL_WAIT).out
@@ -207,10 +208,10 @@ def _read_superblock(device: str, found: dict[str, str]) -> Filesystem | None:
     elif kind == "btrfs":
         # A log tree is there after an fsync that no commit followed. Without one the filesystem may
         # have been unmounted cleanly, or another host may have it mounted: nothing in it tells.
-        (log_root,) = struct.unpack_from("<Q", _read_bytes_at(device, 64 * 1024, 4096), 96)
+        (log_root,) = struct.unpack_from("<Q", read_bytes_at(device, 64 * 1024, 4096), 96)
         dirty = True if log_root else None
     elif kind == "vfat":
-        dirty = is_dirty_fat(lambda at, length: _read_bytes_at(device, at, length))
+        dirty = is_dirty_fat(lambda at, length: read_bytes_at(device, at, length))
     return Filesystem(device, kind, found.get("UUID"), found.get("LABEL"), dirty=dirty, used=used)
 
 
