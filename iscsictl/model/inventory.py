@@ -162,6 +162,7 @@ class HostFacts:
     """What the machine runs. `required` maps a unit to the mount points it waits for.
 
     `login_startups` are the values of node.startup that the login service logs in to.
+    `login_retries` is node.session.initial_login_retry_max of new records (iscsid.conf).
     `reservation_key` is the one that this host registers, None without a machine-id.
     `service_defined` is False where there is no unit of the login service, as without systemd;
     `by_script` where a SysV script logs in at boot, or would if the init of the host started it.
@@ -176,6 +177,7 @@ class HostFacts:
     service_defined: bool = True
     by_script: bool = False
     package_manager: "PackageManager | None" = None
+    login_retries: str = "8"
 
 
 @dataclass(frozen=True)

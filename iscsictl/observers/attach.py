@@ -31,7 +31,7 @@ from iscsictl.observers.entries import observe_entries
 from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.record_changes import find_unsettled
 from iscsictl.observers.reservations import exclusive_disks, observe_reservations
-from iscsictl.planner.attach.attach import record_values
+from iscsictl.planner.attach.attach import values_for_record
 from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped
 from iscsictl.planner.selection.luns import find
 from iscsictl.planner.selection.paths import recorded_portals, sound_records
@@ -115,7 +115,7 @@ def observe_lun(
         choice = choose_paths(inventory, spec)
     except IscsictlError:
         return inventory  # The plan is refused for the same reason.
-    unsettled = observe_unsettled(host.index, spec, target, multipath=choice.several)
+    unsettled = observe_unsettled(host, spec, target, multipath=choice.several)
     inventory = replace(inventory, unsettled=unsettled)
     if choice.mapped and sessions and is_being_mapped(inventory, spec):
         return inventory  # The disk is read once, when its map has all paths.
@@ -348,14 +348,17 @@ def _find_silent_portals(
 
 
 def observe_unsettled(
-    index: HostIndex, spec: AttachSpec, target: str | None, *, multipath: bool | None
+    host: Inventory, spec: AttachSpec, target: str | None, *, multipath: bool | None
 ) -> dict[str, tuple[str, ...]]:
     """Return the keys of the sound records of a target whose values the attach has to write.
 
     By the path of the record. `multipath` is as for `record_values`.
     """
-    values = record_values(spec, multipath=multipath)
-    return find_unsettled(sound_records(index, replace(spec, target=target)), values)
+    found: dict[str, tuple[str, ...]] = {}
+    for record in sound_records(host.index, replace(spec, target=target)):
+        values = values_for_record(host, spec, record, multipath=multipath)
+        found |= find_unsettled([record], values)
+    return found
 
 
 def _read_reported_luns(

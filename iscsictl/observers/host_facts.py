@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
+from iscsictl.errors import IscsictlError
 from iscsictl.model.inventory import HostFacts
 from iscsictl.observers.multipath import read_multipath
+from iscsictl.parse.iscsid_conf import conf_values
+from iscsictl.planner.iscsi.first_login import RETRIES
 from iscsictl.system.block.reservation_key import read_own_key
 from iscsictl.system.host import systemd
 from iscsictl.system.host.unit_files import read_login_startups
+from iscsictl.system.io.files import read_file
 from iscsictl.system.io.package_manager import find_package_manager
+from iscsictl.system.iscsi import discovery
 
 
 def read_host_facts(root: Path = Path("/")) -> HostFacts:
-    """Look at what the machine runs; no process is started.
+    """Look at what the machine runs, and how it tries to log in; no process is started.
 
     systemd is judged by its files, so a unit that was changed since the last daemon-reload counts
     as it stands there.
@@ -31,4 +36,14 @@ def read_host_facts(root: Path = Path("/")) -> HostFacts:
         or (script is not None and systemd.running(root)),
         script is not None,
         find_package_manager(root),
+        _read_login_retries(root),
     )
+
+
+def _read_login_retries(root: Path) -> str:
+    """Return what new records get; 8 is what open-iscsi has without iscsid.conf (idbm.c)."""
+    try:
+        data = read_file(discovery.defaults_path(root)) or b""
+    except IscsictlError:  # As for everybody but root.
+        data = b""
+    return conf_values(data.decode("utf-8", "surrogateescape")).get(RETRIES, "8")

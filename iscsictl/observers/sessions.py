@@ -85,7 +85,7 @@ def observe_for_forget(
     It tells whether the record was deleted before, so that the same command succeeds again; None
     where nothing is logged. With `before`, an earlier round of this run has deleted it.
     """
-    inventory = observe_records(context)
+    inventory = replace(observe_records(context), host=read_host_facts(context.root))
     try:
         select_records(inventory, selector)
     except NotFoundError:

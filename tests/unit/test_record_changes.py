@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.model.host_index import HostIndex
+from iscsictl.model.inventory import Inventory
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account
@@ -34,6 +34,6 @@ def test_an_attach_writes_a_secret_again_into_a_record_that_others_may_read(
     path.write_text(TEXT)
     record = NodeRecord(path=path, target=TARGET, portal=A, mode=mode)
     wanted = spec(account=Account("host", Secret(SECRET)))
-    assert observe_unsettled(HostIndex((record,), ()), wanted, TARGET, multipath=False) == {
+    assert observe_unsettled(Inventory((record,)), wanted, TARGET, multipath=False) == {
         str(path): differ
     }

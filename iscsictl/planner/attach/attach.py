@@ -6,7 +6,7 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory, Known
 from iscsictl.model.listing import Disk, Lun, Session
 from iscsictl.model.plan import Plan
-from iscsictl.model.record import discovery_values
+from iscsictl.model.record import NodeRecord, discovery_values
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.filesystem import UNKNOWN, FilesystemPlanner
@@ -18,17 +18,13 @@ from iscsictl.planner.attach.multipath import (
     choose_paths,
 )
 from iscsictl.planner.builder import PlanBuilder, add_login_service
+from iscsictl.planner.iscsi.first_login import RETRIES, RETRIES_OF_SEVERAL, values_of_only_path
 from iscsictl.planner.iscsi.settings import require_settings
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.safety.duplicates import outside_map
 from iscsictl.planner.selection.paths import LoginPath
 
 SINGLE_PATH_TIMEOUT = str(WAIT_FOR_PATH)
-#: How many times `login_timeout` (15 s) a first login may take over one of several paths. The login
-#: service waits for all of its logins before anything is mounted: by default, 8 times, a path that
-#: is out would hold up the boot for two minutes. 30 s is what a switch port takes to forward
-#: (spanning tree, IEEE 802.1D), so a network that comes up with the host is still waited for.
-MAP_LOGIN_RETRIES = "2"
 
 
 def record_values(spec: AttachSpec, *, multipath: bool | None) -> dict[str, str | Secret | None]:
@@ -46,13 +42,27 @@ def record_values(spec: AttachSpec, *, multipath: bool | None) -> dict[str, str 
     if spec.boot:
         values["node.startup"] = "automatic"
     if multipath:
-        values["node.session.initial_login_retry_max"] = MAP_LOGIN_RETRIES
+        values[RETRIES] = RETRIES_OF_SEVERAL
     elif multipath is False:
         values["node.session.timeo.replacement_timeout"] = SINGLE_PATH_TIMEOUT
     if spec.account is not None:
         values.update(spec.account.values())
     values.update(spec.values)
     return values
+
+
+def values_for_record(
+    inventory: Inventory, spec: AttachSpec, record: NodeRecord | None, *, multipath: bool | None
+) -> dict[str, str | Secret | None]:
+    """Return the values that a record must have, None for one that is yet to be made.
+
+    One that had several paths beside it, and has none any more, is waited for at boot as any.
+    """
+    values = record_values(spec, multipath=multipath)
+    if record is None or multipath:
+        return values
+    others = inventory.index.records(record.target)
+    return {**values_of_only_path(record, others, inventory.host.login_retries), **values}
 
 
 def plan_attach(inventory: Inventory, spec: AttachSpec) -> Plan:
@@ -169,9 +179,9 @@ def _add_record(
     builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, route: LoginPath,
     choice: PathChoice,
 ) -> None:  # fmt: skip
-    values = record_values(spec, multipath=choice.several)
-    require_settings("node", values, version=inventory.open_iscsi, iface=route.iface)
     record = route.record
+    values = values_for_record(inventory, spec, record, multipath=choice.several)
+    require_settings("node", values, version=inventory.open_iscsi, iface=route.iface)
     create = actions.CreateRecord(route.target, route.portal, route.iface)
     builder.add(create, route.subject, "open-iscsi must know the target", done=record is not None)
     # A record that is yet to be made has none of the values.

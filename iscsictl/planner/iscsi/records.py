@@ -1,5 +1,6 @@
 """Plan changes of records: values, boot, deletion, discovery's finds, accounts elsewhere."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
@@ -11,6 +12,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord, discovery_values, startup_values
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder, add_login_service
+from iscsictl.planner.iscsi.first_login import values_of_only_path
 from iscsictl.planner.iscsi.settings import Changes, require_settings
 from iscsictl.planner.safety.storage_graph import target_of_link
 from iscsictl.planner.selection.records import (
@@ -81,8 +83,12 @@ def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -
     if left_out and not any(selector.matches(r.target, r.portal, r.iface) for r in reachable):
         return Plan(refusal=_unreachable_error(left_out))
     plan = plan_values(replace(inventory, records=reachable), selector, startup_values(startup))
-    if plan.refusal is not None or startup == "manual":
+    if plan.refusal is not None:
         return plan
+    if startup == "manual":
+        draft = PlanBuilder(list(plan.steps), list(plan.notes))
+        _add_values_of_only_paths(draft, inventory, select_records(inventory, selector))
+        return draft.build()
     draft = PlanBuilder(list(plan.steps), list(plan.notes))
     for record in left_out:
         # A login at boot would wait for it until the login service gives up.
@@ -95,6 +101,23 @@ def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -
     ]
     add_login_service(draft, inventory.host)
     return draft.build()
+
+
+def _add_values_of_only_paths(
+    draft: PlanBuilder, inventory: Inventory, leaving: Collection[NodeRecord]
+) -> None:
+    """Add what the record needs that has the only path at boot once the others are `leaving`."""
+    index, gone = SessionIndex.of(inventory), {record.path for record in leaving}
+    for target in sorted({record.target for record in leaving}):
+        left = [r for r in inventory.index.records(target) if r.path not in gone]
+        for record in left:
+            if not record.onboot or record.problem is not None:
+                continue
+            values = values_of_only_path(record, left, inventory.host.login_retries)
+            if values:
+                write = actions.WriteRecord(record.target, record.portal, record.iface, values)
+                why = f"sets {', '.join(values)}: at boot it has the only path left"
+                draft.add(write, index.subject_of(record), why)
 
 
 def _never_connected(inventory: Inventory, selector: RecordSelector) -> tuple[NodeRecord, ...]:
@@ -157,6 +180,8 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
             plan.add(delete, name, "deletes the record", error=why)
     paths = {record.path for record in records}
     left = {r.target for r in inventory.records if r.path not in paths}
+    going = [record for record in records if index.session_of(record) is None]
+    _add_values_of_only_paths(plan, inventory, going)
     # An admin's own line has the target in its name, if anywhere: its disk is away by now.
     entries = group_by_keys(
         inventory.fstab.entries,

@@ -28,7 +28,7 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.model.reserve_unit import requires_option
 from iscsictl.model.spec import AttachSpec
 from iscsictl.model.values import FILESYSTEMS
-from iscsictl.planner.attach.attach import record_values
+from iscsictl.planner.attach.attach import values_for_record
 from iscsictl.planner.selection.paths import sound_records
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.planner.volumes.apply import plan_volume
@@ -233,7 +233,7 @@ class _Export:
             return row, Plan(refusal=UsageError("its names are not UTF-8"))
         try:
             (volume,) = read_volumes({"volume": [row]}, {}, "volume")
-            asked = record_values(volume.spec, multipath=several)
+            asked = values_for_record(self.inventory, volume.spec, record, multipath=several)
             own = {k: has for k, v in asked.items() if (has := record.values.get(k, v)) != v}
             # What the record has otherwise than `plan` would set it belongs to the volume.
             if own:
@@ -246,11 +246,11 @@ class _Export:
 
     def _inventory_after(self, spec: AttachSpec, *, several: bool) -> Inventory:
         """Return the inventory that `plan` will have for a spec."""
-        asked = record_values(spec, multipath=several)
-        unsettled = {
-            str(record.path): tuple(k for k, v in asked.items() if record.values.get(k) != v)
-            for record in sound_records(self.inventory.index, spec)
-        }
+        unsettled = {}
+        for record in sound_records(self.inventory.index, spec):
+            asked = values_for_record(self.inventory, spec, record, multipath=several)
+            wrong = tuple(k for k, v in asked.items() if record.values.get(k) != v)
+            unsettled[str(record.path)] = wrong
         place: Observation[MountPointState] = NotObserved()
         if spec.mount is not None:
             error = UnreachableError(f"{spec.mount} does not tell its owner and mode")
