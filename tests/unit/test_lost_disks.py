@@ -22,7 +22,7 @@ from iscsictl.parse.mountinfo import MountLine
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.safety.lost_disks import SEPARATOR
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
-from iscsictl.system.block import multipath_conf
+from iscsictl.system.block import multipath_conf, multipathd
 from iscsictl.system.mount import mounts, usage
 from tests.bench.make_tree import Tree
 from tests.unit.fake_root import put
@@ -262,6 +262,7 @@ def test_the_map_of_a_lost_array_fails_what_waits_before_it_is_removed(
 ) -> None:
     commands: list[list[str]] = []
     monkeypatch.setattr(multipath_conf, "run", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(multipathd, "ask", lambda *words: commands.append(["multipathd", *words]))
     disk = DiskId(TARGET, 0, W, "/dev/mapper/no-such-map")
     assert execute_action(actions.RemoveMap(disk, lost), open_context(1.0, tmp_path)).changed
     stop_waiting = ["multipathd", "disablequeueing", "map", "no-such-map"]

@@ -13,7 +13,7 @@ from iscsictl.model.inventory import NotObserved
 from iscsictl.model.multipath import MapSettings, MultipathFacts
 from iscsictl.observers import attach
 from iscsictl.planner.attach.multipath import PathChoice
-from iscsictl.system.block import multipath, multipath_conf
+from iscsictl.system.block import multipath, multipath_conf, multipathd
 from iscsictl.system.io.process import Result, ToolError
 from tests.unit.disk_facts import IQN, disk_inventory
 from tests.unit.fake_clock import FakeClock
@@ -65,9 +65,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     return made
 
 
+def refuse_connection(*_: object) -> str:
+    raise ConnectionRefusedError
+
+
 def serve(monkeypatch: pytest.MonkeyPatch, **answers: Sequence[tuple[str, int]]) -> Daemon:
     daemon = Daemon(**answers)
     monkeypatch.setattr(multipath_conf, "run", daemon.run)
+    monkeypatch.setattr(multipathd, "_ask_over_socket", refuse_connection)
+    monkeypatch.setattr(multipathd, "run", daemon.run)
     return daemon
 
 

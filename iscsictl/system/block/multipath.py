@@ -3,8 +3,10 @@
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iscsictl.errors import MissingError, UnreachableError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.limits import HELPER_WAIT, MULTIPATH_LIST_WAIT
 from iscsictl.model.listing import Disk
 from iscsictl.model.listing import Path as DiskPath
@@ -18,6 +20,12 @@ from iscsictl.system.block.block_tree import (
 )
 from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
+
+if TYPE_CHECKING:
+    from iscsictl.system.block import multipathd
+else:
+    # Sockets are only for what the daemon is asked.
+    multipathd = lazy_import("iscsictl.system.block.multipathd")
 
 
 def runs(root: Path = Path("/")) -> bool:
@@ -116,9 +124,9 @@ def is_awaited(device: str, root: Path = Path("/")) -> bool:
 
 def _list_known_paths() -> list[str]:
     """Return DISK:MAP of all that multipathd has seen; [orphan] is none that it makes."""
-    command = ["multipathd", "show", "paths", "raw", "format", "%d:%m"]
+    asked = ("show", "paths", "raw", "format", "%d:%m")
     try:
-        return run(command, timeout=MULTIPATH_LIST_WAIT, ok=None).out.split()
+        return multipathd.ask(*asked, timeout=MULTIPATH_LIST_WAIT).out.split()
     except (MissingError, UnreachableError):
         return []
 

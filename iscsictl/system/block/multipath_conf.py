@@ -14,7 +14,7 @@ from iscsictl.errors import MissingError, NeedsRootError, RefusedError, Unreacha
 from iscsictl.limits import MULTIPATHD_WAIT
 from iscsictl.model.multipath import MapSettings, MultipathFacts
 from iscsictl.parse import multipath_conf as conf
-from iscsictl.system.block import multipath
+from iscsictl.system.block import multipath, multipathd
 from iscsictl.system.io import signals
 from iscsictl.system.io.files import read_file, remove_file, replace_file
 from iscsictl.system.io.process import ToolError, run
@@ -121,7 +121,7 @@ def _ask_multipathd(*words: str) -> str:
     A request that it does not get to within 4 s is answered "timeout", with exit code 0 up to 0.9:
     that is not an empty list.
     """
-    result = run(["multipathd", *words], timeout=MULTIPATHD_WAIT, ok=None)
+    result = multipathd.ask(*words)
     if result.code or result.out.strip() == "timeout":
         raise UnreachableError(
             f"multipathd does not answer: {result.last_line}", hint=SEE_MULTIPATHD
@@ -166,7 +166,7 @@ def reconfigure(
     """
     if not multipath.runs():
         return
-    run(["multipathd", "reconfigure"], timeout=MULTIPATHD_WAIT, ok=None)
+    multipathd.ask("reconfigure")
     with waiting("waiting for multipathd to read its configuration"):
         while not _has_read(wanted, root):
             if time.monotonic() > deadline:
@@ -227,8 +227,7 @@ def add_path(device: str) -> None:
 
     `device` is /dev/KNAME. Raises UnreachableError after MULTIPATHD_WAIT seconds, MissingError.
     """
-    run(["multipathd", "add", "path", device.removeprefix("/dev/")],
-        timeout=MULTIPATHD_WAIT, ok=None)  # fmt: skip
+    multipathd.ask("add", "path", device.removeprefix("/dev/"))
 
 
 def resize_map(name: str) -> None:
@@ -236,7 +235,7 @@ def resize_map(name: str) -> None:
 
     It may answer "timeout" while it reads its configuration: the size of the map tells.
     """
-    run(["multipathd", "resize", "map", name], timeout=MULTIPATHD_WAIT, ok=None)
+    multipathd.ask("resize", "map", name)
 
 
 def fail_waiting(name: str) -> None:
@@ -244,7 +243,7 @@ def fail_waiting(name: str) -> None:
 
     Otherwise the filesystem of a lazy unmount keeps the map until no_path_retry is over.
     """
-    run(["multipathd", "disablequeueing", "map", name], timeout=MULTIPATHD_WAIT, ok=None)
+    multipathd.ask("disablequeueing", "map", name)
 
 
 def note_registration(name: str) -> None:
@@ -252,7 +251,7 @@ def note_registration(name: str) -> None:
 
     It finds that out by itself when it reads its configuration or makes the map, which was before.
     """
-    run(["multipathd", "setprstatus", "map", name], timeout=MULTIPATHD_WAIT, ok=None)
+    multipathd.ask("setprstatus", "map", name)
 
 
 def flush(name: str, deadline: float, pause: Callable[[float], None] = time.sleep) -> None:
