@@ -23,8 +23,11 @@ from iscsictl.system.mount import fstab_file, mounts
 
 if TYPE_CHECKING:
     from iscsictl.observers import reservations
+    from iscsictl.system.block import multipath
     from iscsictl.system.iscsi import portal_probe
 else:
+    # Only where a session is missing.
+    multipath = lazy_import("iscsictl.system.block.multipath")
     # Only for exclusive volumes.
     reservations = lazy_import("iscsictl.observers.reservations")
     # Sockets are only for the portals of what is missing.
@@ -34,8 +37,8 @@ else:
 def observe_locally(context: Context) -> Inventory:
     """Look at records, sessions, fstab and holds, each once; nothing is asked of the network.
 
-    The disks are read only where a session is missing or not up, to see which maps do without it;
-    and those of exclusive volumes, which are asked for their reservations.
+    The disks are read only where a session is missing or not up, to see which maps do without it,
+    and there are maps; and those of exclusive volumes, which are asked for their reservations.
     """
     root = context.root
     inventory = Inventory(
@@ -46,11 +49,10 @@ def observe_locally(context: Context) -> Inventory:
     )
     index = SessionIndex.of(inventory)
     exclusive = any(line.exclusive for line in inventory.fstab.ours)
-    if (
-        not exclusive
-        and all(session.status == "up" for session in inventory.sessions)
-        and not any(index.missing_sessions(record) for record in inventory.records)
-    ):
+    complete = all(session.status == "up" for session in inventory.sessions) and not any(
+        index.missing_sessions(record) for record in inventory.records
+    )
+    if not exclusive and (complete or not multipath.has_maps(root)):
         return inventory
     listing = read_listing(root, details=False)
     inventory = replace(inventory, sessions=listing.sessions, disks=listing.disks or ())

@@ -17,8 +17,13 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.plan import Status as StepStatus
 from iscsictl.model.services import Daemon
+from iscsictl.observers import reconnect as reconnect_observer
 from iscsictl.parse.fstab import append_line, mount_line
-from iscsictl.planner.attach.reconnect import Mounted, plan_reconnect
+from iscsictl.planner.attach.reconnect import Mounted, missing_records, plan_reconnect
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi import sessions
+from tests.bench.bench_reconnect import make_records
+from tests.bench.make_tree import Tree, make, put
 from tests.unit.healthy_host import IQN, PORTAL, SOUND, bad, db, found, record
 
 OTHER = Portal("198.51.100.5", 3260, 1)
@@ -177,3 +182,26 @@ def test_an_error_on_a_path_whose_map_has_none_is_no_failure() -> None:
     both = {"/dev/sdb": "it said no", "/dev/mapper/m": "it said no"}
     failed = replace(degraded, trouble=Known(KernelLogErrors(disk_errors=both)))
     assert bad(failed)["disk-errors"] is Level.FAIL
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_with_a_session_missing_the_disks_are_read_only_where_one_may_be_a_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: bool
+) -> None:
+    tree = Tree(tmp_path)
+    make_records(tmp_path, 2)
+    make(tmp_path, 1)
+    (tmp_path / "etc/fstab").write_text("")
+    if mapped:
+        put(tree.virtual("dm-0", "253:0") / "dm", name="m", uuid="mpath-36001405")
+    read: list[Path] = []
+    real = sessions.read_listing
+
+    def read_listing(root: Path, *, details: bool) -> Listing:
+        read.append(root)
+        return real(root, details=details)
+
+    monkeypatch.setattr(reconnect_observer, "read_listing", read_listing)
+    inventory = reconnect_observer.observe_locally(Context(root=tmp_path))
+    assert len(missing_records(inventory, None)) == 1
+    assert bool(read) is bool(inventory.disks) is mapped
