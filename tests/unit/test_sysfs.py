@@ -1,5 +1,6 @@
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from iscsictl.model.listing import ChapNames, Host, Lun, Mount, Timeouts
 from iscsictl.model.names import Portal
 from iscsictl.system.block import block_tree
 from iscsictl.system.io.sysfs_attributes import Folder
-from iscsictl.system.iscsi.sessions import read_listing, read_sessions
+from iscsictl.system.iscsi.sessions import find_sessions, read_listing, read_sessions
 from iscsictl.system.mount.usage import disk_usage
 from tests.bench.make_tree import Tree, make, put
 
@@ -309,3 +310,30 @@ def test_a_bind_mount_elsewhere_in_a_namespace_stays_when_ours_goes(
     (disk,) = read_listing(tree.root).disks or ()
     held = f"the mount on {path} in the namespace of process 77 (postgres)"
     assert disk_usage(disk, tree.root).other_holders == (() if follows else (held,))
+
+
+def test_the_sessions_of_one_target_are_read_without_the_others(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sid, name in enumerate("abca", 1):
+        device = tree.session(sid, f"iqn.2010-10.org.example:{name}")
+        tree.block(tree.lun(device, wwid=WWID) / "block", f"sd{'wxyz'[sid - 1]}")
+    wanted = {"iqn.2010-10.org.example:a", "iqn.2010-10.org.example:none"}
+    every = read_sessions(tree.root, details=False)
+    read: list[str] = []
+    real = Folder.values
+
+    def values(folder: Folder, names: Iterable[str]) -> dict[str, str | None]:
+        read.extend(found := tuple(names))
+        return real(folder, found)
+
+    monkeypatch.setattr(Folder, "values", values)
+    found = read_sessions(tree.root, details=False, targets=wanted)
+    assert found == (every[0], every[3])
+    assert len([name for name in read if name == "local_ipaddr"]) == 2
+    assert sorted(find_sessions(wanted, tree.root)) == [1, 4]
+    assert find_sessions({"iqn.2010-10.org.example:none"}, tree.root) == ()
+
+
+def test_a_host_without_iscsi_has_no_session_to_any_target(tmp_path: Path) -> None:
+    assert find_sessions({"iqn.2010-10.org.example:a"}, tmp_path) == ()

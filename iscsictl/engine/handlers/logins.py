@@ -152,7 +152,8 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
             return list(pool.map(lambda key: _log_in_to_one(key, context), keys))
     targets = {key.target for key in keys}
     records = [r for target in targets for r in nodedb.read_records(context.db, target)]
-    index = SessionIndex(records, read_sessions(context.root, details=False))
+    sessions = read_sessions(context.root, details=False, targets=targets)
+    index = SessionIndex(records, sessions)
     if stopped is not None:
         return [_is_logged_in(key, index) or stopped for key in keys]
     results = [
@@ -197,7 +198,7 @@ def _await_disks(steps: Sequence[Step], context: Context) -> None:
     targets = {cast("actions.Login", step.action).target for step in steps}
 
     def all_have_disks() -> bool | None:
-        sessions = [s for s in read_sessions(context.root, details=False) if s.target in targets]
+        sessions = read_sessions(context.root, details=False, targets=targets)
         without = [s for s in sessions if not any(unit.device for unit in s.luns or ())]
         return None if without else True
 

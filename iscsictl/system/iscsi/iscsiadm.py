@@ -14,6 +14,7 @@ from iscsictl.parse.portal import read_portal
 from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.io.process import Result, run
 from iscsictl.system.iscsi import session_view
+from iscsictl.system.iscsi.sessions import find_sessions
 
 # Exit codes that are no errors where they are accepted (iscsiadm(8), EXIT STATUS).
 NO_OBJECTS = 21
@@ -212,7 +213,7 @@ def login(key: Key, *, timeout: float) -> bool:
         timeout,
         SESSION_EXISTS,
         interruptible=True,
-        sids=session_view.sessions_of({key.target}),
+        sids=find_sessions({key.target}),
     )
     return result.code != SESSION_EXISTS and "successful" in result.out
 

@@ -12,6 +12,7 @@ from iscsictl.parse.iscsiadm_login import parse_logins
 from iscsictl.system.iscsi import session_view
 from iscsictl.system.iscsi.iscsiadm import Key
 from iscsictl.system.iscsi.nodedb import record_path
+from iscsictl.system.iscsi.sessions import find_sessions
 
 
 def log_in(keys: Iterable[Key], db: Path, *, timeout: float) -> Mapping[Key, int] | None:
@@ -23,7 +24,7 @@ def log_in(keys: Iterable[Key], db: Path, *, timeout: float) -> Mapping[Key, int
     wanted = tuple(keys)
     result = session_view.run_iscsiadm(
         ("-m", "node", "--login"),
-        session_view.sessions_of({key.target for key in wanted}),
+        find_sessions({key.target for key in wanted}),
         timeout=timeout,
         doing=f"logging in through {len(wanted)} records",
         db=db,

@@ -13,7 +13,7 @@ sysfs and refuses a session that exists (ISCSI_ERR_SESS_EXISTS, 15).
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,27 +51,6 @@ def is_possible(root: Path = Path("/")) -> bool:
     except OSError:
         return False
     return listens and all(find(tool) for tool in ("unshare", "mount", "sh", "iscsiadm"))
-
-
-def sessions_of(targets: Collection[str], root: Path = Path("/")) -> tuple[int, ...]:
-    """Return the ids of the sessions to these targets, of whatever state and iface.
-
-    In no order; empty too where the kernel has no class of sessions.
-    """
-    found = []
-    try:
-        names = os.listdir(root / SESSIONS)
-    except OSError:
-        return ()
-    for name in names:
-        number = name.removeprefix("session")
-        try:
-            target = (root / SESSIONS / name / "targetname").read_text(errors="replace").strip()
-        except OSError:
-            continue  # it ended just now
-        if target in targets and number.isdigit():
-            found.append(int(number))
-    return tuple(found)
 
 
 def run_iscsiadm(

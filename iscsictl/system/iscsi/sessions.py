@@ -6,7 +6,7 @@ The attributes are those of drivers/scsi/scsi_transport_iscsi.c; what they becom
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from iscsictl.model.listing import ChapNames, Host, Listing, Lun, Session, Timeouts
@@ -20,12 +20,29 @@ from iscsictl.system.iscsi.arrays import ArrayIndex
 Values = Mapping[str, str | None]
 
 
-def read_sessions(root: Path, *, details: bool = True) -> tuple[Session, ...]:
-    """Return every session under `root`/sys, by sid; those that vanish meanwhile are left out.
+def read_sessions(
+    root: Path, *, details: bool = True, targets: Collection[str] | None = None
+) -> tuple[Session, ...]:
+    """Return the sessions under `root`/sys, by sid; those that vanish meanwhile are left out.
 
-    Without `details` timeouts, CHAP names and negotiated values stay None.
+    Without `details` timeouts, CHAP names and negotiated values stay None. With `targets` only the
+    sessions to these are read, and of the others no more than their target.
     """
-    return tuple(session for session, _ in _Reader(root, details=details).sessions())
+    reader = _Reader(root, details=details)
+    sids = None if targets is None else find_sessions(targets, root)
+    return tuple(session for session, _ in reader.sessions(sids))
+
+
+def find_sessions(targets: Collection[str], root: Path = Path("/")) -> tuple[int, ...]:
+    """Return the ids of the sessions to these targets, of whatever state and iface, in no order."""
+    path = f"{str(root).rstrip('/')}/sys/class/iscsi_session"
+    with Folder(path) as folder:
+        return tuple(
+            sid
+            for name in list_names(path)
+            if (sid := _number_in_name("session", name)) is not None
+            and folder.get(f"{name}/targetname") in targets
+        )
 
 
 def read_listing(root: Path, *, details: bool = True, sid: int | None = None) -> Listing:
@@ -37,7 +54,7 @@ def read_listing(root: Path, *, details: bool = True, sid: int | None = None) ->
     reader = _Reader(root, details=details, disks=True)
     sessions: list[Session] = []
     units: list[Unit] = []
-    for session, found in reader.sessions(sid):
+    for session, found in reader.sessions(None if sid is None else (sid,)):
         sessions.append(session)
         units += found
     disks, warnings = disks_of(units, ArrayIndex(root, sessions).array_of)
@@ -74,7 +91,7 @@ class _Reader:
         self._tree = BlockTree(root, self._index) if disks else None
         self._shared: set[str] = set()
 
-    def sessions(self, only: int | None = None) -> Iterator[tuple[Session, list[Unit]]]:
+    def sessions(self, only: Collection[int] | None = None) -> Iterator[tuple[Session, list[Unit]]]:
         names = list_names(f"{self._class}/iscsi_session")
         sids = sorted(
             sid for name in names if (sid := _number_in_name("session", name)) is not None
@@ -86,7 +103,7 @@ class _Reader:
             adapters = Counter(device.rpartition("/")[0] for device in devices.values())
             self._shared = {adapter for adapter, number in adapters.items() if number > 1}
             for sid, device in devices.items():
-                read = self._read_session(sid, device) if only in {None, sid} else None
+                read = self._read_session(sid, device) if only is None or sid in only else None
                 if read is not None:
                     yield read
 
