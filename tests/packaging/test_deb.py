@@ -92,3 +92,14 @@ def test_the_units_run_the_packaged_program_and_are_complete(unpacked: Path) -> 
     for text in (service, timer):
         assert text.startswith("[Unit]\n")
         assert "@" not in text
+
+
+def test_a_removal_stops_a_reconnect_at_work_before_its_bytecode_is_removed(
+    unpacked: Path,
+) -> None:
+    # What runs on writes the bytecode of a module that it imports, and dpkg does not know of it.
+    script = (unpacked / "DEBIAN/prerm").read_text()
+    lines = [line.strip() for line in script.splitlines()]
+    stop = next(i for i, line in enumerate(lines) if "stop iscsictl-reconnect.timer" in line)
+    assert "iscsictl-reconnect.service" in lines[stop]
+    assert stop < next(i for i, line in enumerate(lines) if line.startswith("py3clean"))

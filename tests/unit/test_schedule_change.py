@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -284,6 +286,29 @@ def test_the_units_of_a_package_are_enabled_and_get_their_period_in_a_drop_in(
     }  # fmt: skip
     assert machine.etc == {}
     assert not (machine.root / TIMER_DROP_IN.lstrip("/")).parent.exists()
+
+
+def test_cron_sends_no_mail_once_the_program_is_removed(machine: Machine) -> None:
+    # Debian policy, 9.5: a package that is removed and not purged leaves its cron file.
+    machine.schedule(*BY_CRON, "--prune")
+    command = (machine.root / CRON.lstrip("/")).read_text().splitlines()[-1].partition(" root ")[2]
+    program = machine.root / "iscsictl"
+    program.write_text('#!/bin/sh\necho "$1"\n')
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert ran.stdout == "prune\nreconnect\n"
+    program.unlink()
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("method", [BY_CRON, BY_TIMER])
+def test_a_scheduled_run_leaves_no_bytecode_behind_for_a_package_that_is_removed_meanwhile(
+    machine: Machine, method: list[str]
+) -> None:
+    machine.schedule(*method)
+    (text,) = (text for text in machine.etc.values() if "reconnect --quiet" in text)
+    # PYTHONDONTWRITEBYTECODE is Python's (python3(1)); the line is one of Environment= or crontab.
+    assert re.search(r"^(Environment=)?PYTHONDONTWRITEBYTECODE=1$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("packaged", [True, False])
