@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from iscsictl.engine.trace import trace_commands
 from iscsictl.errors import UnreachableError
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.system.block import multipath_conf, multipathd
+from iscsictl.system.io import process
 from iscsictl.system.io.process import Result
 
 if TYPE_CHECKING:
@@ -112,6 +114,17 @@ def test_what_is_asked_of_multipathd_while_a_host_is_observed_starts_no_program(
     assert facts.spelled == {"/dev/sda": "36001405aaa"}
     assert (facts.polling_interval, facts.queueing) == (7, {"mail": "12 chk"})
     assert (len(daemon.commands), programs.started) == (3, [])
+
+
+def test_verbose_shows_what_is_asked_as_the_command_that_asks_the_same(
+    daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(process, "_tracers", [])
+    trace_commands(shown.append)
+    as_user(0, monkeypatch)
+    multipathd.ask("show", "paths", "raw", "format", "%d %w")
+    assert shown == ["multipathd show paths raw format '%d %w'"]
 
 
 def test_an_answer_that_comes_in_pieces_is_read_whole(

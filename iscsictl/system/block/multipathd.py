@@ -13,7 +13,7 @@ from typing import Final
 
 from iscsictl.errors import UnreachableError
 from iscsictl.limits import MULTIPATHD_WAIT
-from iscsictl.system.io.process import Result, run
+from iscsictl.system.io.process import Result, run, show_command
 from iscsictl.system.io.waits import waiting
 
 #: In the abstract namespace (unix(7)); systemd listens there too, if multipathd.socket is enabled.
@@ -52,6 +52,7 @@ def _ask_over_socket(words: tuple[str, ...], deadline: float) -> str:
         # Any user can listen in the abstract namespace while multipathd does not.
         if _read_listening_user(connection) != 0:
             raise PermissionError
+        show_command(("multipathd", *words))
         connection.sendall(_LENGTH.pack(len(command)) + command)
         (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size, deadline))
         if not 0 < length < _MAX_ANSWER:

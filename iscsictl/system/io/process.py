@@ -91,6 +91,12 @@ def trace_to(tracer: Callable[[Sequence[str]], None]) -> None:
     _tracers.append(tracer)
 
 
+def show_command(argv: Sequence[str]) -> None:
+    """Show a command line to the tracers; for what is done in place of a program, just before."""
+    for tracer in _tracers:
+        tracer(argv)
+
+
 def environment() -> dict[str, str]:
     """Return all that a child gets to see of our environment.
 
@@ -125,8 +131,7 @@ def _about_to_run(argv: Sequence[str], shown: Sequence[str] | None = None) -> st
     path = find(argv[0])
     if path is None:
         raise _missing_program_error(argv[0])
-    for tracer in _tracers:
-        tracer(argv if shown is None else shown)
+    show_command(argv if shown is None else shown)
     return path
 
 
