@@ -6,7 +6,7 @@ from iscsictl.model.finding import Finding, fail, ok
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import DiskAnswers, Known
-from iscsictl.model.listing import Session, blocks
+from iscsictl.model.listing import Session, mount_paths
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.changed_luns import (
     find_replaced_luns,
@@ -53,7 +53,7 @@ def _check_mounted_disks(
     wrong = [(unit, why) for unit, why in find_replaced_luns(session, answers)]
     wrong += [(unit, why) for unit, _, why in find_shrunk_luns(session, index, answers)]
     for disk in index.disks_of_session(session.sid):
-        paths = [mount.path for block in blocks(disk.block) for mount in block.mounts]
+        paths = mount_paths(disk.block)
         hctls = {path.hctl for path in disk.paths if path.sid == session.sid}
         reasons = [(unit, why) for unit, why in wrong if unit.hctl in hctls]
         # Nothing writes to what is not mounted: `rescan` is for those.

@@ -6,7 +6,7 @@ from iscsictl.checks.routing import find_route
 from iscsictl.checks.timeouts import SINGLE_AT_LEAST
 from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
-from iscsictl.model.listing import Disk, blocks
+from iscsictl.model.listing import Disk, mount_paths
 from iscsictl.model.multipath import MULTIPATHD
 from iscsictl.model.packages import install_command
 from iscsictl.model.shell_form import shell_form
@@ -68,7 +68,7 @@ def _explain_missing_map(machine: Machine, disk: Disk) -> tuple[str, str]:
     if machine.multipathd is None:
         install = install_command("multipath-tools", machine.package_manager)
         return "", f"{install}; systemctl enable --now {MULTIPATHD}"
-    places = [mount.path for block in blocks(disk.block) for mount in block.mounts]
+    places = mount_paths(disk.block)
     if places:
         return (
             f"; {places[0]} is mounted on a single path, so multipathd cannot take it",

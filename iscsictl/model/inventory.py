@@ -244,6 +244,16 @@ class Inventory:
         """
         return () if target is None else self._holds_by_target.get(target, ())
 
+    @property
+    def mount_point_state(self) -> MountPointState:
+        """The state of the directory to mount on; that of a free one where nobody looked.
+
+        Raises the IscsictlError for which it could not be read.
+        """
+        if isinstance(self.place, ReadFailed):
+            raise self.place.error
+        return self.place.value if isinstance(self.place, Known) else MountPointState()
+
     def node_of(self, device: str) -> str:
         """Return the kernel's own node of a device: /dev/dm-3 for a link in /dev/mapper."""
         return self.device_links.get(device, device)

@@ -5,7 +5,7 @@ Sizes are bytes. None means that the source does not tell, also where a tuple wo
 of them and nothing of them has to be a dataclass, which takes ten times as long to define.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from iscsictl.model.names import Portal
@@ -190,6 +190,21 @@ def blocks(block: Block) -> Iterator[Block]:
     yield block
     for child in block.children:
         yield from blocks(child)
+
+
+def mount_paths(block: Block) -> tuple[str, ...]:
+    """Return where a device and what stands on it is mounted, each path once."""
+    return tuple(dict.fromkeys(mount.path for one in blocks(block) for mount in one.mounts))
+
+
+def in_use(block: Block, besides: Collection[str] = ("part",)) -> bool:
+    """Tell whether something is mounted from it, or stands on it other than devices `besides`.
+
+    Open files and swap do not show here: `system.mount.usage` has them.
+    """
+    return bool(block.mounts) or any(
+        child.kind not in besides or in_use(child, besides) for child in block.children
+    )
 
 
 class Path(NamedTuple):

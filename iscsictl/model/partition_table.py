@@ -10,6 +10,16 @@ GPT_ENTRY_SIZE = 128
 SUN_WHOLE = "5"
 
 
+def partition_node(device: str, number: int) -> str:
+    """Return the node of a partition: /dev/sda1, /dev/nvme0n1p1, /dev/mapper/x-part1.
+
+    Whether it is there is not looked at.
+    """
+    if device.startswith("/dev/mapper/"):
+        return f"{device}-part{number}"
+    return f"{device}p{number}" if device[-1].isdigit() else f"{device}{number}"
+
+
 @dataclass(frozen=True)
 class Entry:
     """One partition. `type` is a GUID (gpt) or a hexadecimal code in lower case (dos, sun)."""

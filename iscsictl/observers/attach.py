@@ -23,10 +23,11 @@ from iscsictl.model.inventory import (
     ReadFailed,
     observe_value,
 )
-from iscsictl.model.listing import Disk, Session, blocks
+from iscsictl.model.listing import Disk, Session, blocks, mount_paths
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.reservation import LunReservations
 from iscsictl.model.spec import AttachSpec, DetachRequest
+from iscsictl.observers.disk_content import probe_content
 from iscsictl.observers.entries import observe_entries
 from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.record_changes import find_unsettled
@@ -412,27 +413,16 @@ def _probe_unmounted_disks(
     """Probe these disks, unless they are mounted where the spec wants them."""
     contents: dict[str, Observation[Content]] = {}
     for disk in disks:
-        mounted = {mount.path for block in blocks(disk.block) for mount in block.mounts}
         # The plan refuses a disk without a WWID. A mounted one changes while it is read.
-        if disk.wwid is None or not (spec.fs or spec.mount) or spec.mount in mounted:
+        wanted = spec.fs or spec.mount
+        if disk.wwid is None or not wanted or spec.mount in mount_paths(disk.block):
             continue
         scan = context.coalesce("users", lambda: usage.UsageScan(context.root))
         used = usage.disk_usage(disk, context.root, scan=scan)
-        contents[disk.wwid] = _probe_content(context, disk, used, full=spec.full_probe)
+        contents[disk.wwid] = probe_content(
+            context, disk.block.device, disk.wwid, used, full=spec.full_probe
+        )
     return contents
-
-
-def _probe_content(
-    context: Context, disk: Disk, used: DiskUsage, *, full: bool
-) -> Observation[Content]:
-    device, wwid = disk.block.device, disk.wwid or ""
-
-    def show_progress(share: float) -> None:
-        context.watch(f"{device}: {share:.0%} read")
-
-    return observe_value(
-        lambda: probe.probe(device, wwid, usage=used.holders, full=full, heard=show_progress)
-    )
 
 
 def _observe_mount_point(spec: AttachSpec, host: Inventory) -> Observation[MountPointState]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from iscsictl.errors import NotFoundError
 from iscsictl.model.disk_content import (
-    Content,
     kinds_found_from_end,
     signatures_beside_table,
 )
@@ -21,6 +20,7 @@ from iscsictl.model.inventory import (
     observe_value,
 )
 from iscsictl.model.listing import Block, Session
+from iscsictl.observers.disk_content import probe_content
 from iscsictl.observers.entries import observe_entries, observe_inactive
 from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.reservations import ask_reservations
@@ -145,7 +145,9 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
         asked = ask_reservations(chosen.disk, context.root)
         inventory = replace(inventory, reservations={wwid: asked})
     if what.content and chosen.block.kind in _PROBED:
-        content = _probe_content(context, chosen, used, full=what.full_probe)
+        content = probe_content(
+            context, chosen.block.device, chosen.disk.wwid or "", used, full=what.full_probe
+        )
         found = {}
         if isinstance(content, Known):
             found[content.value.wwid] = content.value.reservations
@@ -169,19 +171,6 @@ def holders_of(chosen: DiskSelection, root: Path, *, open_files: bool = False) -
     if chosen.block is not disk.block:
         disk = part_as_disk(disk, chosen.block)
     return usage.disk_usage(disk, root, open_files=open_files)
-
-
-def _probe_content(
-    context: Context, chosen: DiskSelection, used: DiskUsage, *, full: bool
-) -> Observation[Content]:
-    device, wwid = chosen.block.device, chosen.disk.wwid or ""
-
-    def show_progress(share: float) -> None:
-        context.watch(f"{device}: {share:.0%} read")
-
-    return observe_value(
-        lambda: probe.probe(device, wwid, usage=used.holders, full=full, heard=show_progress)
-    )
 
 
 def kernel_name(device: str) -> str:

@@ -24,7 +24,7 @@ from iscsictl.model.inventory import (
     ReadFailed,
     observe_value,
 )
-from iscsictl.model.listing import Listing, blocks
+from iscsictl.model.listing import Listing, blocks, mount_paths
 from iscsictl.model.names import Portal
 from iscsictl.model.reservation import LunReservations
 from iscsictl.model.root_boot import RootBoot
@@ -92,7 +92,7 @@ def observe_machine(context: Context, *, probe: bool = True) -> Machine:
 def _mount_points(machine: Machine) -> dict[str, Observation[tuple[str, ...]]]:
     """Return where disks of sessions are mounted, or will be, and who can write above that."""
     disks = machine.listing.disks or ()
-    paths = {mount.path for disk in disks for block in blocks(disk.block) for mount in block.mounts}
+    paths = {path for disk in disks for path in mount_paths(disk.block)}
     if isinstance(machine.fstab, Known):
         entries = machine.fstab.value.ours
         paths |= {entry.mount_point for entry in entries if entry.mount_point is not None}
@@ -313,7 +313,7 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
     types = {line.path: line for line in mounts.mounted(LIVE)}
     disks = machine.listing.disks or ()
     alive = [disk for disk in disks if any(path.sid in up for path in disk.paths)]
-    asked = {m.path for disk in alive for block in blocks(disk.block) for m in block.mounts}
+    asked = {path for disk in alive for path in mount_paths(disk.block)}
     # A thread for each: one that hangs must not keep the others from their answer.
     with ThreadPoolExecutor(len(asked) or 1) as pool:
         answers = dict(

@@ -5,9 +5,9 @@ from dataclasses import replace
 from iscsictl.model import actions
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
 from iscsictl.model.inventory import Inventory, Known
+from iscsictl.model.partition_table import partition_node
 from iscsictl.model.reservation import Reservation, ReservationType
 from iscsictl.parse.fstab import claim_line, replace_line
-from iscsictl.system.block.probe import part_device
 from tests.machine_model.machine import MIB, Array
 
 
@@ -72,7 +72,7 @@ def label(action: actions.Label, now: Inventory, _: Array) -> Inventory:
     old, claim = known(now, action.disk.wwid), action.claim
     new = replace(old, table=action.table, partitions=(), data_at=None, filesystem=None)
     if claim is not None:
-        name = part_device(action.disk.device, 1)
+        name = partition_node(action.disk.device, 1)
         kind, size = claim.partition_type or "", old.size - 2 * MIB
         part = Partition(
             1, name, MIB, size, kind, data_at=old.data_at, id=claim.partition_id

@@ -7,7 +7,7 @@ from typing import TypeVar
 from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import DiskUsage, Inventory, Known, Observation
 from iscsictl.model.listing import Block, Disk, Mount
-from iscsictl.system.block.probe import part_device
+from iscsictl.model.partition_table import partition_node
 
 MIB = 1 << 20
 AnyInventory = TypeVar("AnyInventory", bound=Inventory)
@@ -71,7 +71,7 @@ def _block(disk: Disk, content: Observation[Content] | None, used: DiskUsage) ->
     if not isinstance(content, Known):
         return Block(device, kind, mounts=mounts)
     value = content.value
-    parts = [Block(part_device(device, p.number), "part", p.size) for p in value.partitions]
+    parts = [Block(partition_node(device, p.number), "part", p.size) for p in value.partitions]
     there = value.filesystem
     if there is None:
         return Block(device, kind, value.size, mounts=mounts, children=tuple(parts))

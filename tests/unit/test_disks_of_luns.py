@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.model.listing import Block
+from iscsictl.model.listing import Block, in_use
 from iscsictl.system.block import block_tree
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount.usage import disk_usage
@@ -70,7 +70,7 @@ def test_paths_without_a_map_are_one_disk_with_a_warning_and_hide_no_use(tree: T
     listing = read_listing(tree.root)
     (disk,) = listing.disks or ()
     assert [path.device for path in disk.paths] == ["/dev/sda", "/dev/sdb"]
-    assert block_tree.in_use(disk.block)
+    assert in_use(disk.block)
     (warning,) = listing.warnings
     assert WWID in warning.text
 

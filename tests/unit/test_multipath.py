@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.system.block import disk_writer, multipath, probe
+from iscsictl.system.block import disk_writer, multipath
 from tests.unit.fake_root import put
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def test_the_first_partition_of_a_map_is_shown_by_kpartx_and_not_waited_for(
         started.append(command)
         node.touch()
 
-    monkeypatch.setattr(probe, "part_device", lambda *_: str(node))
+    monkeypatch.setattr(disk_writer, "partition_node", lambda *_: str(node))
     monkeypatch.setattr(disk_writer, "find", lambda name: f"/sbin/{name}")
     monkeypatch.setattr(disk_writer, "run", run)
     disk_writer.create_partition_node("/dev/mapper/mail", 1, time.monotonic())

@@ -9,6 +9,7 @@ from iscsictl.model import actions
 from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content
+from iscsictl.model.partition_table import partition_node
 from iscsictl.model.plan import Action
 from iscsictl.planner.safety import overwrite
 from iscsictl.system.block import disk_writer as writer
@@ -27,7 +28,7 @@ def _wipe_disk_or_partition(action: actions.Wipe, context: Context) -> StepResul
     if action.part is None:
         writer.wipe(disk, context.deadline(), reserved=reserved)
     else:
-        node = probe.part_device(disk.device, action.part)
+        node = partition_node(disk.device, action.part)
         # The user confirmed the WWID, which is asked again under the lock: any content may go.
         partition_table.wipe_node(disk, node, lambda _: True, context.deadline(), reserved=reserved)
     return StepResult()
@@ -68,7 +69,7 @@ def _make_filesystem(action: actions.Mkfs, context: Context) -> StepResult:
             return False
         chosen = content
         if claim.part is not None and not claim.owns_disk and not content.blank:
-            node = probe.part_device(disk.device, claim.part)
+            node = partition_node(disk.device, claim.part)
             chosen = probe.probe(node, disk.wwid)
         return overwrite.may_make_filesystem(chosen, action.ground, claim)
 

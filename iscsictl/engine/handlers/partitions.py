@@ -8,7 +8,7 @@ from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
 from iscsictl.errors import UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.listing import Disk
-from iscsictl.model.partition_table import Entry, Table
+from iscsictl.model.partition_table import Entry, Table, partition_node
 from iscsictl.model.plan import Action
 from iscsictl.planner.disks import layout
 from iscsictl.system.block import (
@@ -58,14 +58,14 @@ def _add_partition(action: actions.AddPart, context: Context) -> StepResult:
     if action.before.label == "gpt" and last is not None and action.start + action.size - 1 > last:
         commands.insert(0, _MOVE_BACKUP)
     _reshape_table(action, commands, find_mismatch, context)
-    node = probe.part_device(action.disk.device, action.number)
+    node = partition_node(action.disk.device, action.number)
     with track_writes(started=True):
         partition_table.await_node(node, context.deadline())
     return StepResult()
 
 
 def _remove_partition(action: actions.RemovePart, context: Context) -> StepResult:
-    node = probe.part_device(action.disk.device, action.number)
+    node = partition_node(action.disk.device, action.number)
     _require_unused(node)
 
     def find_mismatch(entry: Entry | None) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from iscsictl.model.inventory import DiskUsage, Known, ReadFailed
-from iscsictl.model.listing import Block, blocks
+from iscsictl.model.listing import Block, blocks, mount_paths
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.output.table import Column, Value, print_table, print_tsv
 from iscsictl.output.terminal import Screen
@@ -50,10 +50,6 @@ PROBLEMS = (
 def _filesystem_types(block: Block) -> tuple[str, ...]:
     found = [b.fstype for b in blocks(block) if not b.children or b.mounts]
     return tuple(dict.fromkeys(one for one in found if one))
-
-
-def _mount_paths(block: Block) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(m.path for b in blocks(block) for m in b.mounts))
 
 
 def _describe_usage(used: DiskUsage) -> tuple[str, ...]:
@@ -101,7 +97,7 @@ def _disk_row(row: DiskRow, *, exact: bool) -> tuple[Value, ...]:
         row.label,
         parts or None,
         _filesystem_types(block),
-        _mount_paths(block),
+        mount_paths(block),
         row.usage.other_holders,
     )
 
@@ -184,7 +180,7 @@ def _partition_row(
         entry.type,
         _filesystem_types(block) if block else None,
         block.uuid if block else None,
-        _mount_paths(block) if block else None,
+        mount_paths(block) if block else None,
     )
 
 

@@ -8,7 +8,7 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import DiskUsage, Inventory
-from iscsictl.model.listing import Disk, Lun, Session, blocks
+from iscsictl.model.listing import Disk, Lun, Session, blocks, mount_paths
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
@@ -365,14 +365,13 @@ def _require_free(
         )
     managed = {line.mount_point for line in inventory.fstab.ours}
     foreign = [path for path in used.mounts if path not in managed and path != request.name]
-    simple = {m.path for block in blocks(disk.block) for m in block.mounts}
     path = foreign[0] if foreign else ""
     if foreign and not (request.lun is None and request.name.startswith("/dev/")):
         raise InUseError(
             f"{device} is mounted on {', '.join(foreign)}, which iscsictl did not set up",
             hint=f"if it may go: iscsictl detach {shell_form(path)}, or umount {shell_form(path)}",
         )
-    if not set(used.mounts) <= simple:
+    if not set(used.mounts) <= set(mount_paths(disk.block)):
         raise InUseError(f"{device} is mounted through another device")
 
 

@@ -8,7 +8,7 @@ from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import BlankProof, Content
 from iscsictl.model.fstab import FstabLine, is_read_only_mount
-from iscsictl.model.inventory import Inventory, Known, MountPointState, ReadFailed
+from iscsictl.model.inventory import Inventory, Known, ReadFailed
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import AttachSpec
@@ -162,13 +162,6 @@ class FilesystemPlanner:
         lines = self.inventory.fstab.by_dir(self.spec.mount or "")
         return any(line.exclusive and line.target == self.device.target for line in lines)
 
-    @property
-    def _mount_point_state(self) -> MountPointState:
-        seen = self.inventory.place
-        if isinstance(seen, ReadFailed):
-            raise seen.error
-        return seen.value if isinstance(seen, Known) else MountPointState()
-
     def _find_mounted_block(self, disk: Disk) -> Block | None:
         """Return what of the disk is mounted at the requested directory."""
         for block in blocks(disk.block):
@@ -184,7 +177,7 @@ class FilesystemPlanner:
 
     def _require_free_place(self) -> None:
         """Raise unless the mount point is free for this disk."""
-        path, place = self.spec.mount, self._mount_point_state
+        path, place = self.spec.mount, self.inventory.mount_point_state
         if path is None:
             return
         self._require_own_lines()
@@ -378,7 +371,7 @@ class FilesystemPlanner:
             add_release_step(self.builder, self.device, self.name, found, exclusive=was_exclusive)
 
     def _add_mount_steps(self, chosen: TargetFilesystem, *, mounted: bool = False) -> None:
-        add, place = self.builder.add, self._mount_point_state
+        add, place = self.builder.add, self.inventory.mount_point_state
         spec, path = self.spec, self.spec.mount or ""
         exposed = exposure(path, place.exposed)
         if exposed is not None and not mounted:

@@ -6,7 +6,7 @@ from iscsictl.errors import RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
-from iscsictl.model.listing import Block, Disk
+from iscsictl.model.listing import Disk, in_use
 from iscsictl.model.multipath import MULTIPATHD
 from iscsictl.model.packages import install_command
 from iscsictl.model.reservation import format_key
@@ -132,7 +132,7 @@ def _find_map_obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[s
     facts = inventory.host.multipath
     for disk in disks:
         # A second session would show each LUN of the target twice, also those that are in use.
-        if disk.block.kind != "mpath" and _is_in_use(disk.block):
+        if disk.block.kind != "mpath" and in_use(disk.block, _SYSTEM_KINDS):
             device = disk.block.device
             return (
                 f"{device} is in use on one path, and stays so until it is detached",
@@ -154,13 +154,6 @@ def _find_map_obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[s
             else f"see what its condition is about: systemctl cat {MULTIPATHD}",
         )
     return None
-
-
-def _is_in_use(block: Block) -> bool:
-    """Tell whether something is mounted from a disk, or stands on it, other than partitions."""
-    return bool(block.mounts) or any(
-        child.kind not in _SYSTEM_KINDS or _is_in_use(child) for child in block.children
-    )
 
 
 def add_service_steps(builder: PlanBuilder, inventory: Inventory) -> None:

@@ -7,7 +7,7 @@ from iscsictl.errors import InUseError, NotFoundError, RefusedError, Unreachable
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab, FstabLine, plain, tag_of_spec
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import Inventory, Known, MountPointState, NotObserved, ReadFailed
+from iscsictl.model.inventory import NotObserved
 from iscsictl.model.listing import Block, blocks
 from iscsictl.model.plan import Plan
 from iscsictl.model.shell_form import shell_form
@@ -69,13 +69,6 @@ def filesystem(chosen: DiskSelection) -> Block:
         f"{chosen.block.device} has {what}",
         hint=f"look at it: iscsictl disk show {shell_form(chosen.block.device)}",
     )
-
-
-def _mount_point_state(inventory: Inventory) -> MountPointState:
-    seen = inventory.place
-    if isinstance(seen, ReadFailed):
-        raise seen.error
-    return seen.value if isinstance(seen, Known) else MountPointState()
 
 
 def directory_of(inventory: DiskInventory, spec: MountSpec) -> str:
@@ -171,7 +164,7 @@ def _add_mount_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
             grant="recover",
             hint="unmount it there; if no host has it: --yes",
         )
-    exists = _mount_point_state(inventory).exists
+    exists = inventory.mount_point_state.exists
     builder.add(actions.MakeDirectory(path), path, "the mount point", done=exists)
     if line is not None and line.exclusive:
         name = f"{device.target} LUN {device.lun}"
@@ -206,7 +199,7 @@ def _require_same_disk(inventory: DiskInventory, lines: list[FstabLine], uuid: s
 def _require_free_directory(
     inventory: DiskInventory, path: str, own: Collection[FstabLine], *, over_nonempty: bool
 ) -> None:
-    place = _mount_point_state(inventory)
+    place = inventory.mount_point_state
     _require_no_other_line(inventory.fstab, path, own)
     if place.mounted is not None:
         raise InUseError(
@@ -223,7 +216,7 @@ def _require_free_directory(
 
 
 def _note_exposure(builder: PlanBuilder, inventory: DiskInventory, path: str) -> None:
-    note = exposure(path, _mount_point_state(inventory).exposed)
+    note = exposure(path, inventory.mount_point_state.exposed)
     if note is not None:
         builder.notes.append(note)
 
@@ -255,7 +248,7 @@ def _add_unmount_steps(builder: PlanBuilder, inventory: DiskInventory, name: str
         paths = [p for p in mounts if _is_same_path(p, name)] or (
             [] if is_directory(name) else mounts
         )
-    elif _mount_point_state(inventory).mounted is not None:
+    elif inventory.mount_point_state.mounted is not None:
         raise NotFoundError(
             f"what is mounted on {name} is not on a disk of a session",
             hint=f"use umount(8): umount {shell_form(name)}",
@@ -356,7 +349,7 @@ def _add_fstab_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
     add_login_service(builder, inventory.host, boot=spec.boot)
     if path is not None:
         _require_no_other_line(inventory.fstab, path, lines)
-        place = _mount_point_state(inventory)
+        place = inventory.mount_point_state
         if place.exists and not place.directory:
             raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
         _note_exposure(builder, inventory, path)

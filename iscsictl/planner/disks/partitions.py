@@ -9,7 +9,7 @@ from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import blocks
 from iscsictl.model.multipath import kpartx_command
-from iscsictl.model.partition_table import Entry, Table
+from iscsictl.model.partition_table import Entry, Table, partition_node
 from iscsictl.model.plan import Plan
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder, build_plan
@@ -76,7 +76,7 @@ def _add_partition_steps(
             builder.notes.append(
                 f"partition {there.number} is just so; to add another, give --number"
             )
-        return _partition_node(device.device, there.number)
+        return partition_node(device.device, there.number)
     number = spec.number or layout.next_number(table)
     taken = table.entry(number)
     if taken is not None:
@@ -102,7 +102,7 @@ def _add_partition_steps(
         )
     add = actions.AddPart(device, table, number, begin, length, kind, spec.bootable)
     builder.add(add, subject(chosen, number), f"sectors {begin} to {begin + length - 1}, {kind}")
-    return _partition_node(device.device, number)
+    return partition_node(device.device, number)
 
 
 def _is_aligned(inventory: DiskInventory, table: Table, start: int) -> bool:
@@ -160,12 +160,6 @@ def _is_unused(inventory: DiskInventory, entry: Entry) -> bool:
     return bool(inside) and not inside[0].signatures and inside[0].data_at is None
 
 
-def _partition_node(device: str, number: int) -> str:
-    if device.startswith("/dev/mapper/"):
-        return f"{device}-part{number}"
-    return f"{device}p{number}" if device[-1].isdigit() else f"{device}{number}"
-
-
 def _require_entry(inventory: DiskInventory, table: Table, number: int) -> Entry:
     entry = table.entry(number)
     if entry is None:
@@ -199,7 +193,7 @@ def _add_removal_steps(
         builder.add(action, subject(chosen, number), "is not there", done=True)
         return
     require_writable(chosen.disk)
-    node = _partition_node(device.device, number)
+    node = partition_node(device.device, number)
     require_free(node, inventory.used)
     if table.label == "dos" and number > 4 and table.entry(number + 1) is not None:
         raise RefusedError(

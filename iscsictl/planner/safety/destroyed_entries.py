@@ -4,13 +4,13 @@ An admin's own entry has no note with the WWID of the disk: it is found by what 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from iscsictl.errors import RefusedError
 from iscsictl.model.actions import DiskId
-from iscsictl.model.disk_content import Content, Partition, Signature
+from iscsictl.model.disk_content import Content, Partition
 from iscsictl.model.fstab import FstabLine, tag_of_spec
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import blocks
@@ -20,6 +20,7 @@ from iscsictl.planner.safety.named_entries import (
     entries_for,
     names_of_disk,
     names_of_partition,
+    tags_of,
 )
 
 _HEX: Final = re.compile(r"0x([0-9a-f]+)")
@@ -115,25 +116,16 @@ def _refusal_for_entry(line: FstabLine, node: str) -> RefusedError:
 
 def _names_of_content(content: Content) -> Iterator[tuple[str, str]]:
     """Yield the tags and nodes by which an entry may name what was found, as `tag_of_spec` does."""
-    yield from _names_of_signatures(content.signatures)
+    yield from tags_of(content.signatures)
     if content.filesystem is not None:
-        found = content.filesystem
-        yield "", found.device
-        yield from _names_of_signatures([Signature(found.type, None, found.uuid, found.label)])
+        yield "", content.filesystem.device
+        yield from tags_of([content.filesystem])
     for part in (*content.partitions, *content.stale_partitions):
         yield "", part.device
-        yield from _names_of_signatures(part.signatures)
+        yield from tags_of(part.signatures)
         uuid = _partition_uuid(content, part)
         if uuid is not None:
             yield "PARTUUID", uuid
-
-
-def _names_of_signatures(signatures: Iterable[Signature]) -> Iterator[tuple[str, str]]:
-    for one in signatures:
-        if one.uuid is not None:
-            yield "UUID", one.uuid.lower()
-        if one.label is not None:
-            yield "LABEL", one.label
 
 
 def _partition_uuid(content: Content, part: Partition) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from iscsictl.model.crypttab import CrypttabEntry
+from iscsictl.model.disk_content import Filesystem, Signature
 from iscsictl.model.fstab import Fstab, FstabLine, tag_of_spec
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk, blocks
@@ -79,7 +80,7 @@ def names_of_disk(inventory: Inventory, disk: Disk) -> DeviceNames:
     """Return the names of a disk with all that stands on it, as far as the listing tells them."""
     nodes, tags = _names_of_inactive(inventory, nodes_of([disk]))
     return DeviceNames(
-        disk.wwid, nodes_of([disk]) | nodes, frozenset(_tags_of(blocks(disk.block))) | tags,
+        disk.wwid, nodes_of([disk]) | nodes, frozenset(tags_of(blocks(disk.block))) | tags,
         _units_of(inventory, disk),
     )  # fmt: skip
 
@@ -101,7 +102,7 @@ def _names_inside(inventory: Inventory, block: Block | None) -> _Names:
     inside = () if block is None else tuple(blocks(block))
     own = frozenset(one.device for one in inside)
     nodes, tags = _names_of_inactive(inventory, own)
-    return own | nodes, frozenset(_tags_of(inside)) | tags
+    return own | nodes, frozenset(tags_of(inside)) | tags
 
 
 def _names_of_inactive(inventory: Inventory, devices: Iterable[str]) -> _Names:
@@ -114,12 +115,13 @@ def _names_of_inactive(inventory: Inventory, devices: Iterable[str]) -> _Names:
     )
 
 
-def _tags_of(found: Iterable[Block]) -> Iterator[tuple[str, str]]:
-    for block in found:
-        if block.uuid:
-            yield "UUID", block.uuid.lower()
-        if block.label:
-            yield "LABEL", block.label
+def tags_of(found: Iterable[Block | Filesystem | Signature]) -> Iterator[tuple[str, str]]:
+    """Yield the tags by which fstab(5) may name what was found, as `tag_of_spec` returns them."""
+    for one in found:
+        if one.uuid:
+            yield "UUID", one.uuid.lower()
+        if one.label:
+            yield "LABEL", one.label
 
 
 def _units_of(inventory: Inventory, disk: Disk) -> frozenset[tuple[str, int]]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from iscsictl.model.listing import Block, Disk, Kind, Mount, Note
+from iscsictl.model.listing import Block, Disk, Kind, Mount, Note, in_use
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.parse.mountinfo import parse_mountinfo
 from iscsictl.system.block.block_index import BlockIndex, natural
@@ -293,16 +293,6 @@ def _read_unit_serial(path: str) -> str | None:
     """Read the unit serial number (SPC, VPD page 80h): four bytes of header, then text."""
     raw = read_all(path + "/vpd_pg80")[4:]
     return raw.decode("ascii", "replace").strip(" \0") or None
-
-
-def in_use(block: Block) -> bool:
-    """Tell whether something is mounted from it or stands on it other than partitions.
-
-    Open files and swap do not show here: `system.mount.usage` has them.
-    """
-    return bool(block.mounts) or any(
-        child.kind != "part" or in_use(child) for child in block.children
-    )
 
 
 def holders(root: Path, kname: str) -> tuple[str, ...]:

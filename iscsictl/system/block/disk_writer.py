@@ -19,6 +19,7 @@ from iscsictl.errors import (
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
 from iscsictl.model.multipath import kpartx_command
+from iscsictl.model.partition_table import partition_node
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import multipath, probe
 from iscsictl.system.block.blank_proof import read_shape, search_again
@@ -188,7 +189,7 @@ def verify_kernel_partition(device: str, part: int) -> None:
     label, parts = probe.read_table(device)
     if label is None or _is_mapper_device(device):
         return
-    node = probe.part_device(device, part)
+    node = partition_node(device, part)
     wanted = next(((p.start, p.size) for p in parts if p.number == part), None)
     for _ in range(2):
         if wanted == _extent_of_partition(node):
@@ -217,7 +218,7 @@ def create_partition_node(device: str, part: int, deadline: float) -> None:
     at the partition twice. The partitions of a map are shown by kpartx(8), which udev would run
     too, but after all events that it has before this one.
     """
-    node = probe.part_device(device, part)
+    node = partition_node(device, part)
     if not Path(node).exists():
         if not _is_mapper_device(device):
             told = run(["partx", "--add", "--nr", str(part), device], ok=None)
@@ -250,7 +251,7 @@ def mkfs(
     an interrupted mkfs left (`leftovers`) are erased first. mkfs's own question whether to
     overwrite something is answered with no: a second guard.
     """
-    node = disk.device if part is None else probe.part_device(disk.device, part)
+    node = disk.device if part is None else partition_node(disk.device, part)
     with locked_disk(disk, deadline):
         if part is not None:
             create_partition_node(disk.device, part, deadline)

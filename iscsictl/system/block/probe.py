@@ -47,16 +47,6 @@ _EXT_MAGIC = 0xEF53
 _XFS_IN_PROGRESS = 126
 
 
-def part_device(device: str, number: int) -> str:
-    """Return the node of a partition: /dev/sda1, /dev/nvme0n1p1, /dev/mapper/x-part1.
-
-    Whether it is there is not looked at.
-    """
-    if device.startswith("/dev/mapper/"):
-        return f"{device}-part{number}"
-    return f"{device}p{number}" if device[-1].isdigit() else f"{device}{number}"
-
-
 def _open_in_other_process(device: str) -> None:
     """Have blockdev(8) open a disk that this process may not be able to open yet.
 
