@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from iscsictl.checks.ids import IDS, is_known_check
+from iscsictl.checks.ids import IDS, is_called
 from iscsictl.planner.safety import fstab_rules
 
 CHECKS = Path(__file__).parents[2] / "iscsictl/checks"
@@ -21,8 +21,8 @@ def test_the_list_of_ids_is_whole() -> None:
     lines = {f"fstab-{one}" for one in re.findall(r'(?:_add_f|F)inding\(\s*"([a-z-]+)"', text)}
     volumes = {f"crypttab-{one}" for one in re.findall(r'\bfinding\(\s*"([a-z-]+)"', text)}
     assert _ids() | lines | volumes == IDS
-    assert all(map(is_known_check, ("net", "net-mtu", "clock")))
-    assert not any(map(is_known_check, ("ne", "net-mt", "")))
+    assert all(is_called("net-mtu", name) for name in ("net", "net-mtu"))
+    assert not any(is_called("net-mtu", name) for name in ("ne", "net-mt", "net-mtu-mixed", ""))
 
 
 def test_every_id_is_in_the_docs() -> None:

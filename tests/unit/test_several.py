@@ -120,7 +120,7 @@ def test_nothing_of_a_target_is_removed_while_one_of_its_sessions_could_not_be_e
     removal = actions.DeleteRecord(A, PORTAL, "default", direct=True)
     plan.add(removal, A, "no portal offers the target", after=ended)
     in_use = InUseError("session 2 is in use")
-    monkeypatch.setattr(logouts, "_end_sessions", lambda *_: [True, in_use])
+    monkeypatch.setattr(logouts, "_end_sessions", lambda *_, **__: [True, in_use])
     report = handlers.run(plan.build(), tmp_path)
     assert "forget" not in handlers.done
     assert [o.step.status for o in report.outcomes] == [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iscsictl.checks.examine import examine
-from iscsictl.checks.ids import is_known_check
+from iscsictl.checks.ids import IDS, is_called
 from iscsictl.cli.help import command
 from iscsictl.cli.input_file import display_name, read_input_file
 from iscsictl.cli.options import Settings, changing, common_with, require_root
@@ -94,14 +94,14 @@ def doctor(
 
 
 def _filter_by_ids(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[[Finding], bool]:
-    unknown = [name for name in (*only, *ignored) if not is_known_check(name)]
+    unknown = [n for n in (*only, *ignored) if not any(is_called(check, n) for check in IDS)]
     if unknown:
         raise UsageError(
             f"there is no check {unknown[0]}", hint="the ids stand in front: iscsictl doctor --all"
         )
 
     def matches_any(finding: Finding, names: tuple[str, ...]) -> bool:
-        return any(finding.id == name or finding.id.startswith(f"{name}-") for name in names)
+        return any(is_called(finding.id, name) for name in names)
 
     return lambda finding: (
         (not only or matches_any(finding, only)) and not matches_any(finding, ignored)

@@ -188,9 +188,9 @@ def _is_logged_in(key: Key, index: SessionIndex) -> bool:
 
 def _log_in_to_one(key: Key, context: Context) -> bool | IscsictlError:
     try:
-        return iscsiadm.login(key, timeout=context.wait)
+        return context.log_in(key)
     except IscsictlError as error:
-        return explained_login(error, key, context.db, context.wait)
+        return error
 
 
 def _await_disks(steps: Sequence[Step], context: Context) -> None:

@@ -1,6 +1,7 @@
 """Many logouts at once: who uses the disks is read once, and one iscsiadm ends the sessions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from iscsictl.engine.handlers.batches import execute_batches
 from iscsictl.engine.handlers.sessions import HeldSessions, find_dead_session, require_unused
@@ -34,11 +35,7 @@ def log_out(
     `begins` is told of each step as it begins. Raises InterruptError after a batch; what had ended
     by then was told.
     """
-
-    def end(batch: Sequence[actions.Logout]) -> Sequence[bool | IscsictlError]:
-        return _end_sessions(batch, context)
-
-    return execute_batches(steps, end, begins)
+    return execute_batches(steps, partial(_end_sessions, context=context), begins)
 
 
 def _end_sessions(

@@ -1,6 +1,7 @@
 """Many node records removed at once: the database is locked and flushed once for all of them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from iscsictl.engine.handlers.batches import execute_batches
 from iscsictl.errors import IscsictlError
@@ -24,11 +25,7 @@ def remove_records(
     `begins` is told of each step as it begins. Raises InterruptError after a batch; what was
     removed by then was told.
     """
-
-    def remove(batch: Sequence[actions.DeleteRecord]) -> Sequence[bool | IscsictlError]:
-        return _remove_batch(batch, context)
-
-    return execute_batches(steps, remove, begins)
+    return execute_batches(steps, partial(_remove_batch, context=context), begins)
 
 
 def _remove_batch(

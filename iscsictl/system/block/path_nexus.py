@@ -10,6 +10,7 @@ from pathlib import Path
 
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.reservation import Registration
+from iscsictl.system.block.scsi_commands import designators
 from iscsictl.system.io.sysfs_attributes import read_all, read_attribute
 
 # The OUI of open-iscsi, with which all ISIDs begin that iscsid makes (usr/config.h).
@@ -58,13 +59,10 @@ def _isids_of_iscsid(sid: int) -> frozenset[str]:
 
 def parse_target_port(page: bytes) -> int | None:
     """Return the relative target port identifier in page 0x83 (SPC-4 7.8.6.8), None without one."""
-    at = 4
-    while at + 4 <= len(page):
-        kind, end = page[at + 1], at + 4 + page[at + 3]
-        # ASSOCIATION 1 is the target port that was asked, type 4 its relative identifier.
-        if kind & 0x3F == 0x14 and end - at == 8 and end <= len(page):
-            return int.from_bytes(page[at + 6 : end], "big")
-        at = end
+    for kind, value in designators(page, 1):
+        # Type 4; the identifier is in the last two of its four bytes.
+        if kind == 4 and len(value) == 4:
+            return int.from_bytes(value[2:], "big")
     return None
 
 

@@ -72,22 +72,12 @@ def read_full_status(fd: int) -> tuple[Registration, ...] | None:
 
     Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
-    try:
-        return _ask_disk(fd, _READ_FULL_STATUS, codec.parse_full_status)
-    except scsi_commands.ScsiError as error:
-        if error.unknown:
-            return None
-        raise
+    return _ask_unless_unknown(fd, _READ_FULL_STATUS, codec.parse_full_status)
 
 
 def _read_types(fd: int) -> frozenset[int] | None:
     """Return the types of reservation that the LUN has, None where it does not tell."""
-    try:
-        return _ask_disk(fd, _REPORT_CAPABILITIES, codec.parse_types)
-    except scsi_commands.ScsiError as error:
-        if error.unknown:
-            return None
-        raise
+    return _ask_unless_unknown(fd, _REPORT_CAPABILITIES, codec.parse_types)
 
 
 def _initiators_with_own_key(
@@ -118,6 +108,16 @@ def _ask_disk(fd: int, service_action: int, parse: Callable[[bytes], T]) -> T:
         return parse(answer)
     except ValueError as error:
         raise scsi_commands.GarbledAnswerError(what, str(error)) from None
+
+
+def _ask_unless_unknown(fd: int, service_action: int, parse: Callable[[bytes], T]) -> T | None:
+    """Ask as `_ask_disk` does; None where the LUN does not know the question."""
+    try:
+        return _ask_disk(fd, service_action, parse)
+    except scsi_commands.ScsiError as error:
+        if error.unknown:
+            return None
+        raise
 
 
 def change_reservation(fd: int, action: OutAction, kind: int, key: int, action_key: int) -> None:

@@ -234,16 +234,16 @@ def _submit_command(fd: int, command: bytes, buffer: mmap.mmap, direction: int, 
     return int(header.resid)
 
 
-def _designators(page: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield type and value of the designators of the logical unit in page 0x83 (SPC-4 7.8.6).
+def designators(page: bytes, association: int) -> Iterator[tuple[int, bytes]]:
+    """Yield type and value of the designators in page 0x83 (SPC-4 7.8.6) of one association.
 
-    The last one may be cut off: the page is longer than what was asked for.
+    0 are those of the logical unit, 1 those of the target port that was asked. The last one may be
+    cut off: the page is longer than what was asked for.
     """
     at = 4
     while at + 4 <= len(page):
         kind, end = page[at + 1], at + 4 + page[at + 3]
-        # ASSOCIATION 0: the logical unit, and not its port or target.
-        if kind & 0x30 == 0 and at + 4 < end <= len(page):
+        if kind >> 4 & 0x03 == association and at + 4 < end <= len(page):
             yield kind & 0x0F, page[at + 4 : end]
         at = end
 
@@ -288,7 +288,7 @@ def parse_identity(page: bytes, what: str, asked: int) -> frozenset[str]:
     if len(page) < min(length, asked):
         raise GarbledAnswerError(what, f"{len(page)} of {length} bytes came")
     names = set()
-    for kind, value in _designators(page[:length]):
+    for kind, value in designators(page[:length], 0):
         if kind == 3 and len(value) in {8, 16}:
             names.add("naa." + value.hex())
         elif kind == 2 and len(value) in {8, 12, 16}:
