@@ -30,6 +30,7 @@ from iscsictl.model.record_keys import KEYS
 from iscsictl.planner.iscsi.settings import require_settings
 from iscsictl.planner.volumes.file import read_volumes
 from iscsictl.system.iscsi import nodedb, nodedb_write
+from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -210,7 +211,7 @@ class Trial:
         except UsageError:
             return False
         path = nodedb.record_path(self.db, target, parse_portal(portal), iface)
-        nodedb_write.write_record(path, values, root=self.root)
+        nodedb_write.write_record(path, values, NodeDbLock(self.root))
         self.require_shown(target, portal, iface, values)
         return True
 

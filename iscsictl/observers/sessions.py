@@ -283,9 +283,8 @@ def discover(
     if kind == "isns":
         return iscsiadm.discover(portal, timeout=context.wait, kind=kind, iface=iface)
     return discovery.ask(
-        context.db, portal, iface=iface, changes=changes,
-        root=context.root, timeout=context.wait, say=context.say,
-    )  # fmt: skip
+        context.db, portal, iface=iface, changes=changes, timeout=context.wait, lock=context.db_lock
+    )
 
 
 def discovery_unsettled(

@@ -13,6 +13,7 @@ from iscsictl.lazy_import import lazy_import
 from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.io.host_lock import FilesLock, Scope, take_turn
 from iscsictl.system.iscsi import nodedb
+from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 from iscsictl.system.mount import fstab_file
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ class Context:
         It is found once in a run. The directory may not exist yet.
         """
         return nodedb.find_db(self.root)
+
+    @property
+    def db_lock(self) -> NodeDbLock:
+        """The lock of the node database; waiting for it is a wait like any other."""
+        return NodeDbLock(self.root, self.wait, self.say)
 
     @cached_property
     def open_iscsi(self) -> "Version | None":

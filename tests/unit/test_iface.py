@@ -29,6 +29,7 @@ from iscsictl.system.host.network import read_nics
 from iscsictl.system.iscsi.adapters import read_iscsi_hosts
 from iscsictl.system.iscsi.ifaces import new_text, remove_iface, write_iface
 from iscsictl.system.iscsi.nodedb import read_ifaces
+from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 from tests.commands import call
 from tests.unit.fake_root import put
 
@@ -156,17 +157,17 @@ def test_a_definition_is_written_read_changed_and_removed(tmp_path: Path) -> Non
     db = tmp_path / "etc/iscsi"
     wanted = {"iface.iscsi_ifacename": "b", "iface.transport_name": "tcp",
               "iface.net_ifacename": "eth1"}  # fmt: skip
-    assert write_iface(db, "b", wanted, root=tmp_path)
-    assert not write_iface(db, "b", wanted, root=tmp_path)
+    assert write_iface(db, "b", wanted, NodeDbLock(tmp_path))
+    assert not write_iface(db, "b", wanted, NodeDbLock(tmp_path))
     (iface,) = read_ifaces(db)
     assert (iface.name, iface.transport, iface.mode, iface.problem) == ("b", "tcp", 0o600, None)
     assert iface.values["iface.net_ifacename"] == "eth1"
-    assert write_iface(db, "b", {"iface.net_ifacename": None}, root=tmp_path)
+    assert write_iface(db, "b", {"iface.net_ifacename": None}, NodeDbLock(tmp_path))
     assert "iface.net_ifacename" not in read_ifaces(db)[0].values
-    remove_iface(db, "b", root=tmp_path)
+    remove_iface(db, "b", NodeDbLock(tmp_path))
     assert read_ifaces(db) == ()
     with pytest.raises(NotFoundError):
-        remove_iface(db, "b", root=tmp_path)
+        remove_iface(db, "b", NodeDbLock(tmp_path))
 
 
 @pytest.mark.parametrize("corrupt", [b"", bytes(512)])
@@ -179,7 +180,7 @@ def test_a_corrupt_definition_is_defined_again_or_removed(tmp_path: Path, corrup
     values = requested_settings("b", "tcp", "eth0", None, None, {})
     facts = IfaceFacts((iface,), nics=NICS, kernel=KERNEL)
     assert plan_write(facts, "b", values, new=False).pending
-    assert write_iface(db, "b", values, root=tmp_path)
+    assert write_iface(db, "b", values, NodeDbLock(tmp_path))
     (again,) = read_ifaces(db)
     assert (again.problem, again.values["iface.net_ifacename"]) == (None, "eth0")
 

@@ -31,6 +31,7 @@ from iscsictl.system.iscsi.nodedb import (
     record_path,
     require_iface,
 )
+from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 from iscsictl.system.iscsi.nodedb_write import (
     remove_record,
     write_record,
@@ -260,13 +261,13 @@ def test_writing_a_secret_leaves_the_record_private(db: Path, tmp_path: Path, be
     path = _add(db, T1, V4)
     path.chmod(before)
     changes = chap_values(Account("me", Secret("not-to-be-seen")))
-    assert write_record(path, changes, root=tmp_path)
+    assert write_record(path, changes, NodeDbLock(tmp_path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     record = read_record(path)
     assert record is not None
     assert (record.username, record.has_secret, record.problem) == ("me", True, None)
     assert "node.session.auth.password = not-to-be-seen\n" in path.read_text()
-    assert not write_record(path, changes, root=tmp_path)
+    assert not write_record(path, changes, NodeDbLock(tmp_path))
 
 
 def test_a_record_that_is_being_written_is_no_second_record_to_iscsiadm(
@@ -282,7 +283,7 @@ def test_a_record_that_is_being_written_is_no_second_record_to_iscsiadm(
 
     monkeypatch.setattr(Path, "replace", killed)
     with pytest.raises(IscsictlError):
-        write_record(path, {"node.startup": "onboot"}, root=tmp_path)
+        write_record(path, {"node.startup": "onboot"}, NodeDbLock(tmp_path))
     assert seen == [([path.name], [db.name])]
     assert path.read_bytes() == old
 
@@ -291,8 +292,8 @@ def test_clearing_chap_leaves_nothing_of_it(db: Path, tmp_path: Path) -> None:
     path = _add(db, T1, V4)
     before = path.read_text()
     both = chap_values(Account("me", Secret("not-to-be-seen"), "array", Secret("neither-is-this")))
-    write_record(path, both, root=tmp_path)
-    write_record(path, chap_values(None), root=tmp_path)
+    write_record(path, both, NodeDbLock(tmp_path))
+    write_record(path, chap_values(None), NodeDbLock(tmp_path))
     cleared = path.read_text()
     assert cleared.replace("node.session.auth.authmethod = None\n", "") == before
 
@@ -301,10 +302,10 @@ def test_a_record_that_is_gone_or_corrupt_is_said_in_one_line(db: Path, tmp_path
     path = _add(db, T1, V4)
     path.write_bytes(b"")
     with pytest.raises(RefusedError, match="0 bytes"):
-        write_record(path, {"node.startup": "manual"}, root=tmp_path)
+        write_record(path, {"node.startup": "manual"}, NodeDbLock(tmp_path))
     path.unlink()
     with pytest.raises(NotFoundError):
-        write_record(path, {"node.startup": "manual"}, root=tmp_path)
+        write_record(path, {"node.startup": "manual"}, NodeDbLock(tmp_path))
     assert not (tmp_path / "run/lock/iscsi/lock.write").exists()
 
 
@@ -316,19 +317,19 @@ def test_removing_a_corrupt_record_takes_its_links_and_empty_directories(
     lost = _add(db, T1, V6)
     lost.write_bytes(b"")
     (record,) = (r for r in read_records(db) if r.problem is not None)
-    assert remove_record(record, db, root=tmp_path)
+    assert remove_record(record, db, NodeDbLock(tmp_path))
     assert not lost.parent.exists()
     assert [r.path for r in read_records(db)] == [kept]
     links = [p.name for p in (db / "send_targets/192.0.2.5,3260").iterdir()]
     assert links == [f"{T1},192.0.2.5,3260,1,default"]
-    assert not remove_record(record, db, root=tmp_path)
+    assert not remove_record(record, db, NodeDbLock(tmp_path))
 
 
 def test_a_record_outside_of_the_database_is_not_removed(db: Path, tmp_path: Path) -> None:
     _add(tmp_path / "other", T1, V4)
     (record,) = read_records(tmp_path / "other")
     with pytest.raises(RefusedError):
-        remove_record(record, db, root=tmp_path)
+        remove_record(record, db, NodeDbLock(tmp_path))
     assert record.path.exists()
 
 
@@ -353,7 +354,7 @@ def test_discovery_records_are_read_and_get_their_secret(db: Path, tmp_path: Pat
         False,
     )
     changes = chap_values(Account("me", Secret("not-to-be-seen")), "discovery.sendtargets")
-    assert write_record(record.path, changes, root=tmp_path)
+    assert write_record(record.path, changes, NodeDbLock(tmp_path))
     (again,) = read_discovery_records(db)
     assert (again.values["discovery.sendtargets.auth.username"], again.has_secret, again.mode) == (
         "me",

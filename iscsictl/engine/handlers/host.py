@@ -10,19 +10,19 @@ from iscsictl.model.plan import Action
 from iscsictl.system.context import Context
 from iscsictl.system.io.files import protect
 from iscsictl.system.io.process import run
-from iscsictl.system.iscsi import ifaces, initiator_name, nodedb_lock
+from iscsictl.system.iscsi import ifaces, initiator_name
 from iscsictl.system.iscsi.iscsiadm import SESSION_EXISTS
 from iscsictl.system.iscsi.sessions import read_sessions
 
 
 def _clear_lock(_: actions.ClearLock, context: Context) -> StepResult:
     # Whoever takes the lock clears one that was left behind, and lets go of it.
-    with nodedb_lock.NodeDbLock(context.root, context.wait, context.say):
+    with context.db_lock:
         return StepResult()
 
 
 def _protect_file(action: actions.Protect, context: Context) -> StepResult:
-    with nodedb_lock.NodeDbLock(context.root, context.wait, context.say):
+    with context.db_lock:
         return StepResult(protect(action.path))
 
 
@@ -37,21 +37,11 @@ def _set_initiator(action: actions.SetInitiatorName, context: Context) -> StepRe
 
 
 def _write_iface(action: actions.WriteIface, context: Context) -> StepResult:
-    changed = ifaces.write_iface(
-        context.db,
-        action.name,
-        action.values,
-        root=context.root,
-        timeout=context.wait,
-        say=context.say,
-    )
-    return StepResult(changed)
+    return StepResult(ifaces.write_iface(context.db, action.name, action.values, context.db_lock))
 
 
 def _remove_iface(action: actions.RemoveIface, context: Context) -> StepResult:
-    ifaces.remove_iface(
-        context.db, action.name, root=context.root, timeout=context.wait, say=context.say
-    )
+    ifaces.remove_iface(context.db, action.name, context.db_lock)
     return StepResult()
 
 

@@ -31,10 +31,7 @@ def _create_record(action: actions.CreateRecord, context: Context) -> StepResult
     there = nodedb.read_record(path)
     if there is not None and there.problem is not None:
         with context.lock_for(actions.DeleteRecord(action.target, action.portal, action.iface)):
-            nodedb_write.remove_corrupt_record(
-                path, context.db, keep_copy=True,
-                root=context.root, timeout=context.wait, say=context.say,
-            )  # fmt: skip
+            nodedb_write.remove_corrupt_record(path, context.db, context.db_lock, keep_copy=True)
     iscsiadm.new_record(key_of(action), timeout=context.wait)
     try:
         flush(_record_path(action, context), context.db)
@@ -55,9 +52,7 @@ def write_settings(path: Path, changes: Changes, context: Context) -> StepResult
     node database is not to be had, NotFoundError where the record is gone, UsageError for a value
     that no record can hold.
     """
-    edit = nodedb_write.write_record(
-        path, changes, root=context.root, timeout=context.wait, say=context.say
-    )
+    edit = nodedb_write.write_record(path, changes, context.db_lock)
     if edit is None:
         return StepResult(changed=False)
     return StepResult(before=actions.RestoreRecord(path, edit.before, edit.after))
@@ -67,11 +62,7 @@ def _restore_record(action: actions.RestoreRecord, context: Context) -> StepResu
     edit = nodedb_write.RecordEdit(action.before, action.after)
     if action.path == discovery.defaults_path(context.root):
         return StepResult(discovery.revert_defaults(edit, context.root))
-    return StepResult(
-        nodedb_write.revert_record(
-            action.path, edit, root=context.root, timeout=context.wait, say=context.say
-        )
-    )
+    return StepResult(nodedb_write.revert_record(action.path, edit, context.db_lock))
 
 
 def _record_path(action: Any, context: Context) -> Path:
@@ -105,26 +96,19 @@ def _delete_record(action: actions.DeleteRecord, context: Context) -> StepResult
 
 
 def _remove_directly(record: NodeRecord, context: Context) -> bool:
-    return nodedb_write.remove_record(
-        record, context.db, root=context.root, timeout=context.wait, say=context.say
-    )
+    return nodedb_write.remove_record(record, context.db, context.db_lock)
 
 
 def _remove_corrupt_record(action: actions.RemoveCorruptRecord, context: Context) -> StepResult:
     return StepResult(
         nodedb_write.remove_corrupt_record(
-            action.path, context.db, keep_copy=action.keep_copy,
-            root=context.root, timeout=context.wait, say=context.say,
+            action.path, context.db, context.db_lock, keep_copy=action.keep_copy
         )
-    )  # fmt: skip
+    )
 
 
 def _remove_link(action: actions.RemoveLink, context: Context) -> StepResult:
-    return StepResult(
-        nodedb_write.remove_dangling_link(
-            action.path, context.db, root=context.root, timeout=context.wait, say=context.say
-        )
-    )
+    return StepResult(nodedb_write.remove_dangling_link(action.path, context.db, context.db_lock))
 
 
 HANDLERS: Mapping[type[Action], Handler] = {

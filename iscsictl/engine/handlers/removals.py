@@ -40,13 +40,7 @@ def _remove_batch(
             by_target[target] = error
     found = [_find_record(one, by_target[one.target]) for one in removals]
     there = [record for record in found if isinstance(record, NodeRecord)]
-    removed = iter(
-        nodedb_write.remove_records(
-            there, context.db, root=context.root, timeout=context.wait, say=context.say
-        )
-        if there
-        else ()
-    )
+    removed = iter(nodedb_write.remove_records(there, context.db, context.db_lock) if there else ())
     return [
         next(removed) if isinstance(record, NodeRecord) else record or False for record in found
     ]

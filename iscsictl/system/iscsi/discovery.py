@@ -1,6 +1,6 @@
 """Ask a portal for its targets with an account, leaving the node database as it was."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from iscsictl.errors import NotFoundError
@@ -14,6 +14,7 @@ from iscsictl.parse.record import Changes
 from iscsictl.system.io.files import PRIVATE, read_file, replace_file
 from iscsictl.system.io.process import run
 from iscsictl.system.iscsi import iscsiadm, nodedb, nodedb_write
+from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 from iscsictl.system.iscsi.nodedb_write import RecordEdit
 
 PREFIX = "discovery.sendtargets"
@@ -75,9 +76,8 @@ def ask(
     *,
     iface: str | None,
     changes: Mapping[str, str | Secret | None] | None,
-    root: Path,
     timeout: float,
-    say: Callable[[str], None],
+    lock: NodeDbLock,
 ) -> tuple[DiscoveredTarget, ...]:
     """Ask for targets by SendTargets, with an account (`changes` of the record) if given.
 
@@ -97,15 +97,13 @@ def ask(
         record = known or record_of(db, portal)
         if record is None:
             raise NotFoundError(f"iscsiadm made no discovery record of {portal}")
-        edit = nodedb_write.write_record(record.path, changes, root=root, timeout=timeout, say=say)
+        edit = nodedb_write.write_record(record.path, changes, lock)
         return _run_discovery(record.portal, iface, timeout)
     finally:
         if known is None:
             iscsiadm.delete_discovery_record(portal, timeout=timeout)
         elif edit is not None:
-            nodedb_write.revert_record(
-                known.path, edit, mode=known.mode, root=root, timeout=timeout, say=say
-            )
+            nodedb_write.revert_record(known.path, edit, lock, mode=known.mode)
 
 
 def _run_discovery(

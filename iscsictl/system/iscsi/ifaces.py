@@ -1,6 +1,6 @@
 """Interface definitions of open-iscsi: the files below `ifaces` of the node database."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from iscsictl.errors import NotFoundError
@@ -9,7 +9,6 @@ from iscsictl.system.io.files import read_file, remove_file
 from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 from iscsictl.system.iscsi.nodedb_write import replace_in_db
 
-Say = Callable[[str], None]
 _BEGIN, _END = "# BEGIN RECORD", "# END RECORD"
 
 
@@ -32,22 +31,13 @@ def new_text(text: str, name: str, values: Mapping[str, str | None]) -> str:
     return edit_record(text, lines)
 
 
-def write_iface(
-    db: Path,
-    name: str,
-    values: Mapping[str, str | None],
-    *,
-    root: Path = Path("/"),
-    timeout: float = 35,
-    say: Say = lambda _: None,
-) -> bool:
+def write_iface(db: Path, name: str, values: Mapping[str, str | None], lock: NodeDbLock) -> bool:
     """Write a definition under the lock of the node database. False if it was so already.
 
-    `timeout` is how many seconds to wait for the lock. Raises InUseError when it is not to be had,
-    UsageError, NeedsRootError, IscsictlError.
+    Raises InUseError when the lock is not to be had, UsageError, NeedsRootError, IscsictlError.
     """
     path = path_of(db, name)
-    with NodeDbLock(root, timeout, say):
+    with lock:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         old = (read_file(path) or b"").decode("utf-8", "surrogateescape")
         new = new_text(old, name, values)
@@ -56,18 +46,11 @@ def write_iface(
         return replace_in_db(path, new.encode("utf-8", "surrogateescape"))
 
 
-def remove_iface(
-    db: Path,
-    name: str,
-    *,
-    root: Path = Path("/"),
-    timeout: float = 35,
-    say: Say = lambda _: None,
-) -> None:
+def remove_iface(db: Path, name: str, lock: NodeDbLock) -> None:
     """Remove a definition under the lock. Raises NotFoundError if there is none.
 
     The caller makes sure that no record uses it. Raises InUseError when the lock is not to be had.
     """
-    with NodeDbLock(root, timeout, say):
+    with lock:
         if not remove_file(path_of(db, name)):
             raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")

@@ -6,7 +6,7 @@ of two records that differ in the portal group tag, and records that it cannot r
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,16 +26,10 @@ from iscsictl.system.io.files import (
 from iscsictl.system.iscsi.nodedb import LINK_DIRECTORIES, read_discovery_records, read_record
 from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 
-Say = Callable[[str], None]
-
 #: Where copies of removed records are: a directory of the database that open-iscsi never reads.
 REMOVED: Final = "removed-records"
 #: Every file in these means something to open-iscsi.
 DIRECTORIES: Final = frozenset({"nodes", "ifaces", "send_targets", "isns"})
-
-
-def _discard_message(_: str) -> None:
-    return
 
 
 @dataclass(frozen=True)
@@ -46,21 +40,13 @@ class RecordEdit:
     after: bytes = field(repr=False)
 
 
-def write_record(
-    path: Path,
-    changes: Changes,
-    *,
-    root: Path = Path("/"),
-    timeout: float = 35,
-    say: Say = _discard_message,
-) -> RecordEdit | None:
+def write_record(path: Path, changes: Changes, lock: NodeDbLock) -> RecordEdit | None:
     """Set, add or remove (None) keys of one record; it is 0600 afterwards. None if unchanged.
 
-    `timeout` is how many seconds to wait for the lock. Raises NotFoundError when the record is
-    gone, UsageError for what it cannot hold, InUseError when the lock is not to be had,
-    RefusedError where the file holds no record.
+    Raises NotFoundError when the record is gone, UsageError for what it cannot hold, InUseError
+    when the lock is not to be had, RefusedError where the file holds no record.
     """
-    with NodeDbLock(root, timeout, say):
+    with lock:
         old = read_file(path)
         if old is None:
             raise NotFoundError(f"there is no record {path}", hint="see: iscsictl nodes ls")
@@ -75,17 +61,15 @@ def write_record(
 def revert_record(
     path: Path,
     edit: RecordEdit,
+    lock: NodeDbLock,
     *,
     mode: int = PRIVATE,
-    root: Path = Path("/"),
-    timeout: float = 35,
-    say: Say = _discard_message,
 ) -> bool:
     """Give the keys that an edit changed their earlier values; False if there was nothing to do.
 
     What anybody changed since then stays, and a record that is gone is not made again.
     """
-    with NodeDbLock(root, timeout, say):
+    with lock:
         current = read_file(path)
         if current is None:
             return False
@@ -112,18 +96,16 @@ def replace_in_db(path: Path, data: bytes, mode: int = PRIVATE) -> bool:
 def remove_corrupt_record(
     path: Path,
     db: Path,
+    lock: NodeDbLock,
     *,
     keep_copy: bool,
-    root: Path = Path("/"),
-    timeout: float = 35,
-    say: Say = _discard_message,
 ) -> bool:
     """Remove a node or discovery record if open-iscsi cannot use it; False if it can, or is gone.
 
     With `keep_copy` what it held goes to a file of its own first, mode 0600: it may be the only
     place where a CHAP secret stands.
     """
-    with NodeDbLock(root, timeout, say):
+    with lock:
         if db / "nodes" in path.parents:
             node = read_record(path)
             corrupt = node is not None and node.problem is not None
@@ -135,7 +117,7 @@ def remove_corrupt_record(
             return False
         copy = _preserve_record(path, db) if keep_copy else None
         if copy is not None:
-            say(f"a copy of {path} is in {copy}")
+            lock.say(f"a copy of {path} is in {copy}")
         if node is None:
             return remove_file(path)
         (removed,) = _remove_with_links([node], db)
@@ -163,32 +145,20 @@ def _preserve_record(path: Path, db: Path) -> Path | None:
     return copy
 
 
-def remove_record(
-    record: NodeRecord,
-    db: Path,
-    *,
-    root: Path = Path("/"),
-    timeout: float = 35,
-    say: Say = _discard_message,
-) -> bool:
+def remove_record(record: NodeRecord, db: Path, lock: NodeDbLock) -> bool:
     """Remove a record, its links in the discovery directories and directories left empty.
 
     For records that iscsiadm cannot delete alone. Refuses a path outside of `db`; False if it was
     gone.
     """
-    (removed,) = remove_records([record], db, root=root, timeout=timeout, say=say)
+    (removed,) = remove_records([record], db, lock)
     if isinstance(removed, IscsictlError):
         raise removed
     return removed
 
 
 def remove_records(
-    records: Sequence[NodeRecord],
-    db: Path,
-    *,
-    root: Path = Path("/"),
-    timeout: float = 35,
-    say: Say = _discard_message,
+    records: Sequence[NodeRecord], db: Path, lock: NodeDbLock
 ) -> list[bool | IscsictlError]:
     """Do as `remove_record` for each of them, under one lock; tell of each what came of it.
 
@@ -196,7 +166,7 @@ def remove_records(
     which takes longer than all the rest: with hundreds of records not once for each. Raises
     InUseError when the lock is not to be had, IscsictlError where the flush fails.
     """
-    with NodeDbLock(root, timeout, say):
+    with lock:
         return _remove_with_links(records, db)
 
 
@@ -236,14 +206,7 @@ def _remove_unflushed(
     return removed
 
 
-def remove_dangling_link(
-    path: Path,
-    db: Path,
-    *,
-    root: Path = Path("/"),
-    timeout: float = 35,
-    say: Say = _discard_message,
-) -> bool:
+def remove_dangling_link(path: Path, db: Path, lock: NodeDbLock) -> bool:
     """Remove a link of a discovery record that leads to no node record.
 
     False if it does lead to one, or is gone. Refuses a path outside of the directories that have
@@ -251,7 +214,7 @@ def remove_dangling_link(
     """
     if not any(db / name in path.parents for name in LINK_DIRECTORIES):
         raise RefusedError(f"{path} is not a link of a discovery record in {db}")
-    with NodeDbLock(root, timeout, say):
+    with lock:
         # A discovery that ran since may have made the record again.
         if not path.is_symlink() or path.exists():
             return False
