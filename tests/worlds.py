@@ -64,6 +64,10 @@ def wwid_of(number: int) -> str:
     return f"naa.6001405{number:025x}"
 
 
+#: The WWIDs of the first two LUNs.
+W, W1 = wwid_of(0), wwid_of(1)
+
+
 def at(portal: Portal) -> Portal:
     """Return a portal as a user types it: without its tag."""
     return replace(portal, tpgt=None)

@@ -45,6 +45,15 @@ def ls_paths(host: Guest) -> str:
     return dict(zip(head.split("\t"), row.split("\t"), strict=True))["paths"]
 
 
+def attach_and_cut_a_path(lab: Lab) -> Guest:
+    """Attach over both networks, and cut one when the map is there; return the host."""
+    offer_on_both_nets(lab.array)
+    run_on(lab.host, ATTACH)
+    lab.cut("B")
+    wait_for(lambda: "faulty" in path_states(lab.host))
+    return lab.host
+
+
 def put_foreign_configuration(host: Guest) -> None:
     """What an admin has in multipath's files; the daemon reads it."""
     run_on(host, "mkdir -p /etc/multipath/conf.d")
@@ -128,11 +137,7 @@ def test_attach_over_two_portals_starts_a_multipathd_that_was_off(lab: Lab) -> N
 
 @pytest.mark.fault("F93")
 def test_a_path_that_is_out_is_a_state_that_is_told_and_comes_back(lab: Lab) -> None:
-    host, array = lab.host, lab.array
-    offer_on_both_nets(array)
-    run_on(host, ATTACH)
-    lab.cut("B")
-    wait_for(lambda: "faulty" in path_states(host))
+    host = attach_and_cut_a_path(lab)
     for _ in range(2):
         quiet = run_on(host, "iscsictl reconnect --quiet")
         assert (quiet.out, quiet.err) == ("", "")
@@ -162,11 +167,7 @@ def test_a_path_that_is_out_is_a_state_that_is_told_and_comes_back(lab: Lab) -> 
 @pytest.mark.fault("F93")
 @pytest.mark.fault("F96")
 def test_a_detach_with_a_path_out_ends_both_sessions_and_leaves_nothing(lab: Lab) -> None:
-    host, array = lab.host, lab.array
-    offer_on_both_nets(array)
-    run_on(host, ATTACH)
-    lab.cut("B")
-    wait_for(lambda: "faulty" in path_states(host))
+    host = attach_and_cut_a_path(lab)
     run_on(host, "iscsictl detach /srv/mail", timeout=120)
     assert leftovers(host) == ""
     lab.restore_cables()

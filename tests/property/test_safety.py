@@ -20,11 +20,10 @@ from tests.worlds import (
     RESERVED,
     SIZE,
     WRONG,
+    W,
     claim_of,
-    wwid_of,
 )
 
-W = wwid_of(0)
 CLAIMS = st.builds(
     lambda table, begun: claim_of(table=table, begun=begun),
     st.sampled_from(["gpt", "dos", "none"]), st.booleans(),

@@ -7,9 +7,7 @@ from iscsictl.model import actions
 from iscsictl.model.plan import Plan, Status, Step
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.attach import plan_attach, record_values
-from tests.worlds import TARGET, A, World, facts_for_attach, spec, world, wwid_of
-
-W = wwid_of(0)
+from tests.worlds import TARGET, A, World, facts_for_attach, spec, world
 
 
 def planned(now: World, wanted: AttachSpec | None = None) -> Plan:

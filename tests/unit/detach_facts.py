@@ -12,17 +12,17 @@ from tests.worlds import (
     CLAIMED,
     DIR,
     TARGET,
+    W1,
     A,
+    W,
     World,
     blank,
     line,
     parted,
     unit,
     world,
-    wwid_of,
 )
 
-W, W1 = wwid_of(0), wwid_of(1)
 MOUNTED = DiskUsage(mounts=(DIR,))
 
 

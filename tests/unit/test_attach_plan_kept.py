@@ -11,12 +11,13 @@ from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import claim_line
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from tests.machine_model.machine import MIB
-from tests.unit.attach_facts import W, here, planned, refused, step, verbs
+from tests.unit.attach_facts import here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     FOREIGN,
     RESERVED,
     TARGET,
+    W,
     bare,
     blank,
     claim,

@@ -11,7 +11,7 @@ from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account
 from iscsictl.observers import attach as observers
 from iscsictl.system.context import Context
-from tests.unit.attach_facts import W, here, planned, refused, step, verbs
+from tests.unit.attach_facts import here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     GREEDY,
@@ -20,6 +20,7 @@ from tests.worlds import (
     WRONG,
     A,
     B,
+    W,
     blank,
     line,
     parted,

@@ -10,8 +10,8 @@ from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import DiskUsage, Known, MountPointState
 from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import parse_fstab
-from tests.unit.attach_facts import W, here, planned, refused, step, verbs
-from tests.worlds import CLAIMED, DIR, TARGET, blank, line, parted, spec, unit, world, wwid_of
+from tests.unit.attach_facts import here, planned, refused, step, verbs
+from tests.worlds import CLAIMED, DIR, TARGET, W, blank, line, parted, spec, unit, world, wwid_of
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.selection.disks import DiskSelection, disk_id
 from tests.machine_model.multipath import spelled
-from tests.unit.attach_facts import W, attached, planned, refused, step, verbs
+from tests.unit.attach_facts import attached, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     DIR,
@@ -26,6 +26,7 @@ from tests.worlds import (
     TARGET,
     A,
     B,
+    W,
     World,
     at,
     blank,

@@ -11,7 +11,7 @@ from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.inventory import DiskUsage, HostFacts, NotObserved, ReadFailed
 from iscsictl.model.plan import Status
 from iscsictl.model.spec import AttachSpec, Consent
-from tests.unit.attach_facts import W, here, planned, refused, step, verbs
+from tests.unit.attach_facts import here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     FOREIGN,
@@ -23,6 +23,7 @@ from tests.worlds import (
     WRONG,
     A,
     B,
+    W,
     at,
     bare,
     blank,

@@ -8,9 +8,7 @@ from iscsictl.errors import RefusedError
 from iscsictl.model.listing import Block, Disk
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.safety.duplicates import copies
-from tests.worlds import wwid_of
-
-W, W1 = wwid_of(0), wwid_of(1)
+from tests.worlds import W1, W, wwid_of
 
 
 def on(wwid: str, device: str, *children: Block, **more: Any) -> Disk:

@@ -19,7 +19,7 @@ from iscsictl.planner.disks.format import MkfsSpec, plan_label, plan_mkfs
 from iscsictl.planner.disks.partitions import plan_remove
 from iscsictl.planner.safety.named_entries import DeviceNames
 from iscsictl.planner.selection.disks import DiskInventory
-from tests.unit.attach_facts import W, here, planned
+from tests.unit.attach_facts import here, planned
 from tests.unit.disk_facts import (
     GIB,
     IQN,
@@ -35,7 +35,7 @@ from tests.unit.disk_facts import (
     part,
     verbs,
 )
-from tests.worlds import FOREIGN, bare, facts_for_attach, parted, spec
+from tests.worlds import FOREIGN, W, bare, facts_for_attach, parted, spec
 
 WIPE = Consent(wipe=WWID)
 BY_ID = f"/dev/disk/by-id/wwn-0x{WWID.partition('.')[2]}"

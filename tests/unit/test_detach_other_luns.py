@@ -11,11 +11,21 @@ from iscsictl.model.listing import Lun
 from iscsictl.model.spec import DetachRequest
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.attach.detach import plan_detach
-from tests.unit.detach_facts import ALL, MOUNTED, SECOND, W1, W, attached, pending, planned, refused
+from tests.unit.detach_facts import (
+    ALL,
+    MOUNTED,
+    SECOND,
+    attached,
+    pending,
+    planned,
+    refused,
+)
 from tests.worlds import (
     CLAIMED,
     DIR,
     TARGET,
+    W1,
+    W,
     blank,
     line,
     parted,

@@ -13,16 +13,26 @@ from iscsictl.model.spec import Consent, DetachRequest
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.selection.disks import choose
-from tests.unit.detach_facts import ALL, MOUNTED, SECOND, W1, W, attached, pending, planned, refused
+from tests.unit.detach_facts import (
+    ALL,
+    MOUNTED,
+    SECOND,
+    attached,
+    pending,
+    planned,
+    refused,
+)
 from tests.worlds import (
     CLAIMED,
     DIR,
     GREEDY,
     OTHER,
     TARGET,
+    W1,
     WRONG,
     A,
     B,
+    W,
     blank,
     line,
     parted,

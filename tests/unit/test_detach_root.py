@@ -9,9 +9,9 @@ from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.spec import Consent, DetachRequest
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.disks.mounts import plan_umount
-from tests.unit.detach_facts import W1, W, attached, pending
+from tests.unit.detach_facts import attached, pending
 from tests.unit.disk_facts import UUID, a_disk, disk_inventory
-from tests.worlds import DIR, TARGET
+from tests.worlds import DIR, TARGET, W1, W
 
 ROOT = DiskUsage(mounts=("/",), open_files=("process 1 (systemd) works in /",))
 BOOTED = frozenset({TARGET})

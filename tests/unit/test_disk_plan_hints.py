@@ -25,7 +25,7 @@ from iscsictl.planner.disks.mounts import (
     plan_mount,
     plan_umount,
 )
-from tests.unit.attach_facts import W, here, planned
+from tests.unit.attach_facts import here, planned
 from tests.unit.disk_facts import (
     GIB,
     IQN,
@@ -40,7 +40,7 @@ from tests.unit.disk_facts import (
     part,
     session,
 )
-from tests.worlds import DIR, blank, line, spec, wwid_of
+from tests.worlds import DIR, W, blank, line, spec, wwid_of
 
 SPACED = "/srv/Ann's mail; $(x)"
 

@@ -17,7 +17,7 @@ from iscsictl.model.reserve_unit import requires_option
 from iscsictl.model.spec import Consent, DetachRequest
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.disks.exclusive import plan_reserve
-from tests.unit.attach_facts import W, attached, here, planned, refused, step, verbs
+from tests.unit.attach_facts import attached, here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     DIR,
@@ -31,6 +31,7 @@ from tests.worlds import (
     UUID,
     A,
     B,
+    W,
     World,
     blank,
     line,

@@ -27,9 +27,8 @@ from iscsictl.system.mount import mounts, usage
 from tests.bench.make_tree import Tree
 from tests.unit.fake_root import put
 from tests.unit.healthy_host import SOUND
-from tests.worlds import CLAIMED, DIR, TARGET, World, line, parted, unit, world, wwid_of
+from tests.worlds import CLAIMED, DIR, TARGET, W, World, line, parted, unit, world
 
-W = wwid_of(0)
 SHELL = "process 7 (sh) works in /srv/data"
 USED = DiskUsage((DIR,), ("LVM volume /dev/vg/a",), (SHELL,))
 

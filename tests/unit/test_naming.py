@@ -16,7 +16,9 @@ from tests.worlds import (
     GREEDY,
     OTHER,
     TARGET,
+    W1,
     A,
+    W,
     World,
     blank,
     line,
@@ -25,8 +27,6 @@ from tests.worlds import (
     world,
     wwid_of,
 )
-
-W, W1 = wwid_of(0), wwid_of(1)
 
 
 def two_luns() -> World:

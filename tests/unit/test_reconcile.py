@@ -29,9 +29,7 @@ from iscsictl.system.context import Context
 from iscsictl.system.io import journal, signals
 from tests.machine_model import apply_action
 from tests.machine_model.records import record_text
-from tests.worlds import FOREIGN, World, blank, facts_for_attach, parted, spec, world, wwid_of
-
-W = wwid_of(0)
+from tests.worlds import FOREIGN, W, World, blank, facts_for_attach, parted, spec, world
 
 
 @dataclass

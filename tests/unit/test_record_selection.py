@@ -19,10 +19,9 @@ from iscsictl.planner.selection.records import (
     select_records,
 )
 from tests.unit.sessions_facts import P1, P2, A, B, record, session
-from tests.worlds import DIR, TARGET, blank, line, unit, world, wwid_of
+from tests.worlds import DIR, TARGET, W, blank, line, unit, world
 
 NAMES = [f"iqn.2026-01.example:array.{name}" for name in ("raid", "rail", "mail")]
-W = wwid_of(0)
 
 
 def test_the_exact_name_wins_and_a_part_will_do_on_a_terminal_alone() -> None:

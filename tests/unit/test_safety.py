@@ -22,7 +22,9 @@ from tests.worlds import (
     FREE,
     OURS,
     RESERVED,
+    W1,
     WRONG,
+    W,
     bare,
     blank,
     claim_of,
@@ -32,7 +34,6 @@ from tests.worlds import (
     wwid_of,
 )
 
-W, W1 = wwid_of(0), wwid_of(1)
 GIB = 1 << 30
 
 

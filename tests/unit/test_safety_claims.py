@@ -13,15 +13,14 @@ from tests.worlds import (
     CLAIMED,
     FOREIGN,
     SIZE,
+    W,
     bare,
     blank,
     claim_of,
     in_parts,
     parted,
-    wwid_of,
 )
 
-W, W1 = wwid_of(0), wwid_of(1)
 GIB = 1 << 30
 BEGUN = claim_of(begun=True)
 
