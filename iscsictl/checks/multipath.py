@@ -90,7 +90,7 @@ def _explain_missing_map(machine: Machine, disk: Disk) -> tuple[str, str]:
 
 
 def _dead_paths(disk: Disk) -> list[str]:
-    return [path.device for path in disk.paths if path.state not in {"running", None}]
+    return [path.device for path in disk.paths if not path.works]
 
 
 def _check_paths(disk: Disk) -> Finding:

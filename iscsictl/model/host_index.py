@@ -101,6 +101,14 @@ class HostIndex:
         """
         return self._sessions_by_sid.get(sid, ())
 
+    def is_up(self, sid: int) -> bool:
+        """Tell whether the session with this number is up; of several one is enough."""
+        return any(session.status == "up" for session in self.sessions_with_sid(sid))
+
+    def has_session_up(self, disk: Disk) -> bool:
+        """Tell whether a session to a disk is up: a map may have one through another target."""
+        return any(self.is_up(path.sid) for path in disk.paths)
+
     def disks_of_session(self, sid: int | None) -> tuple[Disk, ...]:
         """Return the disks that have a path through a session.
 

@@ -86,6 +86,11 @@ class Lun(NamedTuple):
     load: LunLoad | None = None
 
     @property
+    def works(self) -> bool:
+        """Tell whether the kernel sends commands to it, or whether its state is not known."""
+        return self.state in {"running", None}
+
+    @property
     def is_settled(self) -> bool:
         """Tell whether the kernel is done with it: it has its disk, or never gets one.
 
@@ -214,6 +219,11 @@ class Path(NamedTuple):
     hctl: str
     device: str
     state: str | None = None
+
+    @property
+    def works(self) -> bool:
+        """Tell whether the kernel sends commands over it, or whether its state is not known."""
+        return self.state in {"running", None}
 
 
 class Disk(NamedTuple):

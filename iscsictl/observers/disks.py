@@ -130,9 +130,8 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
         named = part_block(chosen.disk, what.part)
         if named is not None:
             chosen = replace(chosen, block=named)
-    answers = {s.sid for s in inventory.sessions if s.status == "up"}
     # What a process has open is compared by stat(2), which would hang on a dead array.
-    alive = any(path.sid in answers for path in chosen.disk.paths)
+    alive = inventory.index.has_session_up(chosen.disk)
     used = holders_of(chosen, context.root, open_files=what.open_files and alive)
     inventory = replace(inventory, chosen=chosen, used=used)
     if what.table or what.growth:
@@ -235,7 +234,7 @@ def _path_sizes(chosen: DiskSelection, sessions: Iterable[Session]) -> dict[str,
     mapped = chosen.disk.block.kind == "mpath"
     return {
         path.device: resize.capacity(path.device)
-        if not mapped or (path.sid in up and path.state in {"running", None})
+        if not mapped or (path.sid in up and path.works)
         else None
         for path in chosen.disk.paths
     }

@@ -308,11 +308,10 @@ def _reservations(machine: Machine, wait: float) -> Observation[Mapping[str, Lun
 
 def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
     """Ask each filesystem on an iSCSI disk how it is; a process is asked, for it may hang."""
-    up = {session.sid for session in machine.listing.sessions if session.status == "up"}
     fstab = machine.fstab.value if isinstance(machine.fstab, Known) else None
     types = {line.path: line for line in mounts.mounted(LIVE)}
     disks = machine.listing.disks or ()
-    alive = [disk for disk in disks if any(path.sid in up for path in disk.paths)]
+    alive = filter(machine.index.has_session_up, disks)
     asked = {path for disk in alive for path in mount_paths(disk.block)}
     # A thread for each: one that hangs must not keep the others from their answer.
     with ThreadPoolExecutor(len(asked) or 1) as pool:

@@ -63,7 +63,7 @@ def ask_reservations(disk: Disk, root: Path = Path("/")) -> LunReservations:
     A multipath map without one would keep the question. Raises UnreachableError where no path
     works, and what `read_reservations` raises.
     """
-    working = [path for path in disk.paths if path.state in {"running", None}]
+    working = [path for path in disk.paths if path.works]
     if not working:
         raise UnreachableError(
             f"{disk.block.device} cannot be asked for its reservations: none of its paths works",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, cast
 
+from iscsictl.engine.handlers.records import key_of
 from iscsictl.errors import InterruptError, IscsictlError, UnreachableError
 from iscsictl.errors.codes import error_from_iscsiadm
 from iscsictl.limits import LOGIN_DISK_WAIT
@@ -109,15 +110,10 @@ def adapt_batch_width(width: int, errors: Sequence[IscsictlError | None], *, bat
     return width
 
 
-def _key_of_login(step: Step) -> Key:
-    action = cast("actions.Login", step.action)
-    return Key(action.target, action.portal, action.iface)
-
-
 def _log_in_together(steps: list[Step], context: Context) -> Ended:
     """Execute several logins at once."""
     began = time.monotonic()
-    results = log_in_to([_key_of_login(step) for step in steps], context)
+    results = log_in_to([key_of(step.action) for step in steps], context)
     seconds = time.monotonic() - began
     ended = []
     for step, result in zip(steps, results, strict=True):

@@ -247,12 +247,10 @@ def _count_working_paths(row: Row) -> str | None:
     """Return how many of the paths of a map work, as 1/2; None where there is no map."""
     if row.disk is None or row.disk.block.kind != "mpath":
         return None
-    working = [
-        way
-        for way in row.ways
-        if way.session.status == "up" and way.lun and way.lun.state in {"running", None}
-    ]
-    return f"{len(working)}/{len(row.ways)}"
+    working = sum(
+        way.session.status == "up" and bool(way.lun and way.lun.works) for way in row.ways
+    )
+    return f"{working}/{len(row.ways)}"
 
 
 def _device_names(row: Row) -> Value:

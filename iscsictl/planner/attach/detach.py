@@ -265,7 +265,7 @@ def _require_may_go(
         require_losses_agreed(disk.block.device, list_losses(used), request.consent)
         return
     _require_free(inventory, request, disk, used)
-    if used.mounts and not _answers(inventory, disk):
+    if used.mounts and not inventory.index.has_session_up(disk):
         raise UnreachableError(
             f"the array of {meant.target} does not answer, so {used.mounts[0]} "
             "cannot be unmounted without losing what was not written yet",
@@ -295,7 +295,7 @@ def _add_unmounts_of_disk(
         builder.add(actions.Unmount(path, lost, given_up), path, "takes the filesystem down")
     found = inventory.reservations.get(disk.wwid or "")
     exclusive = inventory.fstab.is_exclusive(disk.wwid)
-    asked = not lost and _answers(inventory, disk)
+    asked = not lost and inventory.index.has_session_up(disk)
     add_release_step(
         builder, _disk_id_of(meant, disk), subject, found, exclusive=exclusive and asked
     )
@@ -305,13 +305,6 @@ def _add_unmounts_of_disk(
         builder, inventory, _disk_id_of(meant, disk), subject,
         mapped=disk.block.kind == "mpath", lost=lost,
     )  # fmt: skip
-
-
-def _answers(inventory: Inventory, disk: Disk) -> bool:
-    """Tell whether a session to the disk is up; a map may have it through another target."""
-    sids = (path.sid for path in disk.paths)
-    sessions = (session for sid in sids for session in inventory.index.sessions_with_sid(sid))
-    return any(session.status == "up" for session in sessions)
 
 
 def _note_on_reservation(inventory: Inventory, subject: str) -> str:

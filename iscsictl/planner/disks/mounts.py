@@ -260,8 +260,7 @@ def _add_unmount_steps(builder: PlanBuilder, inventory: DiskInventory, name: str
         )
     if paths and chosen is not None:
         require_not_overmounted(inventory.used)
-        up = {s.sid for s in inventory.sessions if s.status == "up"}
-        if not any(path.sid in up for path in chosen.disk.paths):
+        if not inventory.index.has_session_up(chosen.disk):
             raise UnreachableError(
                 f"the array of {chosen.target} does not answer, so {paths[0]} cannot be "
                 "unmounted without losing what was not written yet",

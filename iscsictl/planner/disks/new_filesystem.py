@@ -90,7 +90,7 @@ def is_kept_over(disk: Disk, reservations: LunReservations) -> bool:
     kind = ReservationType.WRITE_EXCLUSIVE
     if disk.block.kind == "mpath":
         kind = ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY
-    working = [path for path in disk.paths if path.state in {"running", None}]
+    working = [path for path in disk.paths if path.works]
     return reservations.is_ours and reservations.is_kept(kind, len(working))
 
 

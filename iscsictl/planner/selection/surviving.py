@@ -14,9 +14,7 @@ def has_surviving_path(disk: Disk, leaving: AbstractSet[int | None], index: Host
     around a lost path.
     """
     return disk.block.kind == "mpath" and any(
-        path.state == "running"
-        and path.sid not in leaving
-        and any(session.status == "up" for session in index.sessions_with_sid(path.sid))
+        path.state == "running" and path.sid not in leaving and index.is_up(path.sid)
         for path in disk.paths
     )
 
