@@ -7,7 +7,7 @@ MAX_BYTES: Final = 255
 
 
 class Secret:
-    """Holds a secret; only the writer of node records calls `reveal`.
+    """Holds a secret, which only `reveal` shows.
 
     Raises ValueError for what open-iscsi cannot keep: nothing, more than 255 bytes, blanks at
     the ends (its reader loses them), a newline or a NUL inside.
