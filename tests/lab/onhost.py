@@ -28,6 +28,11 @@ def run_on(host: Guest, command: str | Sequence[str], code: int = 0, **options: 
     return result
 
 
+def ctl(lab: Lab, command: str, code: int = 0, **options: Any) -> Result:
+    """Run iscsictl on the host as `run_on` does."""
+    return run_on(lab.host, f"iscsictl {command}", code, **options)
+
+
 def attached(
     lab: Lab, name: str, *options: str, portal: str = A4, size: str = "64M", fs: str = "ext4"
 ) -> Disk:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lab.array import A4, B4
-from tests.lab.onhost import PATIENCE
+from tests.lab.onhost import PATIENCE, ctl
 
 if TYPE_CHECKING:
-    from tests.lab.agent import Result
     from tests.lab.pair import Lab
 
 IQN = "iqn.2001-04.com.example:doctor"
@@ -48,12 +47,6 @@ def doctor(lab: Lab, arguments: str = "", *, seconds: float = PATIENCE) -> tuple
         if finding["level"] in {"warn", "fail"}:
             assert finding["fix"]
     return result.code, levels, result.out
-
-
-def ctl(lab: Lab, command: str, *, code: int = 0) -> Result:
-    result = lab.host.run(f"iscsictl {command}", timeout=PATIENCE)
-    assert result.code == code, str(result)
-    return result
 
 
 def database(lab: Lab) -> str:

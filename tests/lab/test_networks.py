@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lab.array import A4
-from tests.lab.test_wire import ctl, listening
+from tests.lab.onhost import ctl
+from tests.lab.test_wire import listening
 
 if TYPE_CHECKING:
     from tests.lab.pair import Lab

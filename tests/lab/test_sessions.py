@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lab.array import A4, B4
+from tests.lab.onhost import ctl
 
 if TYPE_CHECKING:
-    from tests.lab.agent import Result
     from tests.lab.pair import Lab
 
 IQN = "iqn.2026-01.example.lab:one"
@@ -19,13 +19,6 @@ CHAP = ("myaccount", "array takes 4f2Q")
 MUTUAL = ("array", "host takes 8k3Wq")
 WRONG = "this is wrong 77"
 SECRETS = "-T {iqn} --user myaccount --secret-file /root/secret"
-
-
-def ctl(lab: Lab, command: str, code: int = 0, **options: Any) -> Result:
-    result = lab.host.run(f"iscsictl {command}", timeout=120, **options)
-    assert result.code == code, str(result)
-    assert "Traceback" not in result.err
-    return result
 
 
 def steps(lab: Lab, command: str, code: int = 0) -> dict[str, str]:

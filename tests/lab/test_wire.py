@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.array import A4, B4
+from tests.lab.onhost import ctl
 
 if TYPE_CHECKING:
-    from tests.lab.agent import Background, Result
+    from tests.lab.agent import Background
     from tests.lab.pair import Lab
 
 HERE = Path(__file__).parent
@@ -19,13 +20,6 @@ IQN = "iqn.2001-04.com.example:wire"
 CHAP = ("myaccount", "secret-of-the-host")
 #: The numbers of the CHAP_A key (RFC 1994, IANA's PPP authentication algorithms).
 ALGORITHMS = {"MD5": 5, "SHA1": 6, "SHA256": 7, "SHA3-256": 8}
-
-
-def ctl(lab: Lab, command: str, code: int = 0) -> Result:
-    result = lab.host.run(f"iscsictl {command}", timeout=120)
-    assert result.code == code, str(result)
-    assert "Traceback" not in result.err
-    return result
 
 
 def listening(lab: Lab, script: str, *arguments: str) -> Background:

@@ -29,25 +29,23 @@ from iscsictl.system.iscsi.initiator_name import (
     with_name,
     write_name,
 )
+from tests.unit.fake_root import put
 
 OLD, NEW = "iqn.1993-08.org.debian:01:aaaaaaaaaaaa", "iqn.2001-04.com.example:host1"
 FILE = f"## DO NOT EDIT\nInitiatorName={OLD}\n# end\nInitiatorAlias=me\n"
 
 
-def put(root: Path, text: str) -> Path:
-    path = root / "etc/iscsi/initiatorname.iscsi"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
+def put_name(root: Path, text: str) -> Path:
+    return put(root, "etc/iscsi/initiatorname.iscsi", text)
 
 
 def test_a_name_is_read_byte_for_byte(tmp_path: Path) -> None:
-    put(tmp_path, "#InitiatorName=no\nInitiatorName=iqn.2001-04.COM.x:Odd_Name \n")
+    put_name(tmp_path, "#InitiatorName=no\nInitiatorName=iqn.2001-04.COM.x:Odd_Name \n")
     assert read_initiator(tmp_path).name == "iqn.2001-04.COM.x:Odd_Name"
 
 
 def test_a_file_that_still_wants_a_name_says_so(tmp_path: Path) -> None:
-    put(tmp_path, "GenerateName=yes\n")
+    put_name(tmp_path, "GenerateName=yes\n")
     found = read_initiator(tmp_path)
     assert (found.exists, found.name, found.generate) == (True, None, True)
     assert not read_initiator(tmp_path / "nowhere").exists
@@ -76,13 +74,13 @@ def test_the_first_name_counts_and_a_new_one_is_the_only_one() -> None:
 
 
 def test_a_name_that_is_there_with_blanks_is_left_alone(tmp_path: Path) -> None:
-    path = put(tmp_path, f"InitiatorName = {OLD}\n")
+    path = put_name(tmp_path, f"InitiatorName = {OLD}\n")
     assert not write_name(OLD, tmp_path)
     assert path.read_text() == f"InitiatorName = {OLD}\n"
 
 
 def test_a_name_is_written_once(tmp_path: Path) -> None:
-    path = put(tmp_path, FILE)
+    path = put_name(tmp_path, FILE)
     path.chmod(0o600)
     assert write_name(NEW, tmp_path)
     assert not write_name(NEW, tmp_path)

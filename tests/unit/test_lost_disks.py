@@ -14,7 +14,7 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import DISK_GONE, NO_PATHS, DiskUsage, Known
 from iscsictl.model.listing import Listing
 from iscsictl.model.listing import Path as DiskPath
-from iscsictl.model.plan import Plan, Status
+from iscsictl.model.plan import Plan
 from iscsictl.model.spec import Consent, DetachRequest
 from iscsictl.observers import doctor
 from iscsictl.parse.fstab import parse_fstab
@@ -25,6 +25,7 @@ from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.system.block import multipath_conf, multipathd
 from iscsictl.system.mount import mounts, usage
 from tests.bench.make_tree import Tree
+from tests.unit.detach_facts import pending
 from tests.unit.fake_root import put
 from tests.unit.healthy_host import SOUND
 from tests.worlds import CLAIMED, DIR, TARGET, W, World, line, parted, unit, world
@@ -58,7 +59,7 @@ def served_by_another_target() -> World:
 @pytest.mark.fault("F71")
 def test_a_disk_that_another_target_serves_is_taken_down_and_is_not_lost() -> None:
     now = served_by_another_target()
-    assert verbs(planned(now))[:2] == ["umount", "unmap"]
+    assert pending(planned(now))[:2] == ["umount", "unmap"]
     refusal = planned(now, Consent(lost=W)).refusal
     assert isinstance(refusal, RefusedError)
     assert f"the session to {TARGET}.b" in refusal.text
@@ -72,11 +73,6 @@ def unmapped(reason: str) -> World:
 
 def planned(now: World, consent: Consent | None = None) -> Plan:
     return plan_detach(now.inventory, DetachRequest(DIR, consent=consent or Consent()))
-
-
-def verbs(plan: Plan) -> list[str]:
-    assert plan.refusal is None, plan.refusal
-    return [s.action.verb for s in plan.steps if s.status is Status.PLANNED]
 
 
 @pytest.mark.fault("F71")
@@ -94,7 +90,7 @@ def test_where_a_user_can_be_asked_the_question_lists_what_is_lost() -> None:
     for what in (DIR, "/dev/vg/a", SHELL, "/dev/sda"):
         assert what in refusal.question
     agreed = Consent(lost=W, losses=tuple(refusal.grant.split(SEPARATOR)))
-    assert "umount" in verbs(planned(cut_off(), agreed))
+    assert "umount" in pending(planned(cut_off(), agreed))
 
 
 @pytest.mark.fault("F71")
@@ -111,7 +107,7 @@ def test_a_yes_does_not_cover_what_was_not_listed() -> None:
 @pytest.mark.fault("F71")
 def test_where_nothing_is_lost_nothing_is_asked() -> None:
     plan = planned(cut_off(DiskUsage()), Consent(lost=W, losses=()))
-    assert verbs(plan) == ["logout", "unfstab"]
+    assert pending(plan) == ["logout", "unfstab"]
 
 
 @pytest.mark.fault("F71")
@@ -153,7 +149,7 @@ def test_files_on_a_disk_that_does_not_answer_are_found_by_name_alone(
 @pytest.mark.fault("F107")
 def test_a_mount_whose_disk_is_gone_is_unmounted_before_its_entry_goes() -> None:
     plan = planned(unmapped(DISK_GONE))
-    assert verbs(plan) == ["umount", "unfstab"]
+    assert pending(plan) == ["umount", "unfstab"]
     (unmount,) = [s.action for s in plan.steps if isinstance(s.action, actions.Unmount)]
     assert (unmount.path, unmount.lost) == (DIR, False)
 
@@ -163,8 +159,8 @@ def test_a_disk_that_came_back_under_another_letter_leaves_no_mount_behind() -> 
     """The disk is found again as it is named now; what is mounted stands on the one before."""
     now = world(unit(parted(W, "ext4", CLAIMED))).logged_in().with_line(line(W))
     plan = planned(now.having(stranded={DIR: DISK_GONE}))
-    assert verbs(plan)[0] == "umount"
-    assert verbs(plan)[-1] == "unfstab"
+    assert pending(plan)[0] == "umount"
+    assert pending(plan)[-1] == "unfstab"
 
 
 @pytest.mark.fault("F107")
@@ -179,14 +175,14 @@ def test_a_mount_on_a_map_without_paths_has_to_be_given_up() -> None:
     assert wrong is not None
     assert wrong.exit is Exit.REFUSED
     plan = planned(now, Consent(lost=W))
-    assert verbs(plan) == ["umount", "unfstab"]
+    assert pending(plan) == ["umount", "unfstab"]
     (unmount,) = [s.action for s in plan.steps if isinstance(s.action, actions.Unmount)]
     assert unmount.lost
 
 
 @pytest.mark.fault("F107")
 def test_what_else_is_mounted_there_now_is_left_alone() -> None:
-    assert verbs(planned(world().with_line(line(W)))) == ["unfstab"]
+    assert pending(planned(world().with_line(line(W)))) == ["unfstab"]
 
 
 MOUNTINFO = """\
