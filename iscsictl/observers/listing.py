@@ -8,7 +8,7 @@ from iscsictl.errors import MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.limits import ISCSID_STATES_WAIT, RESERVATIONS_WAIT
 from iscsictl.model.listing import Listing, Lun, LunLoad, Note
-from iscsictl.system.io.sysfs_attributes import read_attribute
+from iscsictl.system.io.sysfs_attributes import path_below, read_attribute
 from iscsictl.system.iscsi.sessions import read_listing
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _with_loads(listing: Listing, root: Path) -> Listing:
 def _read_load_of_lun(lun: Lun, root: Path) -> LunLoad | None:
     if lun.device is None:
         return None
-    own = f"{str(root).rstrip('/')}/sys/block/{lun.device.removeprefix('/dev/')}"
+    own = path_below(root, f"sys/block/{lun.device.removeprefix('/dev/')}")
     stat = read_attribute(f"{own}/stat")
     depth = read_attribute(f"{own}/device/queue_depth")
     return None if stat is None else statistics.parse_disk_load(stat, depth or "")

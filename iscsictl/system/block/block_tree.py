@@ -13,7 +13,13 @@ from iscsictl.model.listing import Path as DiskPath
 from iscsictl.parse.mountinfo import parse_mountinfo
 from iscsictl.system.block.block_index import BlockIndex, natural
 from iscsictl.system.block.udev_db import decoded, read_disk_properties
-from iscsictl.system.io.sysfs_attributes import list_names, read_all, read_attribute, to_integer
+from iscsictl.system.io.sysfs_attributes import (
+    list_names,
+    path_below,
+    read_all,
+    read_attribute,
+    to_integer,
+)
 
 # What sysfs counts sizes in, whatever the sectors of the disk are.
 SECTOR = 512
@@ -60,7 +66,7 @@ class BlockTree:
 
     def __init__(self, root: Path, index: BlockIndex | None = None) -> None:
         self._root = root
-        self._prefix = _root_prefix(root)
+        self._prefix = str(root).rstrip("/")
         self._index = index or BlockIndex(self._prefix)
         self._mounts = mounts_by_device(root)
         self._loops = self._index.loops()
@@ -300,18 +306,18 @@ def holders(root: Path, kname: str) -> tuple[str, ...]:
 
     Sorted; empty too for a device that is gone.
     """
-    return tuple(sorted(list_names(f"{_root_prefix(root)}/sys/class/block/{kname}/holders")))
+    return tuple(sorted(list_names(path_below(root, f"sys/class/block/{kname}/holders"))))
 
 
 def partitions(root: Path, kname: str) -> tuple[str, ...]:
     """Return the kernel's names of the partitions of a disk, in order."""
-    names = list_names(f"{_root_prefix(root)}/sys/class/block/{kname}")
+    names = list_names(path_below(root, f"sys/class/block/{kname}"))
     return tuple(sorted((name for name in names if name.startswith(kname)), key=natural))
 
 
 def device_number(root: Path, kname: str) -> str | None:
     """Return MAJOR:MINOR, as in mountinfo and udev's database; None for a device that is gone."""
-    return read_attribute(f"{_root_prefix(root)}/sys/class/block/{kname}/dev")
+    return read_attribute(path_below(root, f"sys/class/block/{kname}/dev"))
 
 
 def device_path(root: Path, kname: str) -> str:
@@ -320,7 +326,7 @@ def device_path(root: Path, kname: str) -> str:
     sysfs has ! for a slash in names (cciss!c0d0). Nothing in /dev is looked at.
     """
     if kname.startswith("dm-"):
-        name = read_attribute(f"{_root_prefix(root)}/sys/class/block/{kname}/dm/name")
+        name = read_attribute(path_below(root, f"sys/class/block/{kname}/dm/name"))
         if name is not None:
             return f"/dev/mapper/{name}"
     return "/dev/" + kname.replace("!", "/")
@@ -331,7 +337,7 @@ def kind_of(root: Path, kname: str) -> Kind:
 
     Every other map counts as `lvm`, whatever made it, and every other device as `disk`.
     """
-    own = f"{_root_prefix(root)}/sys/class/block/{kname}"
+    own = path_below(root, f"sys/class/block/{kname}")
     if kname.startswith("dm-"):
         uuid = read_attribute(own + "/dm/uuid") or ""
         return next((kind for prefix, kind in _DM_KINDS if uuid.startswith(prefix)), "lvm")
@@ -348,10 +354,9 @@ def mounts_by_device(root: Path) -> dict[str, list[Mount]]:
     btrfs gives its mounts a number that no device has: they are counted for every device of
     that filesystem, as /sys/fs/btrfs lists them.
     """
-    prefix = _root_prefix(root)
     found: dict[str, list[Mount]] = {}
     btrfs: list[tuple[str, Mount]] = []
-    for line in parse_mountinfo(read_all(f"{prefix}/proc/self/mountinfo")):
+    for line in parse_mountinfo(read_all(path_below(root, "proc/self/mountinfo"))):
         mount = Mount(line.path, line.options)
         if line.fstype == "btrfs":
             btrfs.append((line.source, mount))
@@ -367,7 +372,7 @@ def mounts_by_device(root: Path) -> dict[str, list[Mount]]:
 
 def _btrfs_members(root: Path) -> dict[str, set[str]]:
     """Return device path -> the numbers of all devices of its btrfs."""
-    base = f"{_root_prefix(root)}/sys/fs/btrfs"
+    base = path_below(root, "sys/fs/btrfs")
     found = {}
     for uuid in list_names(base):
         names = list_names(f"{base}/{uuid}/devices")
@@ -381,11 +386,7 @@ def _device_number_of(root: Path, device: str) -> str:
     """Return MAJOR:MINOR of a path in /dev, or "" if sysfs has no such device."""
     name = device.removeprefix("/dev/").replace("/", "!")
     if device.startswith("/dev/mapper/"):
-        for kname in list_names(f"{_root_prefix(root)}/sys/class/block"):
+        for kname in list_names(path_below(root, "sys/class/block")):
             if kname.startswith("dm-") and device_path(root, kname) == device:
                 name = kname
     return device_number(root, name) or ""
-
-
-def _root_prefix(root: Path) -> str:
-    return str(root).rstrip("/")

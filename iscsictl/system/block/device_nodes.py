@@ -7,7 +7,7 @@ from iscsictl.errors import IscsictlError
 from iscsictl.limits import DEVICE_NODE_WAIT
 from iscsictl.system.block.block_tree import device_path
 from iscsictl.system.io.process import run
-from iscsictl.system.io.sysfs_attributes import list_names
+from iscsictl.system.io.sysfs_attributes import list_names, path_below
 
 
 def kernel_has(device: str, root: Path = Path("/")) -> bool:
@@ -15,7 +15,7 @@ def kernel_has(device: str, root: Path = Path("/")) -> bool:
 
     udev may not have made the node yet, or may just be renaming it.
     """
-    names = list_names(f"{str(root).rstrip('/')}/sys/class/block")
+    names = list_names(path_below(root, "sys/class/block"))
     if not device.startswith("/dev/mapper/"):
         return os.path.basename(device) in names
     return any(name.startswith("dm-") and device_path(root, name) == device for name in names)

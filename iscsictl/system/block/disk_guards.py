@@ -7,7 +7,7 @@ from iscsictl.errors import InUseError, RefusedError, UnreachableError
 from iscsictl.model.actions import DiskId
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import multipath, probe, reservations, scsi_commands
-from iscsictl.system.io.sysfs_attributes import read_attribute
+from iscsictl.system.io.sysfs_attributes import path_below, read_attribute
 
 
 def require_same_disk(fd: int, disk: DiskId) -> None:
@@ -93,8 +93,7 @@ def _require_running(path: str, root: Path) -> None:
 
 def _read_scsi_state(path: str, root: Path) -> str | None:
     """Return the state that sysfs shows of a SCSI disk, such as running or transport-offline."""
-    prefix = str(root).rstrip("/")
-    return read_attribute(f"{prefix}/sys/class/block/{Path(path).name}/device/state")
+    return read_attribute(path_below(root, f"sys/class/block/{Path(path).name}/device/state"))
 
 
 def _identify_path(disk: DiskId, path: str, root: Path) -> PathIdentity:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from iscsictl.errors import UnreachableError
-from iscsictl.system.io.sysfs_attributes import list_names, read_attribute
+from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_attribute
 
 
 def disk_states(kname: str, root: Path = Path("/")) -> tuple[str, ...]:
@@ -11,7 +11,7 @@ def disk_states(kname: str, root: Path = Path("/")) -> tuple[str, ...]:
 
     Empty where there is none. `kname` is the kernel's name: sda1, dm-3.
     """
-    base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
+    base = path_below(root, f"sys/class/block/{kname}")
     if below := list_names(f"{base}/slaves"):
         return tuple(state for name in sorted(below) for state in disk_states(name, root))
     # The directory of a partition is inside that of its disk.

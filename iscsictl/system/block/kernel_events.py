@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from iscsictl.lazy_import import lazy_import
+from iscsictl.system.io.sysfs_attributes import path_below
 
 pyudev = lazy_import("pyudev")
 
@@ -84,10 +85,9 @@ def read_traffic(root: Path, device: str) -> tuple[int, int] | None:
 
     None where it is gone. The kernel counts in 512 bytes, whatever the sectors of the disk are.
     """
-    prefix = str(root).rstrip("/")
     name = device.removeprefix("/dev/").replace("/", "!")
     try:
-        fd = os.open(f"{prefix}/sys/class/block/{name}/stat", os.O_RDONLY)
+        fd = os.open(path_below(root, f"sys/class/block/{name}/stat"), os.O_RDONLY)
     except OSError:
         return None
     try:

@@ -11,9 +11,10 @@ from pathlib import Path
 from iscsictl.limits import HELPER_WAIT
 from iscsictl.model.disk_content import Partition
 from iscsictl.system.block import multipath
+from iscsictl.system.block.block_tree import device_number
 from iscsictl.system.block.udev_db import read_properties
 from iscsictl.system.io.process import run
-from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
+from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_attribute, to_integer
 
 # What sysfs and udev count in, whatever the disk's sectors are.
 _UNIT = 512
@@ -33,7 +34,7 @@ def known_partitions(device: str, root: Path = Path("/")) -> tuple[Partition, ..
 
 def _kernel_partitions(device: str, root: Path) -> Iterator[Partition]:
     kname = os.path.basename(os.path.realpath(device))
-    base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
+    base = path_below(root, f"sys/class/block/{kname}")
     for name in sorted(list_names(base)):
         number, start, size = (
             to_integer(read_attribute(f"{base}/{name}/{what}"))
@@ -51,10 +52,8 @@ def _kernel_partitions(device: str, root: Path) -> Iterator[Partition]:
 
 def _udev_partitions(device: str, root: Path) -> Iterator[Partition]:
     """Yield the partitions in udev's database (ID_PART_ENTRY_*, udev's builtin blkid)."""
-    prefix = str(root).rstrip("/")
-    kname = os.path.basename(os.path.realpath(device))
-    own = read_attribute(f"{prefix}/sys/class/block/{kname}/dev")
-    folder = f"{prefix}/run/udev/data"
+    own = device_number(root, os.path.basename(os.path.realpath(device)))
+    folder = path_below(root, "run/udev/data")
     for name in sorted(list_names(folder)):
         if own is None or not name.startswith("b"):
             continue

@@ -19,7 +19,7 @@ from iscsictl.system.block.block_tree import (
     kind_of,
 )
 from iscsictl.system.io.process import run
-from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
+from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_attribute, to_integer
 
 if TYPE_CHECKING:
     from iscsictl.system.block import multipathd
@@ -30,9 +30,8 @@ else:
 
 def runs(root: Path = Path("/")) -> bool:
     """Tell whether multipathd runs. Its file stays where it was killed: that process is asked."""
-    prefix = str(root).rstrip("/")
-    pid = to_integer(read_attribute(f"{prefix}/run/multipathd.pid"))
-    return pid is not None and read_attribute(f"{prefix}/proc/{pid}/comm") == "multipathd"
+    pid = to_integer(read_attribute(path_below(root, "run/multipathd.pid")))
+    return pid is not None and read_attribute(path_below(root, f"proc/{pid}/comm")) == "multipathd"
 
 
 def has_maps(root: Path = Path("/")) -> bool:
@@ -40,7 +39,7 @@ def has_maps(root: Path = Path("/")) -> bool:
 
     multipathd need not run for that: maps stay when it is stopped.
     """
-    names = list_names(f"{str(root).rstrip('/')}/sys/class/block")
+    names = list_names(path_below(root, "sys/class/block"))
     return any(name.startswith("dm-") and kind_of(root, name) == "mpath" for name in names)
 
 
@@ -50,7 +49,7 @@ def maps_without_paths(root: Path = Path("/")) -> tuple[Disk, ...]:
     multipathd removes a map with its last path unless somebody has it open at that moment, for
     example udev. Whose disk it was cannot be told any more, so these have no WWID.
     """
-    base = f"{str(root).rstrip('/')}/sys/class/block"
+    base = path_below(root, "sys/class/block")
     names = [name for name in list_names(base) if name.startswith("dm-")]
     tree = BlockTree(root)
     found = [
@@ -139,7 +138,7 @@ def paths_of(device: str, root: Path = Path("/")) -> tuple[str, ...]:
     kname = _kernel_name_of_map(device, root)
     if kname is None or kind_of(root, kname) != "mpath":
         return ()
-    names = list_names(f"{str(root).rstrip('/')}/sys/class/block/{kname}/slaves")
+    names = list_names(path_below(root, f"sys/class/block/{kname}/slaves"))
     return tuple(device_path(root, name) for name in sorted(names))
 
 
@@ -185,7 +184,7 @@ def _kernel_name_of_map(device: str, root: Path) -> str | None:
     """Return the kernel's name of a map, None where it is none."""
     if not device.startswith("/dev/mapper/"):
         return None
-    names = list_names(f"{str(root).rstrip('/')}/sys/class/block")
+    names = list_names(path_below(root, "sys/class/block"))
     maps = (name for name in names if name.startswith("dm-"))
     return next((name for name in maps if device_path(root, name) == device), None)
 

@@ -27,7 +27,7 @@ from iscsictl.system.block.disk_states import require_path
 from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.io.package_manager import find_package_manager
 from iscsictl.system.io.process import find, run
-from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
+from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_attribute, to_integer
 from iscsictl.system.io.waits import waiting
 
 # By itself sfdisk would erase signatures that it finds: only wipefs does that here, once it was
@@ -106,7 +106,7 @@ def topology(kname: str, root: Path = Path("/")) -> Topology:
 
     In bytes. What the disk does not say is its logical sector, which is 512 if it says nothing.
     """
-    base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
+    base = path_below(root, f"sys/class/block/{kname}")
 
     def read_number(name: str, otherwise: int) -> int:
         found = to_integer(read_attribute(f"{base}/{name}"))
@@ -129,7 +129,7 @@ def kernel_view(kname: str, sector: int, root: Path = Path("/")) -> dict[int, tu
 
     By number. sysfs counts in 512 bytes; `sector` is the size of the disk's own.
     """
-    base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
+    base = path_below(root, f"sys/class/block/{kname}")
     found = {}
     for name in list_names(base):
         if not name.startswith(kname):

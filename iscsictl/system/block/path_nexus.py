@@ -11,7 +11,7 @@ from pathlib import Path
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.reservation import Registration
 from iscsictl.system.block.scsi_commands import designators
-from iscsictl.system.io.sysfs_attributes import read_all, read_attribute
+from iscsictl.system.io.sysfs_attributes import path_below, read_all, read_attribute
 
 # The OUI of open-iscsi, with which all ISIDs begin that iscsid makes (usr/config.h).
 _OWN_ISID = "00023d"
@@ -41,11 +41,10 @@ def _agrees(one: str | None, other: str | None) -> bool:
 
 def read_nexus(path: DiskPath, root: Path = Path("/")) -> PathNexus:
     """Return by what the array knows a path of a disk."""
-    prefix = str(root).rstrip("/")
-    session = f"{prefix}/sys/class/iscsi_session/session{path.sid}"
+    session = path_below(root, f"sys/class/iscsi_session/session{path.sid}")
     told = read_attribute(f"{session}/isid")
     isids = frozenset({told.lower()}) if told else _isids_of_iscsid(path.sid)
-    page = read_all(f"{prefix}/sys/class/block/{Path(path.device).name}/device/vpd_pg83")
+    page = read_all(path_below(root, f"sys/class/block/{Path(path.device).name}/device/vpd_pg83"))
     return PathNexus(read_attribute(f"{session}/initiatorname"), isids, parse_target_port(page))
 
 

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from iscsictl.system.io.files import read_file
-from iscsictl.system.io.sysfs_attributes import list_names, read_attribute
+from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_attribute
 
 # Any number will do, as long as it never changes: `systemd-id128 new` gave this one.
 APPLICATION_ID = uuid.UUID("7c1d2f0e-52b4-4c0a-9a57-3e8d6f1b20c4")
@@ -33,7 +33,7 @@ def read_own_key(root: Path = Path("/")) -> int | None:
 
 def read_initiator_names(root: Path = Path("/")) -> frozenset[str]:
     """Return all initiator names of this host: those of its sessions, and the one in its file."""
-    base = f"{str(root).rstrip('/')}/sys/class/iscsi_session"
+    base = path_below(root, "sys/class/iscsi_session")
     found = (read_attribute(f"{base}/{name}/initiatorname") for name in list_names(base))
     text = (read_file(root / "etc/iscsi/initiatorname.iscsi") or b"").decode("utf-8", "replace")
     return frozenset(name for name in (*found, *_NAME.findall(text)) if name)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from iscsictl.system.io.sysfs_attributes import read_all, read_small
+from iscsictl.system.io.sysfs_attributes import path_below, read_all, read_small
 
 
 def device_properties(root: Path, number: str) -> Mapping[str, str]:
@@ -13,7 +13,7 @@ def device_properties(root: Path, number: str) -> Mapping[str, str]:
 
     udev promises nothing about the format of its database; only `E:` lines are read.
     """
-    return read_properties(f"{str(root).rstrip('/')}/run/udev/data/b{number}")
+    return read_properties(path_below(root, f"run/udev/data/b{number}"))
 
 
 def read_properties(path: str) -> dict[str, str]:

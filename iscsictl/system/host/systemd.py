@@ -11,7 +11,7 @@ from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.limits import SYSTEMCTL_WAIT
 from iscsictl.system.io.files import replace_file
 from iscsictl.system.io.process import ToolError, run, start
-from iscsictl.system.io.sysfs_attributes import read_attribute
+from iscsictl.system.io.sysfs_attributes import path_below, read_attribute
 
 # Where systemd looks for units, in its order (systemd.unit(5), "System Unit Search Path"). What
 # generators make is among them (systemd.generator(7)): netplan's has the network waited for so.
@@ -113,7 +113,7 @@ def unmet_condition(unit: str, root: Path = Path("/")) -> str | None:
     path = unit_file(unit, root)
     if path is None:
         return None
-    words = (read_attribute(f"{str(root).rstrip('/')}/proc/cmdline") or "").split()
+    words = (read_attribute(path_below(root, "proc/cmdline")) or "").split()
     for line in path.read_bytes().decode("utf-8", "surrogateescape").splitlines():
         name, _, value = line.partition("=")
         wanted = value.strip().removeprefix("!")

@@ -7,6 +7,7 @@ and disks come and go while they are read, so that is no error.
 import os
 from collections.abc import Iterable
 from functools import lru_cache
+from pathlib import Path
 from typing import Self
 
 _NOTHING = frozenset({"", "(null)", "<NULL>"})
@@ -96,6 +97,11 @@ def shown(data: bytes) -> str | None:
     """
     text = data.decode("utf-8", "surrogateescape").strip()
     return None if text in _NOTHING else text
+
+
+def path_below(root: Path, path: str) -> str:
+    """Return a path below a root directory, as text: with thousands of attributes `/` is slow."""
+    return f"{str(root).rstrip('/')}/{path}"
 
 
 def read_attribute(path: str) -> str | None:

@@ -14,7 +14,13 @@ from iscsictl.model.names import Portal, is_identifying
 from iscsictl.parse.session_status import session_status
 from iscsictl.system.block.block_index import BlockIndex
 from iscsictl.system.block.block_tree import BlockTree, Unit, disks_of
-from iscsictl.system.io.sysfs_attributes import Folder, list_names, read_attribute, to_integer
+from iscsictl.system.io.sysfs_attributes import (
+    Folder,
+    list_names,
+    path_below,
+    read_attribute,
+    to_integer,
+)
 from iscsictl.system.iscsi.arrays import ArrayIndex
 
 Values = Mapping[str, str | None]
@@ -35,7 +41,7 @@ def read_sessions(
 
 def find_sessions(targets: Collection[str], root: Path = Path("/")) -> tuple[int, ...]:
     """Return the ids of the sessions to these targets, of whatever state and iface, in no order."""
-    path = f"{str(root).rstrip('/')}/sys/class/iscsi_session"
+    path = path_below(root, "sys/class/iscsi_session")
     with Folder(path) as folder:
         return tuple(
             sid

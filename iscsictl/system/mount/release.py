@@ -7,7 +7,7 @@ from pathlib import Path
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.mountinfo import MountLine
 from iscsictl.system.block.block_tree import device_number, device_path, kind_of
-from iscsictl.system.io.sysfs_attributes import read_attribute
+from iscsictl.system.io.sysfs_attributes import path_below, read_attribute
 
 # device-mapper's name of a volume is GROUP-VOLUME, a hyphen within either written twice (lvm(8)).
 _VOLUME_GROUP = re.compile(r"((?:[^-]|--)+)-(?!-)")
@@ -54,7 +54,7 @@ def _stop_commands(root: Path, kname: str) -> Iterator[str]:
 
 def _device_mapper_commands(root: Path, kname: str, device: str) -> Iterator[str]:
     """Yield how to deactivate a volume: LVM's by its group, for a group spans its volumes."""
-    own = f"{str(root).rstrip('/')}/sys/class/block/{kname}/dm"
+    own = path_below(root, f"sys/class/block/{kname}/dm")
     name = read_attribute(f"{own}/name") or ""
     group = _VOLUME_GROUP.match(name)
     if not (read_attribute(f"{own}/uuid") or "").startswith("LVM-"):

@@ -18,7 +18,7 @@ from iscsictl.system.block.block_tree import (
     kind_of,
     partitions,
 )
-from iscsictl.system.io.sysfs_attributes import list_names, read_all, read_attribute
+from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_all, read_attribute
 from iscsictl.system.mount import mounts
 from iscsictl.system.mount.release import release_commands
 from iscsictl.system.mount.swaps import swap_areas
@@ -53,20 +53,19 @@ def open_devices(sids: Iterable[int], root: Path = Path("/")) -> dict[int, tuple
     By session id, an empty tuple where nobody has. Without root other users' processes are not
     seen.
     """
-    prefix = str(root).rstrip("/")
     opened = [
-        (_sysfs_path_of(prefix, number), who) for number, who in _find_openers(root, stat.S_ISCHR)
+        (_sysfs_path_of(root, number), who) for number, who in _find_openers(root, stat.S_ISCHR)
     ]
     found = {}
     for sid in sids:
-        session = os.path.realpath(f"{prefix}/sys/class/iscsi_session/session{sid}/device")
+        session = os.path.realpath(path_below(root, f"sys/class/iscsi_session/session{sid}/device"))
         own = (who for place, who in opened if place.startswith(f"{session}/"))
         found[sid] = tuple(dict.fromkeys(own))
     return found
 
 
-def _sysfs_path_of(prefix: str, number: int) -> str:
-    return os.path.realpath(f"{prefix}/sys/dev/char/{os.major(number)}:{os.minor(number)}")
+def _sysfs_path_of(root: Path, number: int) -> str:
+    return os.path.realpath(path_below(root, f"sys/dev/char/{os.major(number)}:{os.minor(number)}"))
 
 
 class UsageScan:
@@ -201,7 +200,7 @@ def _is_unmounted_too(mount: MountLine, ours: Iterable[MountLine]) -> bool:
 
 def _is_in_bcache(root: Path, kname: str) -> bool:
     """Tell whether a device is in a cache set, which holds it without a link in `holders`."""
-    return os.path.isdir(f"{str(root).rstrip('/')}/sys/class/block/{kname}/bcache")
+    return os.path.isdir(path_below(root, f"sys/class/block/{kname}/bcache"))
 
 
 def _lio_backstores(root: Path) -> Iterator[tuple[str, str]]:
@@ -209,7 +208,7 @@ def _lio_backstores(root: Path) -> Iterator[tuple[str, str]]:
 
     The kernel has a fileio backstore open like a file, so neither `holders` nor a process shows it.
     """
-    core = f"{str(root).rstrip('/')}/sys/kernel/config/target/core"
+    core = path_below(root, "sys/kernel/config/target/core")
     for plugin in sorted(list_names(core)):
         for name in sorted(list_names(f"{core}/{plugin}")):
             own = f"{core}/{plugin}/{name}"
