@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from iscsictl.errors import NotFoundError
-from iscsictl.model.actions import FirmwareLogin
+from iscsictl.model import actions
 from iscsictl.model.boot import BootEntry
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Session
@@ -45,6 +45,6 @@ def plan_firmware_login(facts: BootFacts) -> Plan:
         return Plan(refusal=error)
     builder = PlanBuilder()
     there = {session.target for session in facts.sessions}
-    builder.add(FirmwareLogin(), ", ".join(targets), "the firmware's table names it",
+    builder.add(actions.FirmwareLogin(), ", ".join(targets), "the firmware's table names it",
                 done=set(targets) <= there)  # fmt: skip
     return builder.build()
