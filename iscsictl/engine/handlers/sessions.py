@@ -1,5 +1,6 @@
 """Handlers of the actions on sessions, their disks, and holds."""
 
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
@@ -21,7 +22,14 @@ from iscsictl.model.plan import Action
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.planner.selection.surviving import has_surviving_path
-from iscsictl.system.block import multipath, probe, scsi_commands, scsi_scan
+from iscsictl.system.block import (
+    block_tree,
+    multipath,
+    probe,
+    scsi_commands,
+    scsi_scan,
+    udev_db,
+)
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi import holds, iscsiadm, nodedb
 from iscsictl.system.iscsi.sessions import has_session, read_listing, read_sessions
@@ -50,8 +58,8 @@ def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
     """Wait a moment until the disk that each login is for is there, with its map if it gets one.
 
     The kernel scans a new session while iscsiadm returns. It waits LOGIN_DISK_WAIT or MAP_WAIT
-    seconds, and no longer than the context does; a disk that has not come by then is no error,
-    since the next observation shows what is missing.
+    seconds, the latter from when udev has handled the disk, and no longer than the context does; a
+    disk that has not come by then is no error, since the next observation shows what is missing.
     """
     if not logins:
         return
@@ -59,17 +67,22 @@ def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
     records = {target: nodedb.read_records(context.db, target) for target in targets}
     maps = multipath.runs(context.root)
     pause = MAP_WAIT if maps else LOGIN_DISK_WAIT
-    deadline = min(context.deadline(), context.deadline() - context.wait + pause)
+    limit = time.monotonic() + pause
 
     def have_arrived() -> bool | None:
+        nonlocal limit
         sessions = _coalesced_sessions(context)
         for action in logins:
             session = _session_of_action(sessions, records[action.target], action)
             if session is None or not _has_usable_disk(session, action.lun, context.root):
-                return None
+                # multipathd hears of a disk when udev has handled it, which may take a busy host
+                # longer than that; until then it knows nothing of a disk that it will take.
+                if maps and session is not None and _is_new_to_udev(session, context.root):
+                    limit = time.monotonic() + pause
+                return None if time.monotonic() < limit else False
         return True
 
-    context.waiter.wait(have_arrived, deadline, _disk_wait(targets, maps=maps))
+    context.waiter.wait(have_arrived, context.deadline(), _disk_wait(targets, maps=maps))
 
 
 def _disk_wait(targets: Collection[str], *, maps: bool) -> str:
@@ -85,6 +98,13 @@ def _has_usable_disk(session: Session, lun: int | None, root: Path) -> bool:
         and Path(unit.device).exists() and not multipath.is_awaited(unit.device, root)
         for unit in session.luns or ()
     )  # fmt: skip
+
+
+def _is_new_to_udev(session: Session, root: Path) -> bool:
+    """Tell whether udev has not handled a disk of the session yet."""
+    names = [Path(unit.device).name for unit in session.luns or () if unit.device is not None]
+    numbers = (block_tree.device_number(root, name) for name in names)
+    return any(number and not udev_db.device_properties(root, number) for number in numbers)
 
 
 def _scan_for_lun(action: actions.Scan, context: Context) -> StepResult:
