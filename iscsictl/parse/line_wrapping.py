@@ -18,10 +18,13 @@ _LINE_START = re.compile(
     r"|iSCSI Transport Class version |Session \(sid \d+\) using |TargetName:"
     r"|TARGET NAME\s*:|Target:\S+\s+Portal:\S)"
 )
-# The same of outputs that have no labels: a record, and the first line of a map.
+# The same of outputs that have no labels: a record, the first line of a map, the titles of tables
+# of multipathd, and a line of lsscsi.
 _UNLABELLED_START = re.compile(
     r"(?<![\w-])(?:(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5},-?\d+ (?:iqn|eui|naa)\."
     r"|(?:[\w-]+ \([0-9a-f]{17,33}\)|3[0-9a-f]{16,32}) (?:dm-\d+|undef) )"
+    r"|(?<![\w-])(?:name +(?:sysfs|failback) |hcil +dev |uuid +(?:hcil|dev) )"
+    r"|\[\d+:\d+:\d+:\d+\] +(?:disk|cd/dvd) "
 )
 # Every label of `iscsiadm -m session -P 3`, for a paste that lost its line ends.
 _ANY_LABEL = re.compile(

@@ -14,7 +14,7 @@ _TITLES = re.compile(
     r"(?P<before>.*?(?<![\w=]))K?NAME(?:\s+[A-Z][A-Z%:_-]*)+\s*(?:\\n)?[\"'`|,\]\s]*$"
 )
 _OTHER_FORM = re.compile(r"(?P<before>.*?)(?:\"blockdevices\":|(?<![\w=])NAME=\")")
-_LINE_ENDING = re.compile(r"\s*(?:\\n)?(?:[\"'`],?|\|)?\s*\]?$")
+_LINE_ENDING = re.compile(r"\s*(?:\\n)?(?:[\"'`],?\s*\]?|\|)?\s*$")
 _CODE_POINT = re.compile(r"\\u(25[0-9a-fA-F]{2})")  # lines of boxes, in JSON
 _TELLING = frozenset(
     {
@@ -120,6 +120,7 @@ class LsblkReader:
         self._columns: list[_Column] = []
         self._open: list[LsblkRow] = []
         self._flat: list[LsblkRow] = []
+        self._has_branches = False
         self._block: JsonBlock | None = None
         self._block_line = 0
         #: Where JSON begins that breaks off.
@@ -149,7 +150,7 @@ class LsblkReader:
         line = _DM_NUMBER.sub(lambda found: " " * len(found[0]), raw.expandtabs().rstrip())
         if _HEADER.fullmatch(line.strip()) and _TELLING & set(line.split()):
             self._columns = [_Column(c[0], c.start(), c.end()) for c in re.finditer(r"\S+", line)]
-            self._open, self._flat = [], []
+            self._open, self._flat, self._has_branches = [], [], False
             self.first_line = self.first_line or number
             return True
         if not self._columns:
@@ -214,6 +215,7 @@ class LsblkReader:
         if not has_branch:
             self._add_flat(row, is_in_tree_order=False)
             return True
+        self._has_branches = True
         while self._open and (self._open[-1].depth >= depth or len(self._open) > MAX_DEPTH):
             self._open.pop()
         (self._open[-1].children if self._open else self.roots).append(row)
@@ -221,8 +223,10 @@ class LsblkReader:
         return True
 
     def _add_flat(self, row: LsblkRow, *, is_in_tree_order: bool) -> None:
-        """Add a row without a branch: a disk, or a row of a list."""
-        above = parent_of_flat_row(row, self._flat, is_in_tree_order=is_in_tree_order)
+        """Add a row without a branch: the root of a tree, or a row of a list (-l)."""
+        above = None
+        if not self._has_branches:
+            above = parent_of_flat_row(row, self._flat, is_in_tree_order=is_in_tree_order)
         row.depth = 0 if above is None else above.depth + 1
         if row.depth > MAX_DEPTH:
             above, row.depth = None, 0

@@ -21,7 +21,8 @@ _DEVICE = re.compile(r"(?:sd|dasd|nvme|vd)\w+")
 _WWID = re.compile(r"[0-9a-f]{17,33}|(?:eui|naa|t10|uuid|nvme)[.\w+-]+")
 _HCTL = re.compile(r"\d+:\d+:\d+:\d+")
 _TITLES_OF_ROW = frozenset({"TYPE"})
-_NAME = re.compile(r"[\w.:+-]+")
+# A number before a dash or colon is that of the line (`grep -n`), a number alone that of `cat -n`.
+_NAME = re.compile(r"(?!\d+[:-]\w)(?=\w*[A-Za-z]|\d{17})\w[\w.:+-]*")
 _STATES = frozenset({"active", "failed", "undef"})
 # What checkers and the kernel say (libmultipath's checkers.c, scsi_sysfs.c), as far as one word.
 _CHECKS = frozenset({"ready", "faulty", "shaky", "ghost", "delayed", "timeout", "removed", "down"})
@@ -81,7 +82,7 @@ class MultipathdReader:
         """Read a path: by its titles, or by its form where the first cell is empty."""
         cells = dict(zip(self._titles, line.split(), strict=False))
         device, state = cells.get("dev", ""), cells.get("dm_st", "undef")
-        wwid, map_name = cells.get("uuid"), cells.get("multipath", "")
+        wwid, map_name = cells.get("uuid"), cells.get("multipath", "").rstrip("\"',`|")
         if not _DEVICE.fullmatch(device) or state not in _STATES:
             found = _PATH.fullmatch(line)
             if found is None or not _DEVICE.fullmatch(found["dev"]):
@@ -110,7 +111,7 @@ class MultipathdReader:
             self._failed.append((number, " ".join(filter(None, told)).removesuffix(" running")))
         if wwid and _WWID.fullmatch(wwid):
             row.cells["WWID"] = standard_wwid(wwid)
-        if map_name[:1] not in {"", "["} and "uuid" in self._titles:
+        if _NAME.fullmatch(map_name) and "uuid" in self._titles:
             above = LsblkRow(map_name, 1, {"TYPE": "mpath"}, titles=_TITLES_OF_ROW)
             row.children.append(above)
         self._table.multipathd_rows.append(row)
