@@ -30,6 +30,7 @@ from iscsictl.parse.line_wrapping import (
 from iscsictl.parse.lsblk_list import LsblkReader, TablePrefix
 from iscsictl.parse.lsblk_rows import upright_rows
 from iscsictl.parse.lsscsi_list import LsscsiReader
+from iscsictl.parse.multipath_json import MultipathJsonReader
 from iscsictl.parse.multipath_list import MultipathReader
 from iscsictl.parse.multipathd_tables import MultipathdReader
 from iscsictl.parse.sfnet import SfnetReader
@@ -101,14 +102,16 @@ class _Capture:
         self._hosts: list[str | None] = []
         self._host: str | None = None
         self._iscsiadm = IscsiadmReader(self._sessions, self._warnings, self._listed)
+        maps = MultipathReader(self._maps, self._warnings)
         self._readers: tuple[_Reader, ...] = (
             self._iscsiadm,
             SfnetReader(self._sessions, self._warnings),
             LibiscsiReader(self._sessions, self._warnings),
-            MultipathReader(self._maps, self._warnings),
+            maps,
             ListReader(self._listed),
             LsscsiReader(self._table, self._warnings),
             MultipathdReader(self._table, self._warnings),
+            MultipathJsonReader(maps),
         )
         self._active: _Reader = self._iscsiadm
         self._prefix = LinePrefix()

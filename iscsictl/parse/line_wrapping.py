@@ -19,12 +19,12 @@ _LINE_START = re.compile(
     r"|TARGET NAME\s*:|Target:\S+\s+Portal:\S)"
 )
 # The same of outputs that have no labels: a record, the first line of a map, the titles of tables
-# of multipathd, and a line of lsscsi.
+# of multipathd, its JSON, and a line of lsscsi.
 _UNLABELLED_START = re.compile(
     r"(?<![\w-])(?:(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5},-?\d+ (?:iqn|eui|naa)\."
     r"|(?:[\w-]+ \([0-9a-f]{17,33}\)|3[0-9a-f]{16,32}) (?:dm-\d+|undef) )"
     r"|(?<![\w-])(?:name +(?:sysfs|failback) |hcil +dev |uuid +(?:hcil|dev) )"
-    r"|\[\d+:\d+:\d+:\d+\] +(?:disk|cd/dvd) "
+    r"|\[\d+:\d+:\d+:\d+\] +(?:disk|cd/dvd) |\"maps?\" ?: ?[\[{]"
 )
 # Every label of `iscsiadm -m session -P 3`, for a paste that lost its line ends.
 _ANY_LABEL = re.compile(
@@ -35,6 +35,11 @@ _ANY_LABEL = re.compile(
     r"|Negotiated iSCSI params|(?:Header|Data)Digest|Max(?:Recv|Xmit)DataSegmentLength"
     r"|(?:First|Max)BurstLength|ImmediateData|InitialR2T|MaxOutstandingR2T"
     r"|Attached SCSI devices|Host Number):|scsi\d+ Channel \d|Attached scsi disk )"
+)
+# Where the lines of a map begin that a web page joined: its head, its size, a group, a path.
+_PART_OF_MAP = re.compile(
+    r"(?:(?<=\s)|^)(?:(?:[\w.:-]+ \([\w.:+ -]+\)|[0-9a-f]{17,33}) dm-\d+ |size=\S+ features="
+    r"|(?:\|\s+)?[|`]-(?:\+-)?\s|\\_ )"
 )
 _JOINED = 120  # characters; no line of the program itself is longer and has three labels
 _STARS = re.compile(r"\s+(\*{5,})(?=\s|$)")  # a rule between two sections
@@ -116,13 +121,20 @@ def split_line(line: str) -> list[str]:
         return [line]
     if is_quoted and len(parts := quoted_lines(line)) > 1:
         return parts
+    if "policy='" in line or "[prio=" in line:
+        starts = [found.start() for found in _PART_OF_MAP.finditer(line)]
+        if len(starts) > 2:
+            return _cut_at(line, [0, *starts] if starts[0] else starts)
     joined = _SPELLED_BLANK.sub(" ", line)
     if len(_LINE_START.findall(joined)) < 3:
         return [line]
-    starts = [found.start() for found in _ANY_LABEL.finditer(joined)]
-    ends = [*starts[1:], len(joined)]
-    parts = [joined[start:end] for start, end in zip(starts, ends, strict=False)]
+    parts = _cut_at(joined, [found.start() for found in _ANY_LABEL.finditer(joined)])
     return [piece for part in parts for piece in _STARS.split(part.strip()) if piece]
+
+
+def _cut_at(line: str, starts: list[int]) -> list[str]:
+    ends = [*starts[1:], len(line)]
+    return [line[start:end] for start, end in zip(starts, ends, strict=False)]
 
 
 def quoted_lines(line: str) -> list[str]:

@@ -18,13 +18,16 @@ _JSON_LINE = re.compile(r"\s*(?:[\[\]{},\"]|null\b|true\b|false\b|-?\d)")
 
 
 class JsonBlock:
-    """Collects the lines of `lsblk -J`, from the one with `"blockdevices"` to the last bracket."""
+    """Collects lines of JSON, from the one that begins with a key to the last bracket.
 
-    def __init__(self, line: str) -> None:
+    The key is that of `lsblk -J`, or another one of the outermost object.
+    """
+
+    def __init__(self, line: str, key: str = "blockdevices") -> None:
         self._lines: list[str] = []
         self._depth = 0
         self._is_begun = False
-        self.add(line[line.index('"blockdevices"') :])
+        self.add(line[line.index(f'"{key}"') :])
 
     def add(self, line: str) -> bool:
         """Add the next line; False if it is no JSON, and nothing after it can be."""
@@ -44,12 +47,19 @@ class JsonBlock:
 
     def rows(self) -> list[LsblkRow] | None:
         """Return the disks, also of a block that breaks off; None if it is no JSON of lsblk."""
+        devices = (self.document() or {}).get("blockdevices")
+        try:
+            return list(_rows_of_json(devices, 0)) if isinstance(devices, list) else None
+        except RecursionError:
+            return None
+
+    def document(self) -> dict[str, Any] | None:
+        """Return the object, as far as it is whole; None if it is no JSON."""
         try:
             document = json.loads(_whole_part("{" + "\n".join(self._lines)))
-            devices = document.get("blockdevices")
-            return list(_rows_of_json(devices, 0)) if isinstance(devices, list) else None
         except (ValueError, RecursionError):
             return None
+        return document if isinstance(document, dict) else None
 
 
 def _whole_part(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import takewhile
 
 from iscsictl.model.capture import CapturedBlock, CapturedDisk, CapturedPath
 from iscsictl.model.listing import Note
@@ -27,6 +28,12 @@ _PATH = re.compile(
 #: What a path checker says (libmultipath/checkers.c) of a path that is not lost. A ghost is a path
 #: of a passive controller; `undef` is said where nothing was checked (multipath -l).
 SOUND_CHECKS = frozenset({"ready", "ghost", "undef", "i/o pending", "unchecked", None})
+_CHECKER_WORDS = frozenset(
+    {
+        "ready", "ghost", "undef", "i/o", "pending", "unchecked", "faulty", "shaky", "delayed",
+        "timeout", "removed", "down", "up", "wild", "disconnected", "unknown", "n/a",
+    }
+)  # fmt: skip
 _SOUND_SCSI_STATES = frozenset({"running", "unknown", "undef", None})
 _SHOWN_PATHS = 4  # paths that the warning about a map names
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50, "E": 60}
@@ -61,11 +68,11 @@ class MultipathReader:
             return self._take_lone_path(line, number)
         wwid = found["wwid"] or found["bare"]
         if (found["device"] or "-")[:3] != "dm-":
-            # Any word may stand before a dash or a size: two things must speak for a map.
-            signs = (*found.group("name", "vendor", "rest"), _HEXADECIMAL_ID.fullmatch(wwid))
-            if sum(map(bool, signs)) < 2:
+            # Prose has "NAME (WORD) - WORDS, WORDS" too: two things must speak for a map, and one
+            # of them be a size or an identifier.
+            certain = bool(found["rest"]), bool(_HEXADECIMAL_ID.fullmatch(wwid))
+            if not any(certain) or sum((*certain, *map(bool, found.group("name", "vendor")))) < 2:
                 return False
-        self.close()
         # device-mapper writes a blank of a name as \x20
         name = (found["name"] or wwid).replace(" ", r"\x20")
         disk = CapturedDisk(
@@ -74,7 +81,7 @@ class MultipathReader:
             vendor=_text_if_known(found["vendor"]),
             model=_text_if_known(found["model"]),
         )
-        self._disk, self._line = _with_size(disk, found["rest"] or ""), number
+        self.begin_map(_with_size(disk, found["rest"] or ""), number)
         return True
 
     def _take_part(self, line: str, number: int) -> bool:
@@ -89,8 +96,10 @@ class MultipathReader:
             self._warnings.append(Note(text, number))
             return True
         if found := _PATH.fullmatch(line):
-            if self._disk is not None:
-                self._add_path(self._disk, found, number)
+            device = f"/dev/{found['device']}" if found["device"] != "-" else None
+            hctl = found["hctl"] if found["hctl"][0] != "#" else None
+            words = found["states"].replace("[", " ").replace("]", " ").split()
+            self.add_path(CapturedPath(hctl=hctl, device=device), words, number)
             return True
         return _GROUP.match(line) is not None
 
@@ -104,20 +113,32 @@ class MultipathReader:
         )
         return True
 
-    def _add_path(self, disk: CapturedDisk, found: re.Match[str], number: int) -> None:
-        words = found["states"].replace("[", " ").replace("]", " ").split()
-        device = f"/dev/{found['device']}" if found["device"] != "-" else None
-        hctl = found["hctl"] if found["hctl"][0] != "#" else None
-        in_map, *checked = words
-        state = checked.pop() if checked and checked[-1] in SCSI_STATES else None
+    def begin_map(self, disk: CapturedDisk, line: int) -> None:
+        """End the map that is open, and begin this one."""
+        self.close()
+        self._disk, self._line = disk, line
+
+    def add_path(self, path: CapturedPath, states: list[str], number: int) -> None:
+        """Add a path to the map that is open, if one is.
+
+        `states` are the words for it: the map's, the checker's, and the kernel's if it is told.
+        What follows them is a remark of whoever pasted this.
+        """
+        disk = self._disk
+        if disk is None:
+            return
+        in_map, *words = states
+        checked = [*takewhile(_CHECKER_WORDS.__contains__, words)]
+        state = next((word for word in words[len(checked) :][:1] if word in SCSI_STATES), None)
         checker = " ".join(word for word in checked if word != "unknown") or None
+        states = [in_map, *checked, *([state] if state else [])]
         if in_map == "failed" and checker in (None, "undef"):
             checker = "failed"  # nothing was checked: the map itself has given the path up
-        path = CapturedPath(hctl=hctl, device=device, state=state, checker=checker)
+        path = replace(path, state=state, checker=checker)
         self._disk = replace(disk, paths=(*(disk.paths or ()), path))
         if in_map == "failed" or checker not in SOUND_CHECKS or state not in _SOUND_SCSI_STATES:
-            text = " ".join([found["device"].replace("-", "a path"), *words])
-            self._failed.append((number, text.removesuffix(" running")))
+            name = (path.device or "a path").removeprefix("/dev/")
+            self._failed.append((number, " ".join([name, *states]).removesuffix(" running")))
 
     def close(self) -> None:
         """End the map that is open, and keep it; tell of its paths that do not work."""

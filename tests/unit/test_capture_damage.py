@@ -252,7 +252,10 @@ def test_devices_stand_on_each_other_in_any_number(text: str) -> None:
     "line",
     ["--block-size=SIZE", "read-ahead-buffer-size=4096", "scratch-disk size=64k", "journal.99 -",
      "block-device-of-the-array - iqn.2001-04.com.example:a", "Copyright: n/a",
-     'NAME="GNU/Linux"', "[    0.038305] pcpu-alloc: [0] 0 1"],
+     'NAME="GNU/Linux"', "[    0.038305] pcpu-alloc: [0] 0 1",
+     "FFDC (F) - First failure data capture, easy to use",
+     "name uuid state\nvm1 0a1b2c3d4e5f60718 up",
+     "mpath-list (multipath-tools) - maps, and their paths"],
 )  # fmt: skip
 def test_words_that_only_look_like_a_session_a_map_or_a_device_are_none(line: str) -> None:
     listing = parse_capture(f"{line}\n")
