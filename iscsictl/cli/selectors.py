@@ -1,7 +1,7 @@
 """The options with which a command names records and sessions."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,6 +21,9 @@ from iscsictl.planner.selection.records import RecordSelector
 
 if TYPE_CHECKING:
     from iscsictl.model.plan import Plan
+
+Given = TypeVar("Given")
+Value = TypeVar("Value")
 
 
 def portal(text: str) -> Portal:
@@ -169,6 +172,19 @@ def directory(text: str) -> str:
         return without_links(values.directory(text))
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def checked_value(
+    option: str, judge: Callable[[Given], Value], given: Given | None
+) -> Value | None:
+    """Return what `judge` makes of the value of --OPTION; None where the option was not given.
+
+    Raises UsageError for its ValueError.
+    """
+    try:
+        return None if given is None else judge(given)
+    except ValueError as error:
+        raise UsageError(f"--{option} {error}") from None
 
 
 def named(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -22,7 +22,14 @@ from iscsictl.cli.options import (
     verify_blank,
 )
 from iscsictl.cli.runner import ask, run_task
-from iscsictl.cli.selectors import account_options, named, portal, split_pairs, take_account
+from iscsictl.cli.selectors import (
+    account_options,
+    checked_value,
+    named,
+    portal,
+    split_pairs,
+    take_account,
+)
 from iscsictl.engine.runtime import Scope
 from iscsictl.engine.task import Task
 from iscsictl.errors import UsageError
@@ -46,8 +53,6 @@ else:
     # What asks on a terminal that names no portal.
     guided = lazy_import("iscsictl.cli.commands.guided")
 
-Given = TypeVar("Given")
-Value = TypeVar("Value")
 _LAST_ID: Final = 2**32 - 2
 
 
@@ -76,15 +81,6 @@ def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
         if number is not None and number > _LAST_ID:
             raise UsageError(f"{what} {text}: no user or group has a number above {_LAST_ID}")
     return uid, gid
-
-
-def _checked_value(
-    option: str, judge: Callable[[Given], Value], given: Given | None
-) -> Value | None:
-    try:
-        return None if given is None else judge(given)
-    except ValueError as error:
-        raise UsageError(f"--{option} {error}") from None
 
 
 def _unit_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -300,14 +296,14 @@ def _make_spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
         table=options["table"],
         fs=fs,
         fs_label=label,
-        mount=_checked_value(
+        mount=checked_value(
             "mount", lambda text: without_links(values.directory(text)), options["mount"]
         ),
-        options=_checked_value("options", values.mount_options, options["mount_options"]) or (),
+        options=checked_value("options", values.mount_options, options["mount_options"]) or (),
         uid=uid,
         gid=gid,
-        mode=_checked_value("mode", values.mode_bits, options["mode"]),
-        required_by=_checked_value("required-by", _unit_names, options["required_by"]) or (),
+        mode=checked_value("mode", values.mode_bits, options["mode"]),
+        required_by=checked_value("required-by", _unit_names, options["required_by"]) or (),
         wwid=options["wwid"],
         values=parse_settings(options["pairs"]),
         boot=not options["no_boot"],

@@ -5,14 +5,14 @@ import sys
 import click
 
 from iscsictl.cli.commands.disks import by_lun
-from iscsictl.cli.commands.mount import options_of
 from iscsictl.cli.groups import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, print_message, require_root
 from iscsictl.cli.runner import run_task
-from iscsictl.cli.selectors import directory, named
+from iscsictl.cli.selectors import checked_value, directory, named
 from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.disks import lines_task, task
 from iscsictl.errors import Exit
+from iscsictl.model import values
 from iscsictl.model.plan import Plan
 from iscsictl.observers.disks import DiskQuery, base, fstab_facts, mounted_paths, read_fstab
 from iscsictl.output.terminal import screen_of
@@ -77,7 +77,8 @@ def add(
 ) -> int:  # fmt: skip
     """Add the entry that mounts the filesystem of DISK on DIR at boot; `none` for swap."""
     path = None if where in {"none", "swap"} else directory(where)
-    spec = MountSpec(path, options_of(mount_options), boot=not no_boot)
+    chosen = checked_value("options", values.mount_options, mount_options)
+    spec = MountSpec(path, chosen, boot=not no_boot)
     require_root("fstab add")
     query = DiskQuery(name, lun, directory=path)
     return run_task(settings, task(query, lambda found: plan_fstab_add(found, spec)))

@@ -8,28 +8,16 @@ from iscsictl.cli.commands.disks import by_lun
 from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import ask, run_task
-from iscsictl.cli.selectors import directory, named
+from iscsictl.cli.selectors import checked_value, directory, named
 from iscsictl.engine.runtime import Context
 from iscsictl.engine.task import Task
 from iscsictl.engine.tasks.disks import task
-from iscsictl.errors import UsageError
 from iscsictl.model import values
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
 from iscsictl.observers.disks import DiskQuery, observe
 from iscsictl.planner.disks.mounts import MountSpec, directory_of, plan_mount, plan_umount
 from iscsictl.planner.selection.disks import DiskInventory
-
-
-def options_of(text: str | None) -> tuple[str, ...] | None:
-    """Part mount options at commas, None if none were given. Raises UsageError.
-
-    None means those of fstab; an empty text means none at all.
-    """
-    try:
-        return None if text is None else values.mount_options(text)
-    except ValueError as error:
-        raise UsageError(f"--options {error}") from None
 
 
 @command("mount")
@@ -49,10 +37,10 @@ def mount(
     NAME is a device, UUID, WWID, or TARGET with --lun. A hold set by umount is removed.
     """
     require_root("mount")
-    spec = MountSpec(
-        None if where is None else directory(where), options_of(mount_options), over_nonempty,
-        settings.yes,
-    )  # fmt: skip
+    path = None if where is None else directory(where)
+    # None means the options of fstab; an empty text means none at all.
+    chosen = checked_value("options", values.mount_options, mount_options)
+    spec = MountSpec(path, chosen, over_nonempty, settings.yes)
     return run_task(settings, _mount_task(settings, DiskQuery(name, lun, content=True), spec))
 
 
