@@ -69,7 +69,6 @@ class Registration:
     """
 
     key: int
-    holder: bool
     initiator: str | None = None
     isid: str | None = None
     port: int | None = None

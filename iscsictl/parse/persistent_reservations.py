@@ -80,8 +80,7 @@ def parse_full_status(answer: bytes) -> tuple[Registration, ...]:
         initiator, isid = parse_transport_id(body[end : end + size])
         # ALL_TG_PT: the registration is for every target port, and the field has no meaning.
         port = None if flags & 0x02 else int.from_bytes(body[at + 18 : at + 20], "big") or None
-        # R_HOLDER: this registrant holds the reservation.
-        found.append(Registration(key, bool(flags & 0x01), initiator, isid, port))
+        found.append(Registration(key, initiator, isid, port))
         at = end + size
     return tuple(found)
 

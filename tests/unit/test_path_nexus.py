@@ -45,7 +45,7 @@ def root(tmp_path: Path) -> Path:
 
 def registration(sid: int, port: int | None = None, **more: str) -> Registration:
     told = {"initiator": MINE, "isid": f"00023d{sid:06x}", **more}
-    return Registration(KEY, False, told["initiator"], told["isid"], port)
+    return Registration(KEY, told["initiator"], told["isid"], port)
 
 
 def test_sysfs_tells_initiator_session_and_port(root: Path) -> None:
@@ -87,7 +87,7 @@ def test_the_target_port_is_the_relative_one_of_page_0x83(data: bytes, port: int
         ([registration(1, initiator=MINE.upper()), registration(2)], []),
         ([registration(1, initiator="iqn.2024-01.com.example:iface"), registration(2)],
          ["/dev/sda"]),
-        ([Registration(KEY, True)], []),
+        ([Registration(KEY)], []),
     ],
 )  # fmt: skip
 def test_a_path_is_registered_by_its_own_registration(

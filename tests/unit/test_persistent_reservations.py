@@ -71,8 +71,8 @@ def test_the_full_status_has_the_initiator_and_the_isid_of_each_registration() -
     device = transport_id(b"iqn.2001-04.com.example:x", format_code=0)
     both = descriptor(KEY, 0x01, 5, port) + descriptor(OTHER, 0x00, 0, device)
     assert codec.parse_full_status(answer(len(both) // 2, both)) == (
-        Registration(KEY, holder=True, initiator=NAME.decode(), isid="00023d000001", port=1),
-        Registration(OTHER, holder=False, initiator="iqn.2001-04.com.example:x", port=1),
+        Registration(KEY, initiator=NAME.decode(), isid="00023d000001", port=1),
+        Registration(OTHER, initiator="iqn.2001-04.com.example:x", port=1),
     )
     for length in range(1, len(both) // 2):
         if length != len(descriptor(KEY, 0x01, 5, port)) // 2:
@@ -83,16 +83,14 @@ def test_the_full_status_has_the_initiator_and_the_isid_of_each_registration() -
 def test_a_registration_over_another_transport_has_no_iscsi_name() -> None:
     fibre_channel = "00" + "00" * 7 + "5000112233445566" + "00" * 8
     one = descriptor(OTHER, 1, 1, fibre_channel)
-    assert codec.parse_full_status(answer(len(one) // 2, one)) == (
-        Registration(OTHER, holder=True, port=1),
-    )
+    assert codec.parse_full_status(answer(len(one) // 2, one)) == (Registration(OTHER, port=1),)
 
 
 def test_a_registration_for_all_ports_of_the_target_is_at_none() -> None:
     # R_HOLDER and ALL_TG_PT.
     one = descriptor(KEY, 0x03, 5, transport_id(NAME, format_code=0))
     (found,) = codec.parse_full_status(answer(len(one) // 2, one))
-    assert (found.holder, found.port) == (True, None)
+    assert found.port is None
 
 
 def test_the_parameters_have_both_keys_and_keep_nothing_over_a_loss_of_power() -> None:

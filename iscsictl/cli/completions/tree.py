@@ -25,7 +25,6 @@ class Node:
     """
 
     path: str
-    help: str
     options: tuple[Option, ...]
     commands: tuple[tuple[str, str], ...] = ()
     arguments: tuple[tuple[str, ...], ...] = ()
@@ -53,7 +52,6 @@ def _walk(command: click.Command, path: str, context: click.Context) -> Iterator
                 below.append((name, found))
     yield Node(
         path,
-        _line(command.get_short_help_str(200)),
         tuple(_option(p) for p in parameters if isinstance(p, click.Option)),
         tuple((name, _line(found.get_short_help_str(200))) for name, found in below),
         tuple(_values(a, [f"{path} {str(a.name).upper()}"]) for a in arguments),
