@@ -11,15 +11,18 @@ DONE = 0
 PARTIAL = 4
 NOT_FOUND = 3
 PENDING = 10
+#: The document of a command that fails before it has one of its own.
+ERROR = "iscsictl.error/1"
 #: Statuses of plan/1 that mean a change, made or to come.
 CHANGES = ("done", "planned", "forecast")
 
 
-def call(module, *words, stdin=None):
+def call(module, schema, *words, stdin=None):
     """Run iscsictl with JSON output; return its exit code and the document.
 
-    Ends the module if iscsictl is missing or prints anything else than a document. In check mode it
-    may be missing because the task that installs it changed nothing either.
+    The document is of the named kind, C(iscsictl.SCHEMA/1), or an error and the exit code not 0.
+    Ends the module if iscsictl is missing or prints anything else. In check mode it may be missing
+    because the task that installs it changed nothing either.
     """
     program = module.get_bin_path("iscsictl", opt_dirs=["/usr/local/bin"])
     if program is None and module.check_mode:
@@ -31,9 +34,18 @@ def call(module, *words, stdin=None):
         )
     code, out, err = module.run_command([program, *words, "-J"], data=stdin)
     try:
-        return code, json.loads(out)
+        document = json.loads(out)
     except ValueError:
         module.fail_json(msg=err.strip() or f"iscsictl ended with exit code {code}", exit_code=code)
+    found = document.get("schema") if isinstance(document, dict) else None
+    if found != f"iscsictl.{schema}/1" and (found != ERROR or code == DONE):
+        # Of another version, or of another program of that name, nothing is known.
+        module.fail_json(
+            msg=f"{program} printed no document iscsictl.{schema}/1 but {found or out[:80]!r}: "
+            "the collection and iscsictl are to be of one version",
+            exit_code=code,
+        )
+    return code, document
 
 
 def error_text(document):

@@ -70,13 +70,13 @@ def main():
     module = AnsibleModule(
         argument_spec={"doctor": {"type": "bool", "default": True}}, supports_check_mode=True
     )
-    code, listing = call(module, "ls")
+    code, listing = call(module, "ls", "ls")
     if code != DONE:
         module.fail_json(msg=error_text(listing), exit_code=code)
     health = None
     if module.params["doctor"]:
         # The doctor exits 1 if a check failed, which is a fact and no failure.
-        code, health = call(module, "doctor")
+        code, health = call(module, "doctor", "doctor")
         if "findings" not in health:
             module.fail_json(msg=error_text(health), exit_code=code)
     facts = {"iscsictl": {"ls": listing, "doctor": health}}

@@ -63,7 +63,7 @@ from ansible_collections.iscsictl.iscsictl.plugins.module_utils.iscsictl import 
 
 def current_name(module):
     """Return the name of this host now, None if it has none."""
-    code, document = call(module, "initiator", "show")
+    code, document = call(module, "initiator", "initiator", "show")
     if code not in (DONE, NOT_FOUND):
         module.fail_json(msg=error_text(document), exit_code=code)
     return document.get("name")
@@ -75,7 +75,7 @@ def main():
     wanted = module.params["name"]
     before = current_name(module)
     words = ["initiator", "set", wanted] if wanted else ["initiator", "generate"]
-    code, document = call(module, *words, *(["--dry-run"] if module.check_mode else []))
+    code, document = call(module, "plan", *words, *(["--dry-run"] if module.check_mode else []))
     if code not in (DONE, PENDING):
         module.fail_json(msg=error_text(document), exit_code=code)
     changed = bool(changed_steps(document))

@@ -121,7 +121,7 @@ options:
     description:
       - V(present) attaches the volumes, V(absent) unmounts and logs out those that are attached.
       - V(absent) needs only O(volumes[].name), O(volumes[].target) and, where the target has
-        several LUNs, O(volumes[].lun).
+        several LUNs, O(volumes[].lun). Without that, all LUNs of the target are detached.
       - Neither destroys data.
     type: str
     choices: [present, absent]
@@ -275,7 +275,7 @@ def attach(module):
             volume["set"] = {key: str(value) for key, value in volume["set"].items()}
         volumes.append(volume)
     dry_run = ["--dry-run"] if module.check_mode else []
-    code, document = call(module, "apply", "-", *dry_run, stdin=volumes_file(volumes))
+    code, document = call(module, "plan", "apply", "-", *dry_run, stdin=volumes_file(volumes))
     finish(module, code, [document], document.get("volumes", []))
 
 
@@ -304,7 +304,7 @@ def detach(module):
             words.append("--forget")
         if module.check_mode:
             words.append("--dry-run")
-        ended, document = call(module, *words)
+        ended, document = call(module, "plan", *words)
         row = {"name": volume["name"], "wwid": None, "device": None}
         if ended == NOT_FOUND:
             rows.append({**row, "status": "unchanged"})
