@@ -196,7 +196,8 @@ class Run:
         except StepFailedError as failure:
             self.end_step(failure.outcome)
             error = failure.cause
-            self.leftovers = self.roll_back()
+            if failure.outcome.step.action.rolls_back:
+                self.leftovers = self.roll_back()
         except IscsictlError as refusal:
             error = refusal
             self.leftovers = self.roll_back() if self.stops else self.leftovers

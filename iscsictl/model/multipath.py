@@ -26,13 +26,14 @@ class MapSettings:
     """One `multipath` section of the configuration file that iscsictl keeps (multipath.conf(5)).
 
     `wwid` is spelled as multipathd spells it (36001405...), `disk` as sysfs does (naa.6001405...).
-    `no_path_retry` is for how many checks I/O waits while no path is left. With a
+    `no_path_retry` is for how many checks I/O waits while no path is left; with None there is no
+    section, only the note that an attach put the WWID on multipath's list. With a
     `reservation_key` multipathd registers each path that joins the map, before it is used.
     """
 
     wwid: str
     disk: str
-    no_path_retry: int
+    no_path_retry: int | None
     reservation_key: int | None = None
 
 
@@ -44,7 +45,8 @@ class MultipathFacts:
     `listed` are the WWIDs of /etc/multipath/wwids: with `find_multipaths` "strict" only these get
     a map. `settings` is what our configuration file says, and `set_elsewhere` are the WWIDs of the
     maps whose `no_path_retry` another file of the configuration sets; only root can read these
-    files, and `files_were_read` says whether they were.
+    files, and `files_were_read` says whether they were. `unread` are the WWIDs of maps whose
+    section was removed from that file, and that multipathd has yet to forget.
 
     The rest only the daemon knows, and it is empty while nobody asked it, or it did not answer
     (`answers` False). `in_force` is the `no_path_retry` that it has read, by WWID of the maps that
@@ -62,6 +64,7 @@ class MultipathFacts:
     listed: frozenset[str] = frozenset()
     files_were_read: bool = True
     settings: tuple[MapSettings, ...] = ()
+    unread: tuple[str, ...] = ()
     set_elsewhere: frozenset[str] = frozenset()
     answers: bool = True
     in_force: Mapping[str, int | str] = field(default_factory=dict)

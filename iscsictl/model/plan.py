@@ -44,7 +44,8 @@ class Action:
     `frontier`: what follows can only be decided after it. `shares_files`: it changes files that all
     targets share, such as units of systemd, so it is executed under a lock of the host; fstab is
     locked by whoever edits it. `undoable` False: what it removed or changed cannot be brought back,
-    and a roll-back says so. `explained`: why nothing has to be done is worth saying too.
+    and a roll-back says so. `rolls_back` False: if it fails, what was done before stays, for the
+    same command continues. `explained`: why nothing has to be done is worth saying too.
     """
 
     verb: ClassVar[str] = ""
@@ -52,6 +53,7 @@ class Action:
     frontier: ClassVar[bool] = False
     shares_files: ClassVar[bool] = False
     undoable: ClassVar[bool] = True
+    rolls_back: ClassVar[bool] = True
     explained: ClassVar[bool] = False
 
 

@@ -14,6 +14,10 @@ from iscsictl.model.reservation import format_key
 _WORD = re.compile(r'"((?:[^"]|"")*)"|([{}])|([^\s{}"]+)')
 # multipath spells a WWID otherwise than sysfs does, so each section says whose it is.
 _NOTE = "# iscsictl: the map of "
+# Below that line, of a map whose settings an admin has elsewhere: an attach put it on the list.
+_LISTED = "# on the list of WWIDs: "
+# Of a map whose section is gone from the file, and not yet from the memory of multipathd.
+_UNREAD = "# iscsictl: multipathd has yet to forget the map "
 _HEADER = """\
 # Made by iscsictl: how long each map waits while none of its paths works, and with which key the
 # paths of an exclusive volume are registered. Each section goes when its volume is detached.
@@ -76,6 +80,9 @@ def parse_settings(text: str) -> tuple[MapSettings, ...]:
         stripped = line.strip()
         if stripped.startswith(_NOTE):
             disk, values = stripped[len(_NOTE) :], {}
+        elif stripped.startswith(_LISTED) and disk is not None:
+            found.append(MapSettings(stripped[len(_LISTED) :], disk, None))
+            disk = None
         elif stripped == "}" and disk is not None:
             retries = values.get("no_path_retry", "")
             if "wwid" in values and retries.isdecimal():
@@ -92,14 +99,26 @@ def _reservation_key(text: str) -> int | None:
     return int(text, 16) if re.fullmatch(r"(?:0x)?[0-9a-f]{1,16}", text.lower()) else None
 
 
-def format_settings(settings: Iterable[MapSettings]) -> str:
-    """Return our file; all sections stand in one `multipaths`, for of several the last counts."""
+def parse_unread(text: str) -> tuple[str, ...]:
+    """Return the WWIDs of maps whose section was removed and that multipathd has yet to forget."""
+    lines = (line.strip() for line in text.splitlines())
+    return tuple(line[len(_UNREAD) :] for line in lines if line.startswith(_UNREAD))
+
+
+def format_settings(settings: Iterable[MapSettings], unread: Iterable[str] = ()) -> str:
+    """Return our file; all sections stand in one `multipaths`, for of several the last counts.
+
+    `unread` is as `parse_unread` returns it.
+    """
     blocks = "".join(
-        f"\t{_NOTE}{one.disk}\n\tmultipath {{\n\t\twwid \"{one.wwid}\"\n"
+        f"\t{_NOTE}{one.disk}\n\t{_LISTED}{one.wwid}\n"
+        if one.no_path_retry is None
+        else f"\t{_NOTE}{one.disk}\n\tmultipath {{\n\t\twwid \"{one.wwid}\"\n"
         f"\t\tno_path_retry {one.no_path_retry}\n{_reservation_key_line(one)}\t}}\n"
         for one in settings
     )  # fmt: skip
-    return f"{_HEADER}multipaths {{\n{blocks}}}\n"
+    notes = "".join(f"{_UNREAD}{wwid}\n" for wwid in unread)
+    return f"{_HEADER}{notes}multipaths {{\n{blocks}}}\n"
 
 
 def _reservation_key_line(settings: MapSettings) -> str:

@@ -186,8 +186,11 @@ def test_settings_of_an_admin_in_a_file_that_is_read_last_are_left_alone(lab: La
     host.put(theirs, section)
     run_on(host, "multipathd reconfigure")
     run_on(host, ATTACH)
-    run_on(host, f"! test -e {SECTION}")
+    run_on(host, f"! grep -q no_path_retry {SECTION}")
     assert run_on(host, "multipathd show maps raw format %Q").out.strip() == "50 chk"
+    run_on(host, "iscsictl detach /srv/mail")
+    assert leftovers(host) == "site.conf\n"
+    run_on(host, f"{ATTACH} --adopt")
 
     run_on(host, f"rm {theirs}; multipathd reconfigure")
     run_on(host, ATTACH)
@@ -199,6 +202,29 @@ def test_settings_of_an_admin_in_a_file_that_is_read_last_are_left_alone(lab: La
     assert set(again.values()) == {"unchanged"}, again
     run_on(host, "iscsictl detach /srv/mail")
     assert leftovers(host) == "site.conf\n"
+
+
+@pytest.mark.torture
+@pytest.mark.every_suite
+@pytest.mark.fault("F96")
+def test_a_detach_ends_though_multipathd_hangs_and_the_same_command_finishes_it(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    offer_on_both_nets(array)
+    run_on(host, ATTACH)
+    held = Stopper.start(lab, "iscsictl detach /srv/mail --timeout 5s")
+    held.until("after unfstab")
+    run_on(host, "systemctl kill --kill-whom=main -s STOP multipathd.service")
+    told = held.end()
+    assert told["code"] == 6, told
+    assert "multipathd does not finish reading its configuration" in told["err"]
+    # It is down, and neither a boot nor reconnect brings it back.
+    run_on(host, "! findmnt /srv/mail && ! grep iscsictl /etc/fstab")
+    run_on(host, "! grep -r 'startup = automatic' /etc/iscsi/nodes")
+    run_on(host, "systemctl kill --kill-whom=main -s CONT multipathd.service")
+    done = statuses(run_on(host, "iscsictl detach /srv/mail -J"))
+    assert done == {"read-map-settings:multipathd.service": "done"}
+    assert leftovers(host) == ""
+    assert statuses(run_on(host, "iscsictl detach /srv/mail -J")) == {}
 
 
 @pytest.mark.torture

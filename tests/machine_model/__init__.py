@@ -78,6 +78,7 @@ _EFFECTS: Mapping[type[Action], Callable[[Any, Inventory, Array], Inventory]] = 
     actions.StopService: multipath.stop,
     actions.WriteMapSettings: multipath.write_settings,
     actions.DropMapSettings: multipath.drop_settings,
+    actions.ReadMapSettings: multipath.read_settings,
     actions.AllowMap: multipath.allow,
     actions.DisallowMap: multipath.disallow,
     actions.MakeMap: multipath.make_map,

@@ -78,17 +78,27 @@ def drop_settings(action: actions.DropMapSettings, now: Inventory, _: Array) -> 
     facts = now.host.multipath
     in_force = {wwid: n for wwid, n in facts.in_force.items() if wwid != action.wwid}
     kept = tuple(one for one in facts.settings if one.wwid != action.wwid)
-    return changed(now, settings=kept, in_force=in_force)
+    return changed(now, settings=kept, in_force=in_force, unread=(*facts.unread, action.wwid))
+
+
+def read_settings(_action: actions.ReadMapSettings, now: Inventory, _: Array) -> Inventory:
+    return changed(now, unread=())
 
 
 def allow(action: actions.AllowMap, now: Inventory, _: Array) -> Inventory:
     # multipath(8) spells the WWID by itself; the plan may not know it yet.
     wwid = next(d.wwid for d in now.disks for p in d.paths if p.device == action.disk.device)
-    return changed(now, listed=now.host.multipath.listed | {spelled(wwid or "")})
+    facts, name = now.host.multipath, spelled(wwid or "")
+    noted = facts.settings
+    if name not in facts.listed and not any(one.wwid == name for one in noted):
+        noted = (*noted, MapSettings(name, wwid or "", None))
+    return changed(now, listed=facts.listed | {name}, settings=noted)
 
 
 def disallow(action: actions.DisallowMap, now: Inventory, _: Array) -> Inventory:
-    return changed(now, listed=now.host.multipath.listed - {action.wwid})
+    facts = now.host.multipath
+    kept = tuple(s for s in facts.settings if s.wwid != action.wwid or s.no_path_retry is not None)
+    return changed(now, listed=facts.listed - {action.wwid}, settings=kept)
 
 
 def make_map(action: actions.MakeMap, now: Inventory, _: Array) -> Inventory:

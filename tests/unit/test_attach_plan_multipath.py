@@ -188,7 +188,7 @@ def test_settings_that_an_admin_made_before_there_was_a_map_are_left_alone() -> 
     facts = replace(STRICT, set_elsewhere=frozenset({spelled(W)}))
     done = attached(on(facts))
     assert [disk.block.device for disk in done.inventory.disks] == [MAP]
-    assert done.inventory.host.multipath.settings == ()
+    assert not any(s.no_path_retry for s in done.inventory.host.multipath.settings)
 
 
 @pytest.mark.fault("F97")
@@ -350,6 +350,46 @@ def test_a_detach_leaves_no_map_no_wwid_and_no_settings() -> None:
     facts = now.inventory.host.multipath
     assert facts.listed == frozenset({"3foreign"})
     assert (facts.settings, now.inventory.disks) == ((), ())
+
+
+@pytest.mark.fault("F96")
+def test_a_detach_has_multipathd_read_its_files_last_and_a_rerun_does_what_is_left() -> None:
+    now = attached(on(STRICT))
+    plan = plan_detach(now.inventory, DetachRequest(DIR))
+    *before, last = plan.steps
+    assert isinstance(last.action, actions.ReadMapSettings)
+    assert any(isinstance(one.action, actions.DropFstab) for one in before)
+    # The daemon hangs: what was done before stays.
+    assert not last.action.rolls_back
+    for one in before:
+        now = now.do(one.action)
+    assert now.inventory.host.multipath.unread == (spelled(W),)
+    for name in (DIR, TARGET):
+        again = plan_detach(now.having(in_journal=True).inventory, DetachRequest(name))
+        assert again.refusal is None
+        assert [one.action for one in again.pending] == [actions.ReadMapSettings()]
+    done = now.do(actions.ReadMapSettings()).having(in_journal=True)
+    assert not plan_detach(done.inventory, DetachRequest(DIR)).pending
+
+
+def test_what_multipathd_has_yet_to_forget_is_not_taken_for_settings_of_an_admin() -> None:
+    stale = replace(STRICT, in_force={spelled(W): 120}, spelled={"/dev/sda": spelled(W)})
+    for unread, status in (((spelled(W),), Status.PLANNED), ((), Status.UNCHANGED)):
+        now = on(replace(stale, unread=unread)).logged_in()
+        assert step(planned(now), "map-settings").status is status
+
+
+@pytest.mark.fault("F96")
+def test_a_detach_takes_off_the_list_what_attach_put_there_beside_an_admin_s_section() -> None:
+    theirs = replace(STRICT, set_elsewhere=frozenset({spelled(W)}))
+    for listed in (frozenset[str](), frozenset({spelled(W)})):
+        now = attached(on(replace(theirs, listed=listed)))
+        assert spelled(W) in now.inventory.host.multipath.listed
+        assert {s.status for s in planned(now).steps} == {Status.UNCHANGED}
+        for one in plan_detach(now.inventory, DetachRequest(TARGET)).ready:
+            now = now.do(one.action)
+        facts = now.inventory.host.multipath
+        assert (facts.listed, facts.settings) == (listed, ())
 
 
 @pytest.mark.fault("F71")

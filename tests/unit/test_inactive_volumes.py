@@ -278,7 +278,6 @@ def test_a_detach_tells_that_an_entry_for_an_inactive_volume_stays(spec: str) ->
     assert any("line 1 still mounts /data at boot, and the boot waits" in n for n in plan.notes)
 
 
-@pytest.mark.fault("F102")
 @pytest.mark.parametrize("spec", [*SPECS[:2], f"UUID={FS.upper()}", SPECS[3]])
 def test_the_check_of_fstab_follows_an_inactive_volume_to_its_target(spec: str) -> None:
     facts = storage_facts(

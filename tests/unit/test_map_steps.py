@@ -9,13 +9,14 @@ import pytest
 
 from iscsictl.engine.handlers import multipath as handlers
 from iscsictl.engine.handlers import partitions
-from iscsictl.engine.handlers.registry import execute_action
+from iscsictl.engine.handlers.registry import execute_action, inverse
 from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.listing import Block, Disk, Listing
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.multipath import MapSettings
+from iscsictl.parse.multipath_conf import parse_conf, settings_in_force
 from iscsictl.system.block import multipath_conf, probe, resize, scsi_commands, scsi_scan
 from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.context import Context
@@ -25,6 +26,8 @@ from tests.unit.fake_root import put
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from iscsictl.model.plan import Action
 
 W, SPELLED = "naa.6001405aaa", "36001405aaa"
 DISK = DiskId("iqn.2024-01.com.example:mail", 0, W, "/dev/sda")
@@ -47,6 +50,91 @@ def test_settings_that_multipathd_does_not_read_are_rolled_back(
             actions.WriteMapSettings(DISK, SPELLED, 120), Context(root=tmp_path, wait=0.0)
         )
     assert multipath_conf.read_settings(tmp_path) == before
+
+
+def silent(*_: object) -> None:
+    raise UnreachableError("multipathd does not finish reading its configuration")
+
+
+def run(action: Action, root: Path) -> bool:
+    return execute_action(action, Context(root=root, wait=0.0)).changed
+
+
+MINE = MapSettings(SPELLED, W, 120)
+
+
+@pytest.mark.fault("F96")
+@pytest.mark.parametrize("others", [(), (OTHER,)])
+def test_settings_are_dropped_without_multipathd_which_reads_the_file_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: tuple[MapSettings, ...]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(multipath_conf, "reconfigure", lambda *_: asked.append("reconfigure"))
+    multipath_conf.save_settings([*others, MINE], tmp_path)
+    assert run(actions.DropMapSettings(SPELLED), tmp_path)
+    assert not run(actions.DropMapSettings(SPELLED), tmp_path)
+    assert (asked, multipath_conf.read_settings(tmp_path)) == ([], others)
+    assert multipath_conf.read_facts(tmp_path).unread == (SPELLED,)
+    monkeypatch.setattr(multipath_conf, "reconfigure", silent)
+    with pytest.raises(UnreachableError) as caught:
+        run(actions.ReadMapSettings(), tmp_path)
+    assert caught.value.hint == (
+        "see what it is doing: journalctl -u multipathd; when it answers, run the same command "
+        "again"
+    )
+    assert multipath_conf.read_unread(tmp_path) == (SPELLED,)
+    monkeypatch.setattr(multipath_conf, "reconfigure", lambda *_: asked.append("reconfigure"))
+    assert run(actions.ReadMapSettings(), tmp_path)
+    assert not run(actions.ReadMapSettings(), tmp_path)
+    assert asked == ["reconfigure"]
+    facts = multipath_conf.read_facts(tmp_path)
+    assert (facts.unread, facts.settings) == ((), others)
+    assert (tmp_path / "etc/multipath/conf.d/iscsictl.conf").exists() is bool(others)
+
+
+def test_settings_that_are_rolled_back_are_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(multipath_conf, "reconfigure", lambda *_: asked.append("reconfigure"))
+    effect = execute_action(
+        actions.WriteMapSettings(DISK, SPELLED, 120), Context(root=tmp_path, wait=0.0)
+    )
+    back = inverse(actions.WriteMapSettings(DISK, SPELLED, 120), effect)
+    assert back == actions.DropMapSettings(SPELLED, is_read=True)
+    assert run(back, tmp_path)
+    assert asked == ["reconfigure"] * 2
+    assert not (tmp_path / "etc/multipath/conf.d/iscsictl.conf").exists()
+
+
+@pytest.mark.fault("F96")
+def test_what_an_attach_put_on_the_list_is_noted_where_no_section_of_ours_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipath_conf, "allow", lambda _: True)
+    monkeypatch.setattr(multipath_conf, "disallow", lambda _: True)
+    multipath_conf.save_settings([OTHER], tmp_path)
+    assert run(actions.AllowMap(DISK, SPELLED), tmp_path)
+    noted = MapSettings(SPELLED, W, None)
+    assert multipath_conf.read_settings(tmp_path) == (OTHER, noted)
+    # For multipath it is no section.
+    text = (tmp_path / "etc/multipath/conf.d/iscsictl.conf").read_text()
+    assert settings_in_force(parse_conf(text)) == {OTHER.wwid: 60}
+    assert run(actions.DisallowMap(SPELLED), tmp_path)
+    assert multipath_conf.read_settings(tmp_path) == (OTHER,)
+    # A section says it already, and stays until the end.
+    multipath_conf.save_settings([MINE], tmp_path)
+    run(actions.AllowMap(DISK, SPELLED), tmp_path)
+    run(actions.DisallowMap(SPELLED), tmp_path)
+    assert multipath_conf.read_settings(tmp_path) == (MINE,)
+
+
+def test_what_an_admin_has_on_the_list_is_not_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipath_conf, "allow", lambda _: False)
+    assert not run(actions.AllowMap(DISK, SPELLED), tmp_path)
+    assert multipath_conf.read_settings(tmp_path) == ()
 
 
 class Multipathd:

@@ -25,11 +25,23 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Action, Outcome, Plan, Status, Step
 from iscsictl.model.spec import AttachSpec, Consent
 from iscsictl.planner.attach.attach import plan_attach
+from iscsictl.planner.builder import PlanBuilder
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal, signals
 from tests.machine_model import apply_action
 from tests.machine_model.records import record_text
-from tests.worlds import FOREIGN, W, World, blank, facts_for_attach, parted, spec, world
+from tests.worlds import (
+    FOREIGN,
+    TARGET,
+    A,
+    W,
+    World,
+    blank,
+    facts_for_attach,
+    parted,
+    spec,
+    world,
+)
 
 
 @dataclass
@@ -167,6 +179,26 @@ def test_what_was_done_is_rolled_back_in_reverse_when_a_step_fails(
     status = {o.step.action.verb: o.step.status for o in report.outcomes}
     assert status["login"] is Status.FAILED
     assert status["record"] is status["settings"] is Status.UNDONE
+
+
+def test_a_step_that_only_finishes_rolls_nothing_back_when_it_fails(
+    machine: Make, tmp_path: Path
+) -> None:
+    start = world(blank(W))
+    one = machine(start, fails={"read-map-settings": IscsictlError("multipathd hangs")})
+
+    def plan(_: Inventory) -> Plan:
+        builder = PlanBuilder()
+        record = actions.CreateRecord(TARGET, A, "default")
+        builder.add(record, "record", "", done=one.done == ["record"])
+        builder.add(actions.ReadMapSettings(), "multipathd", "")
+        return builder.build()
+
+    task = Task(lambda *_: one.world.inventory, plan)
+    report = reconcile(task, context(tmp_path), one.listen)
+    assert (report.error and report.error.text, report.leftovers) == ("multipathd hangs", ())
+    assert one.done == ["record"]
+    assert {o.step.status for o in report.outcomes} == {Status.DONE, Status.FAILED}
 
 
 def test_a_later_refusal_rolls_back_what_the_run_did(machine: Make, tmp_path: Path) -> None:

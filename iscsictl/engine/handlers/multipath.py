@@ -16,6 +16,7 @@ from iscsictl.model.plan import Action
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import block_tree, disk_guards, multipath_conf, probe
 from iscsictl.system.block.disk_states import disk_states
+from iscsictl.system.block.multipath_conf import SEE_MULTIPATHD
 from iscsictl.system.context import Context
 from iscsictl.system.io.process import run
 from iscsictl.system.iscsi.sessions import read_listing
@@ -26,6 +27,7 @@ _ASK_AGAIN = 3.0
 
 def _write_settings(action: actions.WriteMapSettings, context: Context) -> StepResult:
     old = multipath_conf.read_settings(context.root)
+    unread = multipath_conf.read_unread(context.root)
     new = MapSettings(action.wwid, action.disk.wwid, action.no_path_retry, action.reservation_key)
     kept = [one for one in old if one.wwid != new.wwid]
     multipath_conf.save_settings([*kept, new], context.root)
@@ -34,7 +36,7 @@ def _write_settings(action: actions.WriteMapSettings, context: Context) -> StepR
         multipath_conf.reconfigure(context.deadline(), new, context.root)
     except IscsictlError:
         # A step that failed has nothing to roll back.
-        multipath_conf.save_settings(old, context.root)
+        multipath_conf.save_settings(old, context.root, unread=unread)
         raise
     return StepResult(before=before)
 
@@ -42,18 +44,56 @@ def _write_settings(action: actions.WriteMapSettings, context: Context) -> StepR
 def _drop_settings(action: actions.DropMapSettings, context: Context) -> StepResult:
     old = multipath_conf.read_settings(context.root)
     kept = [one for one in old if one.wwid != action.wwid]
-    changed = multipath_conf.save_settings(kept, context.root)
-    if changed:
+    if len(kept) == len(old):
+        return StepResult(changed=False)
+    unread = [*multipath_conf.read_unread(context.root), action.wwid]
+    multipath_conf.save_settings(kept, context.root, unread=dict.fromkeys(unread))
+    if action.is_read:
+        _have_settings_read(context)
+    return StepResult()
+
+
+def _read_settings(_: actions.ReadMapSettings, context: Context) -> StepResult:
+    if not multipath_conf.read_unread(context.root):
+        return StepResult(changed=False)
+    _have_settings_read(context)
+    return StepResult()
+
+
+def _have_settings_read(context: Context) -> None:
+    """Have multipathd read its configuration, and drop the note that it has to."""
+    try:
         multipath_conf.reconfigure(context.deadline())
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{error.text}: it still has the settings of a map that is gone",
+            hint=f"{SEE_MULTIPATHD}; when it answers, run the same command again",
+        ) from None
+    multipath_conf.save_settings(multipath_conf.read_settings(context.root), context.root)
+
+
+def _allow_map(action: actions.AllowMap, context: Context) -> StepResult:
+    """Put the WWID on the list, and note it where no section of ours says whose map it is.
+
+    A detach takes off the list what an attach put there, and only that.
+    """
+    changed = multipath_conf.allow(action.disk.device)
+    old = multipath_conf.read_settings(context.root)
+    if changed and not any(one.wwid == action.wwid for one in old):
+        listed = MapSettings(action.wwid, action.disk.wwid, None)
+        unread = multipath_conf.read_unread(context.root)
+        multipath_conf.save_settings([*old, listed], context.root, unread=unread)
     return StepResult(changed)
 
 
-def _allow_map(action: actions.AllowMap, _: Context) -> StepResult:
-    return StepResult(multipath_conf.allow(action.disk.device))
-
-
-def _disallow_map(action: actions.DisallowMap, _: Context) -> StepResult:
-    return StepResult(multipath_conf.disallow(action.wwid))
+def _disallow_map(action: actions.DisallowMap, context: Context) -> StepResult:
+    changed = multipath_conf.disallow(action.wwid)
+    old = multipath_conf.read_settings(context.root)
+    kept = [one for one in old if one.wwid != action.wwid or one.no_path_retry is not None]
+    if len(kept) < len(old):
+        unread = multipath_conf.read_unread(context.root)
+        multipath_conf.save_settings(kept, context.root, unread=unread)
+    return StepResult(changed)
 
 
 def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
@@ -160,19 +200,20 @@ def _remove_map(action: actions.RemoveMap, context: Context) -> StepResult:
 
 def _restore_settings(action: actions.WriteMapSettings, before: object) -> Action:
     """Return what restores the settings that were there before, or removes ours."""
-    if isinstance(before, MapSettings):
+    if isinstance(before, MapSettings) and before.no_path_retry is not None:
         return replace(
             action,
             wwid=before.wwid,
             no_path_retry=before.no_path_retry,
             reservation_key=before.reservation_key,
         )
-    return actions.DropMapSettings(action.wwid)
+    return actions.DropMapSettings(action.wwid, is_read=True)
 
 
 HANDLERS: Mapping[type[Action], Handler] = {
     actions.WriteMapSettings: _write_settings,
     actions.DropMapSettings: _drop_settings,
+    actions.ReadMapSettings: _read_settings,
     actions.AllowMap: _allow_map,
     actions.DisallowMap: _disallow_map,
     actions.MakeMap: _make_map,

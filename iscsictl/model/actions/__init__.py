@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         DisallowMap,
         DropMapSettings,
         MakeMap,
+        ReadMapSettings,
         RemoveMap,
         StartMultipathd,
         WriteMapSettings,
@@ -123,6 +124,7 @@ __all__ = [
     "OverwriteGround",
     "Own",
     "Protect",
+    "ReadMapSettings",
     "Release",
     "Reload",
     "RemoveCorruptRecord",
@@ -167,8 +169,8 @@ _MODULES = {
         "fstab": "Claim DropFstab RestoreFstab WriteFstab",
         "host": "ClearLock FirmwareLogin Protect RemoveIface SetInitiatorName WriteIface",
         "mounts": "MakeDirectory Mount Own RemoveDirectory Unmount",
-        "multipath": "AllowMap DisallowMap DropMapSettings MakeMap RemoveMap StartMultipathd "
-        "WriteMapSettings",
+        "multipath": "AllowMap DisallowMap DropMapSettings MakeMap ReadMapSettings RemoveMap "
+        "StartMultipathd WriteMapSettings",
         "partitions": "AddPart GrowPart RemovePart Reread Reshape SetBootable SetType",
         "records": "CreateRecord DeleteRecord RemoveCorruptRecord RemoveLink RestoreRecord "
         "WriteRecord",

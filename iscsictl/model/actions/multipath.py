@@ -32,12 +32,27 @@ class WriteMapSettings(Action):
 
 @dataclass(frozen=True)
 class DropMapSettings(Action):
-    """Remove the section for the map of a disk from our multipath configuration."""
+    """Remove the section for the map of a disk from our multipath configuration.
+
+    `is_read`: multipathd reads it too. Otherwise the file notes that it still has to, until
+    ReadMapSettings.
+    """
 
     verb: ClassVar[str] = "drop-map-settings"
     undoable: ClassVar[bool] = False
     shares_files: ClassVar[bool] = True
     wwid: str
+    is_read: bool = False
+
+
+@dataclass(frozen=True)
+class ReadMapSettings(Action):
+    """Have multipathd read its configuration, from which a section of ours was removed."""
+
+    verb: ClassVar[str] = "read-map-settings"
+    undoable: ClassVar[bool] = False
+    rolls_back: ClassVar[bool] = False
+    shares_files: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from iscsictl.model.record import startup_values
 from iscsictl.model.reservation import format_key
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import DetachRequest
-from iscsictl.planner.attach.multipath import add_forget_steps, add_release_steps
+from iscsictl.planner.attach.multipath import add_forget_steps, add_read_step, add_release_steps
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.disks.new_filesystem import add_release_step
 from iscsictl.planner.iscsi.boot import hint_for_boot_target
@@ -57,6 +57,7 @@ def plan_detach(
                 f"nothing here is called {request.name}",
                 hint=_hint_for_unknown_name(inventory, request.name),
             )
+        add_read_step(builder, inventory)
     except IscsictlError as error:
         refusal = error
     return builder.build(refusal)

@@ -209,10 +209,15 @@ def add_map_steps(
     write = actions.WriteMapSettings(known, spelled, retries, key)
     # Settings that an admin made for this very map count more than ours. The daemon tells of those
     # of maps that are there, wherever they are from.
-    theirs = spelled in facts.set_elsewhere or (settings is None and spelled in facts.in_force)
+    theirs = spelled in facts.set_elsewhere or (
+        (settings is None or settings.no_path_retry is None)
+        and spelled in facts.in_force
+        and spelled not in facts.unread
+    )
     ours = (
         settings is not None
         and settings.wwid == spelled
+        and settings.no_path_retry is not None
         and settings.reservation_key == key
         # A daemon that was not asked, as by `export`, has read what the file says.
         and (not facts.spelled or facts.in_force.get(spelled) == settings.no_path_retry)
@@ -268,6 +273,17 @@ def add_forget_steps(
     if settings is not None:
         drop = actions.DropMapSettings(settings.wwid)
         builder.add(drop, subject, "its map needs no settings any more")
+
+
+def add_read_step(builder: PlanBuilder, inventory: Inventory) -> None:
+    """Add, as the last step, that multipathd reads what was dropped now or by an earlier run.
+
+    It may hang, and everything else is done by then: its failure rolls nothing back.
+    """
+    dropped = any(isinstance(step.action, actions.DropMapSettings) for step in builder.steps)
+    if dropped or inventory.host.multipath.unread:
+        read = actions.ReadMapSettings()
+        builder.add(read, MULTIPATHD, "forgets the settings of the map that is gone")
 
 
 def is_being_mapped(inventory: Inventory, spec: AttachSpec) -> bool:

@@ -47,13 +47,14 @@ def read_facts(root: Path = Path("/")) -> MultipathFacts:
     )
     try:
         listed = conf.parse_wwids(_read_text(root / "etc/multipath/wwids"))
-        settings = read_settings(root)
+        text = _read_text(_settings_path(root))
         elsewhere = frozenset(_settings_elsewhere(root))
     except NeedsRootError:  # Debian's /etc/multipath has mode 0700
         return facts
     return replace(
-        facts, listed=listed, settings=settings, set_elsewhere=elsewhere, files_were_read=True
-    )
+        facts, listed=listed, settings=conf.parse_settings(text), unread=conf.parse_unread(text),
+        set_elsewhere=elsewhere, files_were_read=True,
+    )  # fmt: skip
 
 
 def _settings_elsewhere(root: Path) -> Iterator[str]:
@@ -137,16 +138,27 @@ def read_settings(root: Path = Path("/")) -> tuple[MapSettings, ...]:
     return conf.parse_settings(_read_text(_settings_path(root)))
 
 
-def save_settings(settings: Iterable[MapSettings], root: Path = Path("/")) -> bool:
-    """Write our configuration file, or remove it with its last section.
+def read_unread(root: Path = Path("/")) -> tuple[str, ...]:
+    """Return the WWIDs of maps that are gone from our file, and that multipathd has to forget yet.
 
-    Returns whether it changed. Raises what `replace_file` raises.
+    Raises as `read_settings`.
     """
-    path, kept = _settings_path(root), tuple(settings)
-    if not kept:
+    return conf.parse_unread(_read_text(_settings_path(root)))
+
+
+def save_settings(
+    settings: Iterable[MapSettings], root: Path = Path("/"), *, unread: Iterable[str] = ()
+) -> bool:
+    """Write our configuration file, or remove it with its last section and note.
+
+    `unread` are the WWIDs to note, see `read_unread`. Returns whether it changed. Raises what
+    `replace_file` raises.
+    """
+    path, kept, noted = _settings_path(root), tuple(settings), tuple(unread)
+    if not (kept or noted):
         return remove_file(path)
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    return replace_file(path, conf.format_settings(kept).encode(), mode=0o644)
+    return replace_file(path, conf.format_settings(kept, noted).encode(), mode=0o644)
 
 
 def _read_text(path: Path) -> str:
