@@ -33,7 +33,7 @@ from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.record_changes import find_unsettled
 from iscsictl.observers.reservations import exclusive_disks, observe_reservations
 from iscsictl.planner.attach.attach import values_for_record
-from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped
+from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped, without_silent_paths
 from iscsictl.planner.selection.luns import find
 from iscsictl.planner.selection.paths import recorded_portals, sound_records
 from iscsictl.planner.selection.session_index import SessionIndex
@@ -120,7 +120,8 @@ def observe_lun(
     inventory = replace(inventory, unsettled=unsettled)
     if choice.mapped and sessions and is_being_mapped(inventory, spec):
         return inventory  # The disk is read once, when its map has all paths.
-    meant = _meant_disks(spec, host.index, sessions)
+    read, _ = without_silent_paths(inventory, target)
+    meant = _meant_disks(spec, read.index, sessions)
     if spec.consent.wipe is not None:
         inventory = observe_entries(inventory, "", context.root)
     contents = _probe_unmounted_disks(context, spec, meant)

@@ -248,6 +248,27 @@ def test_a_path_outside_of_its_map_is_named_and_an_attach_brings_it_in(lab: Lab)
 
 @pytest.mark.torture
 @pytest.mark.every_suite
+@pytest.mark.fault("F90")
+def test_a_path_outside_of_its_map_that_is_silent_is_told_and_stays_outside(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    offer_on_both_nets(array)
+    run_on(host, ATTACH)
+    run_on(host, "multipathd del path sdb")
+    wait_for(lambda: path_states(host) == ["ready"])
+    lab.cut("B")
+    wait_for(lambda: run_on(host, "cat /sys/block/sdb/device/state").out != "running\n")
+    again = run_on(host, f"{ATTACH} -J")
+    assert set(statuses(again).values()) == {"unchanged"}, again
+    assert "/dev/sdb does not answer" in again.err
+    assert path_states(host) == ["ready"]
+    lab.restore_cables()
+    wait_for(lambda: run_on(host, "cat /sys/block/sdb/device/state").out == "running\n")
+    run_on(host, ATTACH)
+    assert path_states(host) == ["ready", "ready"]
+
+
+@pytest.mark.torture
+@pytest.mark.every_suite
 @pytest.mark.fault("F99")
 def test_two_interfaces_to_one_portal_are_two_paths_of_one_map(lab: Lab) -> None:
     host, array = lab.host, lab.array

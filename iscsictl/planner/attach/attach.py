@@ -16,6 +16,7 @@ from iscsictl.planner.attach.multipath import (
     add_map_steps,
     add_service_steps,
     choose_paths,
+    without_silent_paths,
 )
 from iscsictl.planner.builder import PlanBuilder, add_login_service
 from iscsictl.planner.iscsi.first_login import RETRIES, RETRIES_OF_SEVERAL, values_of_only_path
@@ -76,7 +77,8 @@ def plan_attach(inventory: Inventory, spec: AttachSpec) -> Plan:
     try:
         choice = choose_paths(inventory, spec)
         silent = (f"portal {p} does not answer: {why}" for p, why in inventory.silent.items())
-        builder.notes += [*choice.notes, *dict.fromkeys(silent)]
+        inventory, notes = without_silent_paths(inventory, choice.paths[0].target)
+        builder.notes += [*choice.notes, *notes, *dict.fromkeys(silent)]
         _add_records_and_services(builder, inventory, spec, choice)
         result = _plan_from_first_login(builder, inventory, spec, choice)
         _drop_matching_holds(builder, inventory, spec, choice.paths)

@@ -1,6 +1,6 @@
 """Plan the paths of an attach: one, or all of them with a multipath map over them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from iscsictl.errors import RefusedError, UnreachableError
 from iscsictl.model import actions
@@ -99,13 +99,17 @@ def _has_other_sessions(inventory: Inventory, paths: tuple[LoginPath, ...]) -> b
 
 
 def _rank_of_path(path: LoginPath, lun: int | None) -> int:
-    """Order paths: those that show the LUN, those that work, those that are down, new ones."""
+    """Order paths: those that show the LUN and run, those that work, those that are down, new ones.
+
+    A LUN of a session that is up can be offline all the same.
+    """
     session = path.session
     if session is None:
         return 3
     if session.status != "up":
         return 2
-    shown = (unit.lun for unit in session.luns or () if unit.device is not None)
+    stopped = session.stopped_luns
+    shown = (u.lun for u in session.luns or () if u.device is not None and u not in stopped)
     return 0 if any(lun in {None, number} for number in shown) else 1
 
 
@@ -286,6 +290,42 @@ def add_read_step(builder: PlanBuilder, inventory: Inventory) -> None:
         builder.add(read, MULTIPATHD, "forgets the settings of the map that is gone")
 
 
+def without_silent_paths(
+    inventory: Inventory, target: str | None
+) -> tuple[Inventory, tuple[str, ...]]:
+    """Return the inventory without paths outside of a map that do not answer, and notes on them.
+
+    As far as can be known without their answer, they are paths of the map's disk: by target, LUN,
+    WWID, serial number and size. To join one would need the proof; the map works without it.
+    """
+    index, silent, notes = inventory.index, set[int](), []
+    for disk in index.disks_of_target(target or ""):
+        if disk.block.kind != "mpath":
+            continue
+        for other in _outside_map(inventory, disk):
+            if other.block.size != disk.block.size or _answers(inventory, other):
+                continue
+            silent.add(id(other))
+            notes.append(
+                f"{other.block.device} does not answer, so whether it leads to {disk.wwid} cannot "
+                f"be asked: it stays outside of the map {disk.block.device}, which works without "
+                "it; attach it again when it answers"
+            )
+    if not silent:
+        return inventory, ()
+    kept = tuple(disk for disk in inventory.disks if id(disk) not in silent)
+    return replace(inventory, disks=kept), tuple(notes)
+
+
+def _answers(inventory: Inventory, disk: Disk) -> bool:
+    """Tell whether some path of a disk takes commands, as the kernel shows it."""
+    return any(
+        path.state in {"running", None} and session.status == "up"
+        for path in disk.paths
+        for session in inventory.index.sessions_with_sid(path.sid)
+    )
+
+
 def is_being_mapped(inventory: Inventory, spec: AttachSpec) -> bool:
     """Tell whether paths or the map are still missing, so that the disk need not be read yet.
 
@@ -295,6 +335,7 @@ def is_being_mapped(inventory: Inventory, spec: AttachSpec) -> bool:
     choice = choose_paths(inventory, spec)
     if not choice.mapped:
         return False
+    inventory, _ = without_silent_paths(inventory, choice.paths[0].target)
     disks = inventory.index.disks_of_target(choice.paths[0].target)
     wanted = [disk for disk in disks if spec.lun in {None, _lun_of_disk(inventory, disk)}]
     return (
