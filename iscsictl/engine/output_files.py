@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from iscsictl.model.secret import Secret
-from iscsictl.system.io.files import create_file, read_output, save_output
+from iscsictl.system.io.files import create_file, read_output, require_output, save_output
 
 
 def save_plan(path: Path, text: str) -> None:
@@ -20,6 +20,11 @@ def save_metrics(path: Path, text: str) -> None:
     A link is not followed, and a file of another user not replaced. Raises IscsictlError.
     """
     save_output(path, text.encode(), 0o644)
+
+
+def require_metrics(path: Path) -> None:
+    """Raise what `save_metrics` would raise by what is there now, such as a link of that name."""
+    require_output(path)
 
 
 def read_metrics(path: Path) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+from iscsictl.engine.output_files import require_metrics
 from iscsictl.engine.task import Task
 from iscsictl.errors import NotFoundError
 from iscsictl.model.inventory import Inventory
@@ -39,7 +40,7 @@ def install_task(
     """Return the task that has reconnect run every so many seconds, with `prune` after a prune.
 
     Each run writes `metrics`, if that is not None. Raises UsageError, NotFoundError where the
-    directory of the metrics is not there.
+    directory of the metrics is not there, and what keeps their file from being written.
     """
     if metrics is not None and not metrics.parent.is_dir():
         hint = "name a file in the directory that node_exporter reads "
@@ -49,6 +50,8 @@ def install_task(
         if manager == "apt":
             hint += f"; with its package: {install_command('prometheus-node-exporter', manager)}"
         raise NotFoundError(f"there is no directory {metrics.parent}", hint=hint)
+    if metrics is not None:
+        require_metrics(metrics)
     folder = resources.files("iscsictl") / "data"
     templates = {name: (folder / name).read_text() for name in _TEMPLATES}
     program = executable()

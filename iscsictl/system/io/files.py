@@ -109,6 +109,29 @@ def save_output(path: Path, data: bytes, mode: int) -> None:
         raise explained(error, "write", path) from error
 
 
+def require_output(path: Path) -> None:
+    """Raise what `save_output` would raise by what is there now: for a file that is written later.
+
+    Nothing is written. Raises RefusedError, IscsictlError.
+    """
+    try:
+        with open_parent(path) as (descriptor, name):
+            place = Path(fd_path(descriptor))
+            _refuse_foreign_file(path, place / name)
+            _read_with_status(place / name)
+            _require_writable_directory(place)
+    except OSError as error:
+        raise explained(error, "write", path) from error
+
+
+def _require_writable_directory(place: Path) -> None:
+    # False on a filesystem that is read-only too, for root as well (access(2), EROFS).
+    if not os.access(place, os.W_OK | os.X_OK):
+        read_only = os.statvfs(place).f_flag & os.ST_RDONLY
+        number = errno.EROFS if read_only else errno.EACCES
+        raise OSError(number, os.strerror(number))
+
+
 def read_output(path: Path) -> bytes | None:
     """Return what an earlier `save_output` wrote; None if there is nothing that it could have made.
 
