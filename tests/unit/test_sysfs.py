@@ -9,7 +9,7 @@ from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.listing import ChapNames, Host, Lun, Mount, Timeouts
 from iscsictl.model.names import Portal
 from iscsictl.system.block import block_tree
-from iscsictl.system.io.sysfs_attributes import Folder
+from iscsictl.system.io.sysfs_attributes import Folder, read_attribute
 from iscsictl.system.iscsi.sessions import find_sessions, read_listing, read_sessions
 from iscsictl.system.mount.usage import disk_usage
 from tests.bench.make_tree import Tree, make, put
@@ -260,6 +260,41 @@ def test_reading_closes_what_it_opened_and_nothing_else(tmp_path: Path) -> None:
     # What others opened may have been closed meanwhile, by the garbage collector for example.
     assert set(Path("/proc/self/fd").iterdir()) <= before
     os.close(kept)
+
+
+def test_an_attribute_is_closed_before_the_next_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "a", one="1", two="2", three="3")
+    opened: list[int] = []
+    most = [0]
+    real_open, real_close = os.open, os.close
+
+    def counting(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        opened.append(real_open(path, flags, mode, dir_fd=dir_fd))
+        most[0] = max(most[0], len(opened))
+        return opened[-1]
+
+    def closing(fd: int) -> None:
+        real_close(fd)
+        if fd in opened:
+            opened.remove(fd)
+
+    with Folder(str(tmp_path / "a")) as folder:
+        monkeypatch.setattr(os, "open", counting)
+        monkeypatch.setattr(os, "close", closing)
+        assert folder.values(("one", "two", "three")) == {"one": "1", "two": "2", "three": "3"}
+        assert folder.get("two") == "2"
+    assert most == [1]
+
+
+@pytest.mark.parametrize("length", [255, 256, 257, 4094])
+def test_an_attribute_of_any_length_is_read_whole(tmp_path: Path, length: int) -> None:
+    text = "x" * length
+    put(tmp_path / "a", long=text)
+    with Folder(str(tmp_path / "a")) as folder:
+        assert folder.get("long") == text
+    assert read_attribute(str(tmp_path / "a/long")) == text
 
 
 def test_the_reads_of_a_session_are_few_and_grow_with_their_number_only(

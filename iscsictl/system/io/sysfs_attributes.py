@@ -13,6 +13,9 @@ from typing import Self
 _NOTHING = frozenset({"", "(null)", "<NULL>"})
 # Bytes: sysfs gives an attribute a page (Documentation/filesystems/sysfs.rst).
 _PAGE = 4096
+# Bytes that the first read(2) asks for. Nearly all attributes are shorter, and Python has room for
+# so few bytes at hand: to allocate a page takes a tenth of the time of opening and reading a file.
+_SHORT = 256
 # Bytes that one read(2) asks for: most files of /proc and udev's database end before.
 _MUCH = 1 << 16
 
@@ -53,25 +56,24 @@ class Folder:
     def values(self, names: Iterable[str]) -> dict[str, str | None]:
         """Return what these attributes say, None for nothing; those we may not read are left out.
 
-        They are closed at once in the end, where nobody else opened a file in between.
+        Each is closed before the next is opened, so the kernel uses the same memory again.
         """
-        own, opened = self._fd, []
+        own = self._fd
         found: dict[str, str | None] = {}
         for name in names:
             try:
                 fd = os.open(name, os.O_RDONLY, dir_fd=own)
             except OSError:
                 continue
-            opened.append(fd)
             try:
-                found[name] = shown(os.read(fd, _PAGE))
+                data = os.read(fd, _SHORT)
+                if len(data) == _SHORT:
+                    data += os.read(fd, _PAGE)
             except OSError:
                 continue
-        if len(opened) > 1 and opened == list(range(opened[0], opened[0] + len(opened))):
-            os.closerange(opened[0], opened[-1] + 1)
-        else:
-            for fd in opened:
+            finally:
                 os.close(fd)
+            found[name] = shown(data)
         return found
 
     def number(self, name: str) -> int | None:
@@ -114,7 +116,9 @@ def read_attribute(path: str) -> str | None:
     except OSError:
         return None
     try:
-        data = os.read(fd, _PAGE)
+        data = os.read(fd, _SHORT)
+        if len(data) == _SHORT:
+            data += os.read(fd, _PAGE)
     except OSError:
         return None
     finally:
