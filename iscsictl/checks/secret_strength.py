@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model.secret import MAX_BYTES, Secret
+from iscsictl.model.word_lists import first_names
 
 try:
     zxcvbn = lazy_import("zxcvbn")
@@ -172,8 +173,7 @@ def shared_with(targets: Iterable[str]) -> Verdict:
     It is a warning: whoever learns the secret of one target can log in to all. At most three are
     named.
     """
-    same = sorted(targets)
-    shown = ", ".join(same[:3]) + (f" and {len(same) - 3} more" if len(same) > 3 else "")
+    shown = first_names(sorted(targets), 3)
     return Verdict("warn", "shared", f"the same secret is in use for {shown}")
 
 

@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from iscsictl.model.capture import CapturedBlock, CapturedDisk, CapturedPath
 from iscsictl.model.listing import Note
+from iscsictl.model.word_lists import first_names
 
 _ACTION = r"(?:(?:create|reload|reject|rename|resize|switchpg|undef|nothing)?: )?"
 # NAME (WWID) dm-N VENDOR,PRODUCT; without a name of its own a map is called by its WWID, which has
@@ -152,9 +153,7 @@ class MultipathReader:
         if disk.paths == ():
             self._warn_about(disk, Note(f"map {name}: no path is listed", self._line))
         if failed:
-            shown = ", ".join(text for _, text in failed[:_SHOWN_PATHS])
-            more = len(failed) - _SHOWN_PATHS
-            shown += f" and {more} more" if more > 0 else ""
+            shown = first_names([text for _, text in failed], _SHOWN_PATHS)
             paths = len(disk.paths or ())
             verb = "does" if len(failed) == 1 else "do"
             verdict = f"{len(failed)} of {paths} paths {verb} not work"

@@ -6,6 +6,7 @@ Titles are those of libmultipath's print.c; a user's own format may have any of 
 import re
 
 from iscsictl.model.listing import Note
+from iscsictl.model.word_lists import first_names
 from iscsictl.parse.lsblk_list import LsblkReader
 from iscsictl.parse.lsblk_rows import LsblkRow
 from iscsictl.parse.multipath_list import SCSI_STATES, SOUND_CHECKS, standard_wwid
@@ -125,9 +126,7 @@ class MultipathdReader:
         # The topology that multipath prints below its list of paths says what does not work.
         is_told_below, self._is_whole_list = self._is_whole_list, False
         if failed and not is_told_below:
-            shown = ", ".join(text for _, text in failed[:_SHOWN_PATHS])
-            more = len(failed) - _SHOWN_PATHS
-            shown += f" and {more} more" if more > 0 else ""
+            shown = first_names([text for _, text in failed], _SHOWN_PATHS)
             verb = "does" if len(failed) == 1 else "do"
             text = f"{len(failed)} of {paths} paths {verb} not work: {shown}"
             self._warnings.append(Note(text, failed[0][0]))

@@ -8,6 +8,7 @@ from iscsictl.errors import IscsictlError, PartialError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.inventory import HostFacts
 from iscsictl.model.plan import Action, Plan, Status, Step
+from iscsictl.model.word_lists import first_names
 
 
 @dataclass
@@ -149,7 +150,8 @@ _ADDRESS = r"(?:\[[0-9A-Fa-f:.%]+\]|\d+\.\d+\.\d+\.\d+):\d+(?:,\d+)?"
 _NAMED = re.compile(
     rf"(?:\b(?:to|through|of|from|at|for) )?(?:(?:iqn|eui)\.\S+?|{_ADDRESS})(?=[:;,]?(?:\s|$))"
 )
-_SHOWN = 3
+#: How many steps or volumes a line about several of them names.
+SHOWN = 3
 
 
 def error_cause(error: IscsictlError) -> str:
@@ -175,7 +177,7 @@ def error_lines(errors: Mapping[str, IscsictlError]) -> tuple[str, ...]:
     for cause, names in groups.items():
         # A volume's name does not tell its portal, the id of a step does.
         alone = len(names) == 1 and _NAMED.search(_step_id_as_words(names[0])) is None
-        words = list_names([_step_id_as_words(name) for name in names])
+        words = first_names([_step_id_as_words(name) for name in names], SHOWN)
         lines.append(f"{words}: {errors[names[0]].text if alone else cause}")
     return tuple(lines)
 
@@ -183,9 +185,3 @@ def error_lines(errors: Mapping[str, IscsictlError]) -> tuple[str, ...]:
 def _step_id_as_words(name: str) -> str:
     """Return the id of a step, which is its verb, a colon and its subject, as words."""
     return name.replace(":", " ", 1)
-
-
-def list_names(names: Sequence[str]) -> str:
-    """Return the first few of some names, and how many more there are."""
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from iscsictl.model.finding import Finding, Level, worst
 from iscsictl.model.shell_form import shell_form
+from iscsictl.model.word_lists import first_names
 from iscsictl.output.table import Column, print_tsv
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import escape_controls, label_value
@@ -97,8 +98,7 @@ def _format_subjects(group: Sequence[Finding], room: int | None) -> str:
         return "".join(subjects) or f"{len(group)} times" * (len(group) > 1)
     text = ""
     for count in range(min(FEW, len(subjects)), 0, -1):
-        more = len(subjects) - count
-        text = f"{len(group)}: {', '.join(subjects[:count])}" + (f" and {more} more" * (more > 0))
+        text = f"{len(group)}: {first_names(subjects, count)}"
         if room is None or len(text) < room:
             break
     return text

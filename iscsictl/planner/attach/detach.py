@@ -15,6 +15,7 @@ from iscsictl.model.record import startup_values
 from iscsictl.model.reservation import format_key
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import DetachRequest
+from iscsictl.model.word_lists import first_names
 from iscsictl.planner.attach.multipath import add_forget_steps, add_read_step, add_release_steps
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.disks.new_filesystem import add_release_step
@@ -29,7 +30,7 @@ from iscsictl.planner.safety.lost_disks import (
 from iscsictl.planner.safety.named_entries import entries_for, names_of_disk
 from iscsictl.planner.safety.overwrite import require_not_overmounted
 from iscsictl.planner.selection.luns import ResolvedLun, find
-from iscsictl.planner.selection.names import list_names, similar_names
+from iscsictl.planner.selection.names import SHOWN, similar_names
 from iscsictl.planner.selection.paths import LoginPath
 from iscsictl.planner.selection.session_index import SessionIndex
 
@@ -69,7 +70,7 @@ def _hint_for_unknown_name(inventory: Inventory, name: str) -> str:
     names |= {record.target for record in inventory.records}
     names |= {line.mount_point for line in inventory.fstab.ours if line.mount_point}
     near = similar_names(name, names)
-    return f"did you mean: {list_names(near)}" if near else "see what is there: iscsictl ls"
+    return f"did you mean: {first_names(near, SHOWN)}" if near else "see what is there: iscsictl ls"
 
 
 def _detach_luns(

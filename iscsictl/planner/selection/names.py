@@ -1,13 +1,15 @@
 """Names as a person gives them, and the one thing that each means."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from iscsictl.errors import NotFoundError
+from iscsictl.model.word_lists import first_names
 
 #: difflib's similarity from 0 to 1: one letter wrong in a short name is still near.
 _SIMILAR = 0.8
-_SHOWN = 5
+#: How many of several names an error lists.
+SHOWN = 5
 _LEAST_PART = 3
 #: What leads to the first name of all.
 _FIRST_TARGET = "iscsictl attach, or iscsictl discover ADDRESS --save"
@@ -26,14 +28,14 @@ def resolve_name(name: str, candidates: Iterable[str], interactive: bool) -> str
         return containing[0]
     if interactive and containing:
         raise NotFoundError(
-            f"{name!r} fits {len(containing)} targets: {list_names(containing)}",
+            f"{name!r} fits {len(containing)} targets: {first_names(containing, SHOWN)}",
             hint="give more of the name, or all of it",
         )
 
     near = containing or similar_names(name, known)
     if near:
         question = "the exact name is needed off a terminal" if containing else "did you mean"
-        hint = f"{question}: {list_names(near)}"
+        hint = f"{question}: {first_names(near, SHOWN)}"
     elif known:
         hint = "see: iscsictl nodes ls, iscsictl ls"
     else:
@@ -51,9 +53,3 @@ def similar_names(name: str, known: Iterable[str]) -> list[str]:
     part = name.lower() if len(name) >= _LEAST_PART else None
     containing = [one for one in all_names if part and part in one.lower()]
     return containing or difflib.get_close_matches(name, all_names, 3, _SIMILAR)
-
-
-def list_names(names: Sequence[str]) -> str:
-    """Return the first five of some names, and how many more there are."""
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -11,9 +11,10 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Hazard, Plan, Report, Status
 from iscsictl.model.spec import AttachSpec, Volume
+from iscsictl.model.word_lists import first_names
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.filesystem import UNKNOWN
-from iscsictl.planner.builder import error_lines, list_names, summarize_errors
+from iscsictl.planner.builder import SHOWN, error_lines, summarize_errors
 from iscsictl.planner.safety.mount_points import directories_above
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 
@@ -183,5 +184,5 @@ def report_lines(reports: Mapping[str, Report], *, quiet: bool = False) -> Itera
         for note in dict.fromkeys((*(() if quiet else report.notes), *report.leftovers)):
             noted[note].append(name)
     for note, names in noted.items():
-        yield f"{list_names(names)}: {note}"
+        yield f"{first_names(names, SHOWN)}: {note}"
     yield from error_lines(errors)

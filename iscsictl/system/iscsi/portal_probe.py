@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from iscsictl.errors.silent_portals import UNRESOLVED
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model.names import Portal
+from iscsictl.model.word_lists import first_names
 from iscsictl.system.io import signals
 from iscsictl.system.io.waits import waiting
 
@@ -34,8 +35,7 @@ def find_silent_portals(portals: Iterable[Portal], timeout: float) -> Mapping[Po
     Raises InterruptError soon after a signal that was deferred.
     """
     asked = tuple(dict.fromkeys(portals))
-    names = ", ".join(map(str, asked[:2])) + (f" and {len(asked) - 2} more" if asked[2:] else "")
-    with waiting(f"waiting for {names} to answer", timeout):
+    with waiting(f"waiting for {first_names(asked, 2)} to answer", timeout):
         return _connect_to_all(asked, timeout)
 
 
