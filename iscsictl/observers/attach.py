@@ -30,10 +30,15 @@ from iscsictl.model.spec import AttachSpec, DetachRequest
 from iscsictl.observers.disk_content import probe_content
 from iscsictl.observers.entries import observe_entries
 from iscsictl.observers.host_facts import read_host_facts
+from iscsictl.observers.multipath import read_silent_usage
 from iscsictl.observers.record_changes import find_unsettled
 from iscsictl.observers.reservations import exclusive_disks, observe_reservations
 from iscsictl.planner.attach.attach import values_for_record
-from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped, without_silent_paths
+from iscsictl.planner.attach.multipath import (
+    choose_paths,
+    is_being_mapped,
+    without_silent_paths,
+)
 from iscsictl.planner.selection.luns import find
 from iscsictl.planner.selection.paths import recorded_portals, sound_records
 from iscsictl.planner.selection.session_index import SessionIndex
@@ -117,7 +122,9 @@ def observe_lun(
     except IscsictlError:
         return inventory  # The plan is refused for the same reason.
     unsettled = observe_unsettled(host, spec, target, multipath=choice.several)
-    inventory = replace(inventory, unsettled=unsettled)
+    inventory = replace(
+        inventory, unsettled=unsettled, usage=read_silent_usage(context, inventory, target)
+    )
     if choice.mapped and sessions and is_being_mapped(inventory, spec):
         return inventory  # The disk is read once, when its map has all paths.
     read, _ = without_silent_paths(inventory, target)

@@ -290,27 +290,39 @@ def add_read_step(builder: PlanBuilder, inventory: Inventory) -> None:
         builder.add(read, MULTIPATHD, "forgets the settings of the map that is gone")
 
 
+def silent_paths(inventory: Inventory, target: str | None) -> tuple[tuple[Disk, Disk], ...]:
+    """Return maps of a target, each with a path of its disk that is outside of it and silent.
+
+    As far as can be known without its answer: by target, LUN, WWID, serial number and size.
+    """
+    return tuple(
+        (disk, other)
+        for disk in inventory.index.disks_of_target(target or "")
+        if disk.block.kind == "mpath"
+        for other in _outside_map(inventory, disk)
+        if other.block.size == disk.block.size and not _answers(inventory, other)
+    )
+
+
 def without_silent_paths(
     inventory: Inventory, target: str | None
 ) -> tuple[Inventory, tuple[str, ...]]:
-    """Return the inventory without paths outside of a map that do not answer, and notes on them.
+    """Return the inventory without the `silent_paths` that nobody uses, and notes on them.
 
-    As far as can be known without their answer, they are paths of the map's disk: by target, LUN,
-    WWID, serial number and size. To join one would need the proof; the map works without it.
+    To join one would need the proof that only its answer gives; the map works without it. What
+    somebody uses stays: its writes reach the disk when the path answers again.
     """
-    index, silent, notes = inventory.index, set[int](), []
-    for disk in index.disks_of_target(target or ""):
-        if disk.block.kind != "mpath":
+    silent, notes = set[int](), []
+    for disk, other in silent_paths(inventory, target):
+        used = inventory.usage_of(other)
+        if used is None or used.holders or in_use(other.block):
             continue
-        for other in _outside_map(inventory, disk):
-            if other.block.size != disk.block.size or _answers(inventory, other):
-                continue
-            silent.add(id(other))
-            notes.append(
-                f"{other.block.device} does not answer, so whether it leads to {disk.wwid} cannot "
-                f"be asked: it stays outside of the map {disk.block.device}, which works without "
-                "it; attach it again when it answers"
-            )
+        silent.add(id(other))
+        notes.append(
+            f"{other.block.device} does not answer, so whether it leads to {disk.wwid} cannot be "
+            f"asked: it stays outside of the map {disk.block.device}, which works without it; "
+            "attach it again when it answers"
+        )
     if not silent:
         return inventory, ()
     kept = tuple(disk for disk in inventory.disks if id(disk) not in silent)
