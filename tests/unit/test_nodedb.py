@@ -19,6 +19,7 @@ from iscsictl.errors import (
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account, chap_values
+from iscsictl.parse import record
 from iscsictl.system.io import process
 from iscsictl.system.iscsi import nodedb
 from iscsictl.system.iscsi.nodedb import (
@@ -393,3 +394,23 @@ def test_an_interface_is_one_that_is_built_in_or_defined(db: Path) -> None:
     for name in ("eth2", "../other", ".", "", "iface.example"):
         with pytest.raises(NotFoundError, match="there is no iface"):
             require_iface(db, name)
+
+
+def test_only_what_changed_is_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def parse_values(text: str) -> dict[str, str]:
+        parsed.append(text)
+        return dict(record.parse_values(text))
+
+    monkeypatch.setattr(nodedb, "parse_values", parse_values)
+    paths = [record_path(tmp_path, target, V4, "default") for target in (T1, T2)]
+    for path, target in zip(paths, (T1, T2), strict=True):
+        path.parent.mkdir(parents=True)
+        path.write_text(_text(target, V4, "default", f"node.session.nr_sessions = {tmp_path}"))
+    first = read_records(tmp_path)
+    assert (read_records(tmp_path), len(parsed)) == (first, 2)
+    paths[0].write_text(_text(T1, V4, "default", f"node.session.nr_sessions = {tmp_path}/2"))
+    again = read_records(tmp_path)
+    assert again[0].values["node.session.nr_sessions"] == f"{tmp_path}/2"
+    assert (again[1], len(parsed)) == (first[1], 3)

@@ -10,6 +10,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -387,7 +388,9 @@ def _why_portal_is_lost(text: str, portal: Portal) -> str | None:
     return "is truncated and does not name the portal any more"
 
 
+@lru_cache(2048)
 def _parse_read_only(text: str) -> Mapping[str, str]:
+    """Parse a file that was just read. In each round of a run nearly all say what they said."""
     return MappingProxyType(parse_values(text))
 
 
