@@ -82,6 +82,7 @@ def test_settings_are_dropped_without_multipathd_which_reads_the_file_later(
         "see what it is doing: journalctl -u multipathd; when it answers, run the same command "
         "again"
     )
+    assert caught.value.text.endswith(": it still has the settings of a map that is gone")
     assert multipath_conf.read_unread(tmp_path) == (SPELLED,)
     monkeypatch.setattr(multipath_conf, "reconfigure", lambda *_: asked.append("reconfigure"))
     assert run(actions.ReadMapSettings(), tmp_path)
