@@ -51,6 +51,11 @@ _ERROR_AT_END: Final = re.compile(
     r"\b(?:error|err|code)[\s:=#]+\(?(\d{1,4})\)?[.!]?$",
     re.IGNORECASE,
 )
+# Programs around a disk whose exit statuses are in the same logs.
+_OTHER_PROGRAM: Final = re.compile(
+    r"mount|mkfs|fsck|blkid|multipath|scsi_id|lsblk|modprobe|systemctl|blockdev|resize|growfs|"
+    r"cryptsetup|\b(?:pv|vg|lv)(?:create|change|s|scan|extend)\b"
+)
 _HOST_BYTE: Final = re.compile(r"\bhostbyte[=: ]\s*(DID_[A-Z_]+|0x[0-9a-f]{1,2})\b", re.IGNORECASE)
 # Kernels before 2.6.32 print the result of a command as one number: its second byte is the host's.
 _RETURN_CODE: Final = re.compile(
@@ -253,13 +258,18 @@ def _causes_of_bare_number(line: str) -> list[Cause]:
     if status is not None and _is_of_other_program(line[: status.start()]):
         return []
     found = status or _ERROR_ALONE.fullmatch(line) or _ERROR_AT_END.search(line)
-    return [] if found is None else list(causes_of_code(found[1]))
+    if found is None:
+        return []
+    # A log that says nothing of iscsictl has no code of it; a number alone may be anybody's.
+    is_alone = not line[: found.start()].strip()
+    causes = causes_of_code(found[1])
+    return [one for one in causes if is_alone or one.kind != "iscsictl" or "iscsictl" in line]
 
 
 def _is_of_other_program(before: str) -> bool:
     """Tell from the words before an exit status that it is that of mount or mkfs."""
     words = before[-60:].lower()
-    return bool(re.search(r"mount|mkfs|fsck|blkid", words)) and "iscsi" not in words
+    return bool(_OTHER_PROGRAM.search(words)) and "iscsi" not in words
 
 
 def _look_up_codes(words: str) -> tuple[Cause, ...]:

@@ -75,13 +75,20 @@ def test_exit_status_8_is_of_the_program_that_is_named() -> None:
 
 def test_the_number_of_another_program_is_no_code_of_open_iscsi() -> None:
     assert causes_in_text("mount of /srv failed with error 32") == ()
+    assert causes_in_text("iscsi: log\nOct 13 10:24:01 | /lib/udev/scsi_id exited with 1\n") == ()
+    assert causes_in_text("iscsi: log\nCommand multipath -f mpatha failed: exit status 1\n") == ()
+
+
+def test_a_log_line_with_an_exit_status_is_not_of_iscsictl_that_it_does_not_name() -> None:
+    assert [c.kind for c in explain("level=error msg=x err=exit status 8")] == ["iscsiadm"]
+    assert [c.kind for c in explain("iscsictl apply | tee log; exit status 8")] == ["iscsictl"]
 
 
 @pytest.mark.fault("F109")
 def test_an_exit_status_in_a_text_that_is_not_about_iscsi_is_no_code_of_open_iscsi() -> None:
     script = "case $1 in\nstart) run ;;\n*) echo usage; exit 2 ;;\nesac\n"
     assert causes_in_text(script) == ()
-    assert [c.code for c in causes_in_text(f"{script}iscsiadm -m node -l\n")] == [2, 2]
+    assert [c.kind for c in causes_in_text(f"{script}iscsiadm -m node -l\n")] == ["iscsiadm"]
     assert [c.code for c in causes_in_text("exit 2\n")] == [2, 2]
 
 
