@@ -84,7 +84,7 @@ def test_man_pages_and_completions_are_where_debian_looks_for_them(unpacked: Pat
 
 
 def test_the_units_run_the_packaged_program_and_are_complete(unpacked: Path) -> None:
-    units = unpacked / "lib/systemd/system"
+    units = unpacked / "usr/lib/systemd/system"
     service = (units / "iscsictl-reconnect.service").read_text()
     timer = (units / "iscsictl-reconnect.timer").read_text()
     assert "ExecStart=/usr/bin/iscsictl reconnect --quiet\n" in service
@@ -92,6 +92,11 @@ def test_the_units_run_the_packaged_program_and_are_complete(unpacked: Path) -> 
     for text in (service, timer):
         assert text.startswith("[Unit]\n")
         assert "@" not in text
+
+
+def test_no_file_is_in_a_directory_that_is_a_link_on_debian(unpacked: Path) -> None:
+    # Debian policy of trixie, 10.1: /bin, /lib and /sbin are links to those of /usr.
+    assert {place.name for place in unpacked.iterdir()} == {"DEBIAN", "usr"}
 
 
 def test_a_removal_stops_a_reconnect_at_work_before_its_bytecode_is_removed(
