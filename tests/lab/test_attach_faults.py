@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab.array import A4
-from tests.lab.onhost import IQN, attached, mounted, run_on, sessions, statuses
+from tests.lab.onhost import IQN, PATIENCE, attached, mounted, run_on, sessions, statuses
 
 if TYPE_CHECKING:
     from tests.lab.pair import Lab
 
+#: The seconds after which an attach with a deadline of 30 s that loses its packets must have ended:
+#: the kernel gives up what was sent (30 s a command, retried) before a session can be logged out.
+LOST_PACKETS = 240.0
 # Makes fstab unwritable once a disk is claimed, and sits in the new filesystem once it is mounted.
 SITTER = """\
 import os, subprocess, time
@@ -73,3 +77,33 @@ def test_a_mount_point_used_before_stays_mounted_when_the_old_disk_goes(lab: Lab
     run_on(host, "echo here > /srv/one/file && systemctl daemon-reload && sleep 1")
     assert run_on(host, "cat /srv/one/file").out == "here\n"
     assert mounted(host) == {"one"}
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F54")
+def test_an_attach_over_a_link_that_loses_large_packets_ends_and_names_the_mtu(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    disk = array.disk("one", "64M")
+    array.target(IQN + "one", [disk])
+    run_on(host, f"iscsiadm -m discovery -t st -p {A4}")
+    before = host.text("/etc/fstab")
+    run_on(array, "nft add table inet mtu && nft add chain inet mtu in "
+        "'{ type filter hook prerouting priority 0 ; }' "
+        "&& nft add rule inet mtu in meta length gt 1400 drop")  # fmt: skip
+    attach = f"iscsictl attach -p {A4} -T {IQN}one --fs ext4 --mount /srv/one"
+    began = time.monotonic()
+    ended = host.run(f"{attach} --timeout 30s", timeout=LOST_PACKETS)
+    assert not ended.timed_out
+    assert ended.code in {1, 6}, str(ended)
+    assert "Traceback" not in ended.err
+    assert time.monotonic() - began < LOST_PACKETS
+    assert mounted(host) == set()
+    found = json.loads(host.run("iscsictl doctor -J --only net-mtu", timeout=PATIENCE).out)
+    assert {one["level"] for one in found["findings"]} == {"fail"}
+    # With the link whole again, what mkfs had under way ends, and the same command goes on.
+    run_on(array, "nft delete table inet mtu")
+    run_on(host, "while pidof mkfs.ext4; do sleep 0.5; done")
+    run_on(host, attach)
+    assert mounted(host) == {"one"}
+    run_on(host, "iscsictl detach /srv/one")
+    assert host.text("/etc/fstab") == before
