@@ -71,14 +71,17 @@ def write_settings(action: actions.WriteMapSettings, now: Inventory, _: Array) -
     new = MapSettings(action.wwid, action.disk.wwid, action.no_path_retry, action.reservation_key)
     kept = tuple(one for one in facts.settings if one.wwid != action.wwid)
     in_force = {**facts.in_force, action.wwid: action.no_path_retry} if facts.running else {}
-    return changed(now, settings=(*kept, new), in_force=in_force)
+    return changed(now, settings=(*kept, new), in_force=in_force, unread=())
 
 
 def drop_settings(action: actions.DropMapSettings, now: Inventory, _: Array) -> Inventory:
     facts = now.host.multipath
     in_force = {wwid: n for wwid, n in facts.in_force.items() if wwid != action.wwid}
     kept = tuple(one for one in facts.settings if one.wwid != action.wwid)
-    return changed(now, settings=kept, in_force=in_force, unread=(*facts.unread, action.wwid))
+    if len(kept) == len(facts.settings):
+        return now
+    unread = () if action.is_read else (*facts.unread, action.wwid)
+    return changed(now, settings=kept, in_force=in_force, unread=unread)
 
 
 def read_settings(_action: actions.ReadMapSettings, now: Inventory, _: Array) -> Inventory:
