@@ -21,8 +21,8 @@ from iscsictl.system.context import Context
 from iscsictl.system.io.process import run
 from iscsictl.system.iscsi.sessions import read_listing
 
-#: Seconds between two requests to look at a path: an answer may come after multipathd's own limit.
-_ASK_AGAIN = 3.0
+#: Seconds between two requests to look at a path: multipathd may not know of the path yet.
+_ASK_AGAIN = 1.0
 
 
 def _write_settings(action: actions.WriteMapSettings, context: Context) -> StepResult:
