@@ -216,7 +216,7 @@ def _world(dice: Dice, wanted: AttachSpec) -> World:
         twin = dice.if_rough(0, 1)
         if array and twin:
             made = replace(made, wwid=array[0].wwid, content=array[0].content)
-        array.append(made)
+        array = [*(_mounted_under(unit, made) for unit in array), made]
         fstab = fstab if ours is None else append_line(fstab, ours)
     targets = (
         [target, OTHER]
@@ -246,6 +246,15 @@ def _world(dice: Dice, wanted: AttachSpec) -> World:
         if dice.pick([True, False]):
             now = now.logged_in(target, portal)
     return _afterwards(dice, now)
+
+
+def _mounted_under(unit: Unit, later: Unit) -> Unit:
+    """A disk beside one that was mounted later: over its own mount, where both have one place."""
+    both = (
+        [] if unit.wwid == later.wwid else [m for m in later.usage.mounts if m in unit.usage.mounts]
+    )
+    covered = tuple((path, f"the disk of LUN {later.lun}") for path in both)
+    return replace(unit, usage=replace(unit.usage, covered=(*unit.usage.covered, *covered)))
 
 
 def _multipath(dice: Dice) -> MultipathFacts:

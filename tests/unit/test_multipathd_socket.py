@@ -186,6 +186,6 @@ def test_a_multipathd_that_says_nothing_is_waited_for_until_the_deadline_and_not
 ) -> None:
     as_user(0, monkeypatch)
     daemon.answer = lambda _: []
-    with pytest.raises(UnreachableError, match=r"did not answer within 0\.2 s"):
+    with pytest.raises(UnreachableError, match=r"no answer within 0\.2 s from multipathd"):
         multipathd.ask("show", "paths", timeout=0.2)
     assert programs.started == []

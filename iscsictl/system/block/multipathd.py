@@ -35,7 +35,7 @@ def ask(*words: str, timeout: float = MULTIPATHD_WAIT) -> Result:
         with waiting("waiting for multipathd", timeout):
             said = _ask_over_socket(words, time.monotonic() + timeout)
     except TimeoutError:
-        raise UnreachableError(f"multipathd did not answer within {timeout:g} s") from None
+        raise UnreachableError(f"no answer within {timeout:g} s from multipathd") from None
     except OSError:
         return run(argv, timeout=timeout, ok=None)
     failed = said.startswith("fail\n") or said.strip() == "timeout"
