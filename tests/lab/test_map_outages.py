@@ -36,6 +36,11 @@ LONGEST_RETURN = 30.0
 #: How much later the login service may end with one network out: 2 logins of 15 s, and some.
 ONE_OUT_LATER = 40.0
 
+#: How long `attach` lets I/O wait on a map without paths, and the 90 s that systemd gives to each
+#: of the mount's unit, multipathd's, and the last unmounting (systemd-system.conf(5)).
+MAP_WAITS = 600.0
+UNIT_TIMEOUTS = 3 * 90.0
+
 
 @pytest.fixture
 def lab(session_lab: Lab) -> Lab:
@@ -184,3 +189,20 @@ def test_the_map_of_a_snapshot_is_not_mounted_in_place_of_its_origin_at_boot(lab
     run_on(host, "udevadm trigger --action=add; udevadm settle; systemctl start srv-mail.mount")
     assert mounted_wwid(host) == copy.wwid
     assert run_on(host, "findmnt -no UUID /srv/mail").out.strip() == uuid
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F94")
+def test_with_both_networks_dead_a_shutdown_ends_in_bounded_time(lab: Lab) -> None:
+    host = lab.host
+    attach_with_a_file(lab)
+    run_on(host, "sync -f /srv/mail")
+    for net in NETS:
+        lab.cut(net)
+    wait_for(lambda: path_states(host) == ["faulty", "faulty"])
+    run_on(host, "(echo late > /srv/mail/late) < /dev/null > /dev/null 2>&1 &")
+    assert host.shutdown(timeout=900) < MAP_WAITS + UNIT_TIMEOUTS
+    lab.restore_cables()
+    host.boot()
+    assert mount_source(host).startswith("/dev/mapper/")
+    assert run_on(host, "cat /srv/mail/file").out == "kept\n"
