@@ -111,3 +111,33 @@ def test_disks_that_agree_in_all_are_one_only_where_one_discovery_offers_both(la
     run_on(host, f"iscsiadm -m node --logout && iscsiadm -m node -o delete && {LOGIN}")
     (paths,) = rows_of_ls(lab)
     assert sorted(paths) == ["/dev/sda", "/dev/sdb"]
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F66")
+def test_a_map_with_a_path_that_leads_to_another_disk_now_is_refused_and_named(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    disk, other = array.disk("disk", "256M"), array.disk("other", "256M")
+    for name, portal in (("one", A4), ("two", B4)):
+        array.target(IQN + name, [disk], portals=[portal])
+    run_on(host, LOGIN)
+    run_on(host, "multipath -a /dev/sda; multipathd add path sda; multipathd add path sdb")
+    wait_for(lambda: path_states(host) == ["ready", "ready"])
+    run_on(host, "udevadm settle")
+    assert run_on(host, "iscsictl ls").err == ""
+
+    # The kernel goes on to show what it read when it found the path.
+    array.swap(f"{IQN}two", 0, other)
+    for command in (
+        f"iscsictl attach -p {A4} -T {IQN}one {MAKE} --yes",
+        f"iscsictl disk mkfs {IQN}one --lun 0 --fs ext4 --yes",
+        f"iscsictl disk label {IQN}one gpt --lun 0 --yes",
+    ):
+        refused = run_on(host, command, 9)
+        assert other.wwid in refused.err, refused.err
+    report = json.loads(run_on(host, "iscsictl doctor -J", 1).out)["findings"]
+    named = [one for one in report if one["level"] == "fail" and other.wwid in one["message"]]
+    assert named, report
+    run_on(host, "iscsictl rescan; udevadm settle")
+    assert other.wwid in run_on(host, "iscsictl ls").err
+    assert is_never_written(lab, [disk, other])
