@@ -1,4 +1,4 @@
-"""Whether the disks under mounts are still the ones that were mounted, and as large."""
+"""Whether disks under mounts, and the paths of maps, still are the disks that they were."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,7 +6,7 @@ from iscsictl.model.finding import Finding, fail, ok
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import DiskAnswers, Known
-from iscsictl.model.listing import Session, mount_paths
+from iscsictl.model.listing import Lun, Session, mount_paths
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.changed_luns import (
     find_replaced_luns,
@@ -17,7 +17,7 @@ from iscsictl.planner.selection.surviving import has_surviving_path
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Yield the mounted disks that are gone, another disk or smaller, and changes not looked at.
+    """Yield disks of mounts and maps that are gone, others or smaller, and changes not looked at.
 
     Of a disk that was not asked, or did not answer in time, nothing is said. What the kernel's log
     says of a target is a failure unless REPORT LUNS and the kernel's disks agree.
@@ -56,10 +56,15 @@ def _check_mounted_disks(
         paths = mount_paths(disk.block)
         hctls = {path.hctl for path in disk.paths if path.sid == session.sid}
         reasons = [(unit, why) for unit, why in wrong if unit.hctl in hctls]
-        # Nothing writes to what is not mounted: `rescan` is for those.
-        if not paths or not hctls & answers.names.keys():
+        device, path = disk.block.device, paths[0] if paths else None
+        if not hctls & answers.names.keys():
             continue
-        device, path = disk.block.device, paths[0]
+        if path is None:
+            # Nothing writes to a disk that is not mounted: `rescan` is for those. But what is
+            # written to a map later would go to two disks.
+            if reasons and disk.block.kind == "mpath":
+                yield _report_foreign_path(session, device, *reasons[0])
+            continue
         if reasons:
             unit, why = reasons[0]
             rescan = f"iscsictl rescan {shell_form(session.target)}"
@@ -73,3 +78,12 @@ def _check_mounted_disks(
             yield fail("disk-changed", f"{device} is mounted on {path}, but {why}", fix, device)
         else:
             yield ok("disk-changed", "it is the disk that was mounted, and as large", device)
+
+
+def _report_foreign_path(session: Session, device: str, unit: Lun, why: str) -> Finding:
+    return fail(
+        "disk-changed",
+        f"of the paths of {device} one leads elsewhere: {unit.device}: {why}",
+        f"{remove_path_command(unit)}; then: iscsictl rescan {shell_form(session.target)}",
+        device,
+    )

@@ -218,11 +218,12 @@ class Machine:
     what fstab and crypttab name to devices of sessions, `absent` are names that nothing has now.
     `mount_points` has, for each directory that a disk of a session is or will be mounted on, the
     directories above it that users other than root can write. `boot_targets` are those that the
-    firmware names or the root filesystem is on. `disk_answers` is what mounted disks say of
-    themselves. `reservations` are those of exclusive volumes, by WWID, and `reserve_program` what
-    reserves them before they are mounted at boot. `root_boot` is what the next boot depends on,
-    None where the root filesystem is not on iSCSI. `inactive` are the names of what is on a device
-    and not active, by the device. `package_manager` is None for a distribution that is not known.
+    firmware names or the root filesystem is on. `disk_answers` is what mounted disks and maps say
+    of themselves. `reservations` are those of exclusive volumes, by WWID, and `reserve_program`
+    what reserves them before they are mounted at boot. `root_boot` is what the next boot depends
+    on, None where the root filesystem is not on iSCSI. `inactive` are the names of what is on a
+    device and not active, by the device. `package_manager` is None for a distribution that is not
+    known.
     """
 
     root: bool = True

@@ -277,7 +277,10 @@ def _path_mtus(machine: Machine, wait: float) -> dict[Portal, PathMtu]:
 
 
 def _disk_answers(machine: Machine, wait: float) -> Observation[DiskAnswers]:
-    """Ask mounted disks what they are, within a deadline: a command to a disk may wait for long."""
+    """Ask mounted disks, and the paths of maps, what they are.
+
+    Within a deadline: a command to a disk may wait for long.
+    """
     if os.geteuid() != 0:
         return NotObserved()
     changed = machine.trouble.value.lun_changes if isinstance(machine.trouble, Known) else ()
@@ -285,7 +288,7 @@ def _disk_answers(machine: Machine, wait: float) -> Observation[DiskAnswers]:
         path.sid
         for disk in machine.listing.disks or ()
         for path in disk.paths
-        if path.hctl in changed or any(block.mounts for block in blocks(disk.block))
+        if path.hctl in changed or disk.block.kind == "mpath" or mount_paths(disk.block)
     }
     sessions = [s for s in machine.listing.sessions if s.sid in asked and s.status == "up"]
     try:

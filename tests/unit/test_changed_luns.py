@@ -67,26 +67,51 @@ def test_a_disk_that_changed_under_a_mount_is_a_failure(answers: DiskAnswers, wo
     assert "/srv" in finding.message
 
 
-@pytest.mark.fault("F66")
-def test_of_a_map_the_path_that_changed_is_named_and_the_rest_stays_mounted() -> None:
+def on_a_map(*, mounted: bool) -> Machine:
+    """A host with a map of two paths, of which the second leads to another disk by now."""
     over = disk(2, "mpath")
     over = over._replace(block=over.block._replace(size=GIB))
+    if not mounted:
+        over = over._replace(block=Block(over.block.device, "mpath", GIB))
     sessions = tuple(
         session(sid=sid, luns=(Lun(0, f"{sid + 1}:0:0:0", f"/dev/sd{name}", "running", WWID),))
         for sid, name in ((1, "a"), (2, "b"))
     )
     names = {"2:0:0:0": frozenset({WWID}), "3:0:0:0": frozenset({"naa.99"})}
-    answers = DiskAnswers({}, names, {})
-    machine = replace(
-        answering(answers), listing=SOUND.listing._replace(sessions=sessions, disks=(over,))
-    )
+    machine = answering(DiskAnswers({}, names, {}))
+    return replace(machine, listing=SOUND.listing._replace(sessions=sessions, disks=(over,)))
+
+
+def without_first_path(machine: Machine) -> Machine:
+    """The same host while the only path that leads to the disk is down."""
+    first, second = machine.listing.sessions
+    lost = (first._replace(status="recovering"), second)
+    return replace(machine, listing=machine.listing._replace(sessions=lost))
+
+
+@pytest.mark.fault("F66")
+def test_of_a_map_the_path_that_changed_is_named_and_the_rest_stays_mounted() -> None:
+    machine = on_a_map(mounted=True)
     finding = next(f for f in examine(machine) if f.id == "disk-changed" and f.level is Level.FAIL)
     assert "/dev/sdb: it is another disk now: naa.99" in finding.message
     assert finding.fix == f"multipathd del path sdb; then: iscsictl rescan {IQN}"
     # Without another path that works the filesystem has to go.
-    lost = (sessions[0]._replace(status="recovering"), sessions[1])
-    machine = replace(machine, listing=machine.listing._replace(sessions=lost))
-    assert "umount /srv" in (found(machine, "disk-changed").fix or "")
+    assert "umount /srv" in (found(without_first_path(machine), "disk-changed").fix or "")
+
+
+@pytest.mark.fault("F66")
+def test_of_a_map_that_is_not_mounted_the_path_that_changed_is_named_too() -> None:
+    machine = on_a_map(mounted=False)
+    finding = found(machine, "disk-changed")
+    assert finding.level is Level.FAIL
+    (over,) = machine.listing.disks or ()
+    assert finding.message == (
+        f"of the paths of {over.block.device} one leads elsewhere: /dev/sdb: "
+        f"it is another disk now: naa.99, not {WWID}"
+    )
+    remove = f"multipathd del path sdb; then: iscsictl rescan {IQN}"
+    assert finding.fix == remove
+    assert found(without_first_path(machine), "disk-changed").fix == remove
 
 
 @pytest.mark.fault("F66")
