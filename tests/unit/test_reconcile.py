@@ -1,6 +1,5 @@
 """The loop of observe, plan and execute, on the model in place of the machine."""
 
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -448,15 +447,3 @@ def test_what_was_removed_and_not_restored_is_told(tmp_path: Path) -> None:
         executor.CompletedStep(steps[1], StepResult(changed=False)),
     ]
     assert executor.roll_back(done, context(tmp_path)) == ([], ["umount:/srv is not undone"])
-
-
-@pytest.mark.parametrize("number", [2, 15])
-def test_a_signal_ends_a_wait_on_the_user_at_once(
-    monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    monkeypatch.setattr(signals, "_asked", [])
-    before = signal.getsignal(number)
-    with pytest.raises(InterruptError) as caught, signals.at_once():
-        signal.raise_signal(number)
-    assert caught.value.exit == 128 + number
-    assert signal.getsignal(number) is before
