@@ -13,7 +13,10 @@ from iscsictl.parse.capture import parse_capture
 from iscsictl.parse.session_status import session_status
 
 SECRET = "Geheimnis-4711"
-WORD = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789.-_:", min_size=1, max_size=20)
+#: A line with the word of a secret is passed over unread, whatever it is: no name has it here.
+WORD = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789.-_:", min_size=1, max_size=20).filter(
+    lambda word: "password" not in word
+)
 NAMES = WORD.map(lambda word: "iqn.2010-10.org.example:" + word)
 ACCOUNTS = st.none() | st.text("abcXYZ0189 :[]=*-_", min_size=1, max_size=15).map(
     lambda text: f"u{text}u"
