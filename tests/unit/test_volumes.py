@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.engine import executor, graph
-from iscsictl.engine.volumes import VolumeTask, plan_volumes, reconcile_volumes
+from iscsictl.engine import graph
+from iscsictl.engine.volumes import plan_volumes, reconcile_volumes
 from iscsictl.engine.volumes_context import VolumesContext
 from iscsictl.errors import AuthError, Exit, InterruptError, IscsictlError
 from iscsictl.model import actions
@@ -18,9 +18,9 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Outcome, Report, Status
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.volumes.apply import summarize_reports
-from iscsictl.system.io import journal, signals
+from iscsictl.system.io import signals
 from tests.patience import PATIENCE
-from tests.unit.volumes_host import A, Host
+from tests.unit.volumes_host import A, Host, in_place_of_the_machine, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,18 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
-    made = Host()
-    monkeypatch.setattr(signals, "_asked", [])
-    monkeypatch.setattr(journal, "note", lambda *_: None)
-    monkeypatch.setattr(executor, "execute_action", made.execute)
-    monkeypatch.setattr(graph, "log_in", made.log_in)
-    monkeypatch.setattr(graph, "await_disks", lambda *_: None)
-    return made
-
-
-def run(host: Host, tmp_path: Path, *volumes: VolumeTask, at_once: int = 4) -> dict[str, Report]:
-    context = VolumesContext(5, tmp_path)
-    return reconcile_volumes(volumes, context, lambda *_: None, at_once, host.observe)
+    return in_place_of_the_machine(monkeypatch)
 
 
 def undone(report: Report) -> set[str]:

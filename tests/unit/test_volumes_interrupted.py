@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.engine import executor, graph
-from iscsictl.engine.volumes import VolumeTask, plan_volumes, reconcile_volumes
+from iscsictl.engine.volumes import plan_volumes
 from iscsictl.engine.volumes_context import VolumesContext
 from iscsictl.errors import AuthError, Exit, InterruptError
 from iscsictl.output.views.apply import document, summary
 from iscsictl.planner.volumes.apply import report_lines, summarize_reports
-from iscsictl.system.io import journal, signals
-from tests.unit.volumes_host import Host
+from iscsictl.system.io import signals
+from tests.unit.volumes_host import Host, in_place_of_the_machine, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,18 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
-    made = Host()
-    monkeypatch.setattr(signals, "_asked", [])
-    monkeypatch.setattr(journal, "note", lambda *_: None)
-    monkeypatch.setattr(executor, "execute_action", made.execute)
-    monkeypatch.setattr(graph, "log_in", made.log_in)
-    monkeypatch.setattr(graph, "await_disks", lambda *_: None)
-    return made
-
-
-def run(host: Host, tmp_path: Path, *volumes: VolumeTask) -> dict[str, Report]:
-    context = VolumesContext(5, tmp_path)
-    return reconcile_volumes(volumes, context, lambda *_: None, 1, host.observe)
+    return in_place_of_the_machine(monkeypatch)
 
 
 def states(reports: dict[str, Report]) -> dict[str, str]:
@@ -54,7 +42,7 @@ def test_of_three_volumes_one_failed_one_is_interrupted_and_one_was_not_begun(
     volumes = [host.volume(f"v{n}", f"t{n}") for n in range(3)]
     # A thread at a time: the signal comes with the record of the second.
     interrupt_at(host, "record", "t1")
-    reports = run(host, tmp_path, *volumes)
+    reports = run(host, tmp_path, *volumes, at_once=1)
     assert states(reports) == {"v0": "failed", "v1": "interrupted", "v2": "skipped"}
     assert summary(reports) == "3 volumes: 1 failed, 1 interrupted, 1 not reached"
     error = summarize_reports(reports)
@@ -70,7 +58,7 @@ def test_of_three_volumes_one_failed_one_is_interrupted_and_one_was_not_begun(
 
 def test_a_volume_on_one_that_was_interrupted_was_not_begun(host: Host, tmp_path: Path) -> None:
     interrupt_at(host, "login", "t0", 15)
-    reports = run(host, tmp_path, host.volume("v0", "t0"), host.volume("v1", "t1", "v0"))
+    reports = run(host, tmp_path, host.volume("v0", "t0"), host.volume("v1", "t1", "v0"), at_once=1)
     assert states(reports) == {"v0": "interrupted", "v1": "skipped"}
     assert reports["v1"].error is not None
     assert reports["v1"].error.text == "not begun: a volume that it is mounted on was interrupted"
@@ -82,7 +70,7 @@ def test_a_volume_on_one_that_was_interrupted_was_not_begun(host: Host, tmp_path
 def test_what_ended_before_the_signal_is_done(host: Host, tmp_path: Path) -> None:
     first, second = host.volume("v0", "t0"), host.volume("v1", "t1", "v0")
     interrupt_at(host, "record", "t1")
-    reports = run(host, tmp_path, first, second)
+    reports = run(host, tmp_path, first, second, at_once=1)
     assert states(reports) == {"v0": "done", "v1": "interrupted"}
     assert summary(reports) == "2 volumes: 1 done, 1 interrupted"
 

@@ -5,19 +5,25 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from iscsictl.engine import executor, graph
 from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.engine.volumes import VolumeTask
+from iscsictl.engine.volumes import VolumeTask, reconcile_volumes
+from iscsictl.engine.volumes_context import VolumesContext
 from iscsictl.errors import InterruptError, IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Action, Outcome, Plan, Status, Step
 from iscsictl.planner.builder import PlanBuilder
-from iscsictl.system.io import signals
+from iscsictl.system.io import journal, signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
+    import pytest
+
+    from iscsictl.model.plan import Report
     from iscsictl.system.context import Context
 
 A = Portal("192.0.2.5", 3260, 1)
@@ -106,3 +112,20 @@ def key_of(action: Action) -> tuple[Key, bool]:
         case actions.MakeDirectory() | actions.RemoveDirectory():
             return ("directory", action.path), isinstance(action, actions.MakeDirectory)
     raise AssertionError(action)
+
+
+def in_place_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Host:
+    """Return a host on which the steps of volumes are executed from now on; no signal has come."""
+    made = Host()
+    monkeypatch.setattr(signals, "_asked", [])
+    monkeypatch.setattr(journal, "note", lambda *_: None)
+    monkeypatch.setattr(executor, "execute_action", made.execute)
+    monkeypatch.setattr(graph, "log_in", made.log_in)
+    monkeypatch.setattr(graph, "await_disks", lambda *_: None)
+    return made
+
+
+def run(host: Host, tmp_path: Path, *volumes: VolumeTask, at_once: int = 4) -> dict[str, Report]:
+    """Reconcile these volumes on the host, so many at once."""
+    context = VolumesContext(5, tmp_path)
+    return reconcile_volumes(volumes, context, lambda *_: None, at_once, host.observe)
