@@ -54,6 +54,14 @@ def attach_and_cut_a_path(lab: Lab) -> Guest:
     return lab.host
 
 
+def attach_with_a_path_outside(lab: Lab) -> None:
+    """Mount the LUN on a map of two paths, then take the second path, sdb, out of the map."""
+    offer_on_both_nets(lab.array)
+    run_on(lab.host, ATTACH)
+    run_on(lab.host, "multipathd del path sdb")
+    wait_for(lambda: path_states(lab.host) == ["ready"])
+
+
 def put_foreign_configuration(host: Guest) -> None:
     """What an admin has in multipath's files; the daemon reads it."""
     run_on(host, "mkdir -p /etc/multipath/conf.d")
@@ -231,11 +239,8 @@ def test_a_detach_ends_though_multipathd_hangs_and_the_same_command_finishes_it(
 @pytest.mark.every_suite
 @pytest.mark.fault("F90")
 def test_a_path_outside_of_its_map_is_named_and_an_attach_brings_it_in(lab: Lab) -> None:
-    host, array = lab.host, lab.array
-    offer_on_both_nets(array)
-    run_on(host, ATTACH)
-    run_on(host, "multipathd del path sdb")
-    wait_for(lambda: path_states(host) == ["ready"])
+    host = lab.host
+    attach_with_a_path_outside(lab)
     said = run_on(host, "iscsictl doctor --only multipath --only disk-identity").out
     assert "/dev/sdb is a path of" in said
     assert "share" not in said
@@ -250,11 +255,8 @@ def test_a_path_outside_of_its_map_is_named_and_an_attach_brings_it_in(lab: Lab)
 @pytest.mark.every_suite
 @pytest.mark.fault("F90")
 def test_a_path_outside_of_its_map_that_is_silent_is_told_and_stays_outside(lab: Lab) -> None:
-    host, array = lab.host, lab.array
-    offer_on_both_nets(array)
-    run_on(host, ATTACH)
-    run_on(host, "multipathd del path sdb")
-    wait_for(lambda: path_states(host) == ["ready"])
+    host = lab.host
+    attach_with_a_path_outside(lab)
     lab.cut("B")
     wait_for(lambda: run_on(host, "cat /sys/block/sdb/device/state").out != "running\n")
     again = run_on(host, f"{ATTACH} -J")
