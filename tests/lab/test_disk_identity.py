@@ -113,7 +113,6 @@ def test_disks_that_agree_in_all_are_one_only_where_one_discovery_offers_both(la
     assert sorted(paths) == ["/dev/sda", "/dev/sdb"]
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F66")
 def test_a_map_with_a_path_that_leads_to_another_disk_now_is_refused_and_named(lab: Lab) -> None:
     host, array = lab.host, lab.array

@@ -46,9 +46,11 @@ HOLDERS = {
 }
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F72")
-@pytest.mark.parametrize("kind", HOLDERS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(k, marks=() if k == "fileio" else pytest.mark.torture) for k in HOLDERS],
+)
 def test_a_lun_that_something_stands_on_is_in_use_and_the_holder_is_named(
     lab: Lab, kind: str
 ) -> None:
