@@ -144,8 +144,8 @@ _LONGEST: Final = 200
 #: (usr/initiator.c: "in invalid state for logout. Try again later").
 _INTERNAL = 9
 _LOGIN_UNDER_WAY = (
-    "iscsid may still be logging in: run it again when it has given up, by default after two "
-    "minutes; what it says: journalctl -u iscsid"
+    "iscsid may still be logging in: try again once it has given up, by default after two "
+    "minutes; its log: journalctl -u iscsid"
 )
 
 

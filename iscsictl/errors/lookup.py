@@ -293,12 +293,18 @@ def explain(words: str) -> tuple[Cause, ...]:
     lines = len([line for line in words.splitlines() if line.strip()])
     if lines > 1:
         raise NotFoundError(
-            f"none of these {lines} lines is an error that is known",
-            hint="give the lines of iscsiadm, iscsid and the kernel, and those before them",
+            f"none of these {lines} lines contains a known error",
+            hint=(
+                "give the lines of iscsiadm, iscsid and the kernel, including those before the "
+                "error"
+            ),
         )
     shown = " ".join(words.split())
     shown = shown if len(shown) <= 60 else shown[:60] + "..."
     raise NotFoundError(
-        f"no error is known by {shown!r}",
-        hint="give a code (24, 1020, 0x0203) or the whole line; `iscsictl explain` lists all codes",
+        f"{shown!r} is not a known error",
+        hint=(
+            "give a code (24, 1020, 0x0203) or the complete line; `iscsictl explain` lists all "
+            "codes"
+        ),
     )

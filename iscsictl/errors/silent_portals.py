@@ -10,13 +10,15 @@ UNRESOLVED: Final = "the name cannot be resolved"
 
 _HINTS: Final = {
     UNRESOLVED: "check the name, or give the address of the portal",
-    os.strerror(errno.ECONNREFUSED).lower(): "nothing listens on that port, or a firewall refuses: "
-    "check the port (3260 is usual), and that the array's iSCSI service runs",
+    os.strerror(errno.ECONNREFUSED).lower(): (
+        "nothing listens on that port, or a firewall rejects it: check the port (usually 3260), "
+        "and that the array's iSCSI service is running"
+    ),
     os.strerror(errno.ENETUNREACH).lower(): "this host has no route to it: ip route",
 }
 _OTHER: Final = (
-    "check the address, the cable and the route, and that the array's iSCSI service runs; see: "
-    "iscsictl doctor"
+    "check the address, the cable and the route, and that the array's iSCSI service is running; "
+    "see: iscsictl doctor"
 )
 
 

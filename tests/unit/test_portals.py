@@ -91,7 +91,7 @@ def test_the_hint_of_a_silent_portal_goes_by_the_reason(closed: Portal) -> None:
     refused = portal_probe.find_silent_portals([closed], 10)
     unknown = "the name cannot be resolved: name or service not known"
     late = "no answer within 10 s"
-    assert "check the port (3260 is usual)" in hint_for_silent_portals(refused.values())
+    assert "check the port (usually 3260)" in hint_for_silent_portals(refused.values())
     assert "give the address of the portal" in hint_for_silent_portals([unknown, unknown])
     assert "ip route" in hint_for_silent_portals([os.strerror(errno.ENETUNREACH).lower()])
     assert "the cable" in hint_for_silent_portals([late])

@@ -27,8 +27,8 @@ def test_only_one_place_words_how_to_become_root() -> None:
 def test_an_error_that_only_root_is_spared_says_how_to_become_root(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert NeedsRootError("only root may do this").hint == BECOME_ROOT
-    assert NeedsRootError("only root may do this", hint="sudo iscsictl doctor").hint != BECOME_ROOT
+    assert NeedsRootError("this needs root").hint == BECOME_ROOT
+    assert NeedsRootError("this needs root", hint="sudo iscsictl doctor").hint != BECOME_ROOT
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     refused = explained(OSError(errno.EACCES, "Permission denied"), "read", Path("/etc/x"))
     assert refused.hint == BECOME_ROOT

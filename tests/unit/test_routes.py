@@ -297,8 +297,8 @@ def test_each_error_says_what_to_do() -> None:
     assert refusal(seen).text.endswith(f"name one with --target: {TARGET}, {OTHER}")
     assert refusal(Inventory()).text == "the array was not asked for its targets"
     assert refusal(offers((TARGET, A), silent={A: "timed out"})).hint == (
-        "check the address, the cable and the route, and that the array's iSCSI service runs; see: "
-        "iscsictl doctor"
+        "check the address, the cable and the route, and that the array's iSCSI service is "
+        "running; see: iscsictl doctor"
     )
 
 
