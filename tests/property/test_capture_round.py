@@ -39,7 +39,7 @@ PARAMS = st.none() | st.dictionaries(
 
 def is_surely_whole(name: str) -> bool:
     """Tell whether a name that no word follows is not taken for one that was cut off."""
-    return not name.endswith(":")
+    return not name.endswith((":", "..."))
 
 
 @st.composite
