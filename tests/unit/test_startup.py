@@ -75,7 +75,7 @@ def test_a_reconnect_that_finds_nothing_missing_loads_nothing_to_change_it(machi
     assert "iscsictl.planner.attach.reconnect" in found
     heavy = ("iscsictl.engine.", "iscsictl.checks.", "iscsictl.system.block.blank")
     assert {name for name in found if name.startswith(heavy)} == {"iscsictl.engine.runtime"}
-    unused = {"socket", "hashlib", "json", "difflib", "iscsictl.model.actions.disks",
+    unused = {"socket", "hashlib", "json", "difflib", "tempfile", "iscsictl.model.actions.disks",
               "iscsictl.model.actions.sessions", "iscsictl.model.host_facts",
               "iscsictl.model.record_settings", "iscsictl.model.record_values"}  # fmt: skip
     assert found & unused == set()

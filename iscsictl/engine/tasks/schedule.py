@@ -1,7 +1,6 @@
 """The tasks of `schedule install` and `schedule remove`."""
 
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 from iscsictl.engine.output_files import require_metrics
@@ -14,6 +13,7 @@ from iscsictl.model.schedule import Method
 from iscsictl.observers.schedule import observe_schedule, packaged_units
 from iscsictl.planner.schedule import plan_install, plan_remove, schedule_files
 from iscsictl.system.io.own_program import require_own_program
+from iscsictl.system.io.package_data import read_template
 from iscsictl.system.io.package_manager import find_package_manager
 
 _TEMPLATES = ("cron", "iscsictl-prune.conf", "iscsictl-reconnect.service",
@@ -52,8 +52,7 @@ def install_task(
         raise NotFoundError(f"there is no directory {metrics.parent}", hint=hint)
     if metrics is not None:
         require_metrics(metrics)
-    folder = resources.files("iscsictl") / "data"
-    templates = {name: (folder / name).read_text() for name in _TEMPLATES}
+    templates = {name: read_template(name) for name in _TEMPLATES}
     program = executable()
     packaged = packaged_units(root)
     # A second installation, by pip for instance, has units of its own that run itself.

@@ -5,7 +5,6 @@ instance of it. Hosts without such an entry have no unit, and their boot waits f
 """
 
 import os
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +12,7 @@ from iscsictl.model.fstab import Fstab
 from iscsictl.model.reserve_unit import TEMPLATE
 from iscsictl.system.io.files import read_file, remove_file, replace_file
 from iscsictl.system.io.own_program import require_own_program
+from iscsictl.system.io.package_data import read_template
 
 _COMMAND: Final = b"ExecStart="
 
@@ -47,8 +47,8 @@ def install_if_needed(root: Path, fstab: Fstab) -> None:
     """
     # Without the directory there is no systemd that could read it.
     if _is_unit_needed(fstab) and path_of(root).parent.is_dir():
-        text = (resources.files("iscsictl") / "data" / TEMPLATE).read_text(encoding="utf-8")
-        unit = text.replace("@EXECUTABLE@", require_program(root).replace("%", "%%"))
+        program = require_program(root).replace("%", "%%")
+        unit = read_template(TEMPLATE).replace("@EXECUTABLE@", program)
         replace_file(path_of(root), unit.encode("utf-8", "surrogateescape"), mode=0o644)
 
 
