@@ -42,8 +42,12 @@ def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_two_builds_by_different_users_are_equal_byte_for_byte(built: Path, tmp_path: Path) -> None:
+def test_two_builds_by_different_users_are_equal_byte_for_byte_and_stand_alone(
+    built: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "iscsictl_0.0.1_all.deb").write_bytes(b"of an earlier build")
     other = build(tmp_path, 0o077, "Asia/Tokyo")
+    assert [package.name for package in other.glob("*.deb")] == [DEB]
     names = [DEB, f"iscsictl_{__version__}.tar.xz", f"iscsictl_{__version__}.dsc"]
     assert [n for n in names if (built / n).read_bytes() != (other / n).read_bytes()] == []
 
