@@ -154,7 +154,7 @@ def test_the_longest_way_takes_eight_answers(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, talk = start(
-        ["192.0.2.5", "web", "xfs", "/srv/x", "yes", "me", "a-secret-of-16-bytes", "2"],
+        ["192.0.2.5", "web", "xfs", "/srv/x", "yes", "me", "a-secret-of-16-bytes", "7"],
         offers=(A, B), ends=[5, 3, 0], refusals=[None, LUNS, None],
     )  # fmt: skip
     assert code == Exit.DONE
@@ -180,7 +180,7 @@ def test_a_silent_portal_and_a_wrong_answer_are_asked_again(
     assert talk.runs[-1][1].target == A
     said = capsys.readouterr().err
     assert "portal 192.0.2.9:3260 does not answer\nhint: check the address" in said
-    assert "number from 1 to 2" in said
+    assert "give the number of a row" in said
     assert "zfs: expected one of ext4" in said
     assert "absolute path" in said
 
@@ -188,11 +188,26 @@ def test_a_silent_portal_and_a_wrong_answer_are_asked_again(
 def test_where_the_target_is_logged_in_the_lun_is_asked_for_before_the_yes(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, talk = start(["192.0.2.5", "", "", "1", "yes"], refusals=[LUNS, None], logged_in=True)
+    code, talk = start(["192.0.2.5", "", "", "0", "yes"], refusals=[LUNS, None], logged_in=True)
     assert code == Exit.DONE
     assert talk.asked[-2:] == ["LUN", "Do this now? (yes or no)"]
     assert [(dry, spec.lun) for dry, spec in talk.runs] == [(True, None), (True, 0), (False, 0)]
     assert [words[-2:] for words in commands_in(capsys.readouterr().err)] == [["--lun", "0"]]
+
+
+@pytest.mark.parametrize("answer", ["1", "2", "naa", ""])
+def test_a_number_that_no_lun_has_chooses_none(
+    answer: str, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    luns = SeveralLunsError(A, ((Lun(0, wwid="naa.102"), 1 << 30), (Lun(7, wwid="naa.3"), None)))
+    code, talk = start(
+        ["192.0.2.5", "", "", answer, "7", "yes"], refusals=[luns, None], logged_in=True
+    )
+    assert code == Exit.DONE
+    assert talk.runs[-1][1].lun == 7
+    said = capsys.readouterr().err
+    assert f"\n{A} has 2 LUNs:\n  0  1G  naa.102\n  7  size not known  naa.3\n" in said
+    assert "give the number of a row" in said
 
 
 @pytest.mark.parametrize("consent", ["adopt", "adopt-unverified"])

@@ -5,7 +5,7 @@ login, a LUN only where it has several: both are known after a login that was ro
 """
 
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -90,7 +90,9 @@ class GuidedAttach:
         if len(names) == 1:
             print_line(f"The array offers one target: {escape_controls(names[0])}")
             return names[0]
-        return names[self._choose_row("Target", names)]
+        rows = {str(number): name for number, name in enumerate(names, 1)}
+        print_line(f"The array offers {len(names)} targets:")
+        return rows[self._choose_row("Target", rows)]
 
     def ask_filesystem(self) -> None:
         """Ask for the filesystem and where to mount it, unless the command line says it.
@@ -132,13 +134,15 @@ class GuidedAttach:
 
         Device names are not shown: they are gone when the login is rolled back.
         """
-        rows = [
-            f"LUN {lun.lun}  {human_size(size) or 'size not known'}  {lun.wwid or 'no WWID'}"
+        rows = {
+            str(lun.lun): f"{human_size(size) or 'size not known'}  {lun.wwid or 'no WWID'}"
             for lun, size in error.luns
-        ]
-        lun = error.luns[self._choose_row("LUN", rows)][0].lun
-        self.options["lun"] = lun
-        self.words += ["--lun", str(lun)]
+        }
+        print_line(f"{escape_controls(error.target)} has {len(rows)} LUNs:")
+        # The number of a row is that of its LUN: any other would lead to another disk.
+        lun = self._choose_row("LUN", rows)
+        self.options["lun"] = int(lun)
+        self.words += ["--lun", lun]
 
     def note_consent(self, consents: Iterable[str]) -> None:
         """Add the options that say what the user consented to: `adopt`, `adopt-unverified`."""
@@ -155,20 +159,22 @@ class GuidedAttach:
             del self.words[start : start + len(words)]
         self.words += words
 
-    def _choose_row(self, what: str, rows: Sequence[str]) -> int:
-        """Return the place of the row that the user chooses by its number or its text."""
-        for number, row in enumerate(rows, 1):
+    def _choose_row(self, what: str, rows: Mapping[str, str]) -> str:
+        """Return the number of the row that the user chooses by that, or by a part of its text."""
+        for number, row in rows.items():
             print_line(f"  {number}  {escape_controls(row)}")
 
-        def row_of_answer(text: str) -> int:
-            if text.isascii() and text.isdigit() and 1 <= int(text) <= len(rows):
-                return int(text) - 1
-            fitting = [place for place, row in enumerate(rows) if text and text in row]
+        def number_of_answer(text: str) -> str:
+            if text in rows:
+                return text
+            # A number that no row has is no part of a name.
+            named = text and not (text.isascii() and text.isdigit())
+            fitting = [number for number, row in rows.items() if named and text in row]
             if len(fitting) != 1:
-                raise ValueError(f"{text}: give a number from 1 to {len(rows)}, or part of a name")
+                raise ValueError(f"{text}: give the number of a row, or what only its name has")
             return fitting[0]
 
-        return int(self._ask_until_valid(what, row_of_answer))
+        return str(self._ask_until_valid(what, number_of_answer))
 
     def _ask_until_valid(
         self,

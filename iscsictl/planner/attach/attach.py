@@ -269,4 +269,5 @@ class SeveralLunsError(NotFoundError):
             f"{target} has {len(luns)} LUNs: {rows}",
             hint=f"run it again with the one that is meant, such as --lun {luns[0][0].lun}",
         )
+        self.target = target
         self.luns = luns
