@@ -15,7 +15,7 @@ from iscsictl.engine.runtime import (
     open_context,
 )
 from iscsictl.engine.task import Task
-from iscsictl.errors import Exit, InterruptError, UnansweredError
+from iscsictl.errors import Exit, InterruptError, IscsictlError, UnansweredError
 from iscsictl.model.plan import Report
 from iscsictl.observers.paths import stable_device
 from iscsictl.output.text import escape_controls
@@ -49,12 +49,14 @@ def run_task(
     lock_wait: float | None = None,
     scope: Scope | None = None,
     device_only: bool = False,
+    handled: tuple[type[IscsictlError], ...] = (),
     nothing: str = "there is nothing to do",
 ) -> int:
     """Run a task and print what came of it, or `nothing`. Returns the exit code.
 
     `lock_wait` is how many seconds to wait for another iscsictl that changes the same; None is
-    the --timeout of the command. `scope` is all that the task changes, None for anything.
+    the --timeout of the command. `scope` is all that the task changes, None for anything. An error
+    that is `handled` is not printed: the caller asks the user about it.
     """
     quiet = settings.quiet or device_only
     printer = StepPrinter(output=settings.output, quiet=quiet, color=settings.color)
@@ -82,7 +84,7 @@ def run_task(
             printer.close()
     if settings.output == "table" and not quiet and report == Report():
         print_message(nothing)
-    return _print_report(settings, report, say_device=device_only)
+    return _print_report(settings, report, say_device=device_only, handled=handled)
 
 
 def _show_planned(printer: StepPrinter, settings: Settings, report: Report) -> None:
@@ -91,7 +93,13 @@ def _show_planned(printer: StepPrinter, settings: Settings, report: Report) -> N
             click.echo(printer.line(outcome))
 
 
-def _print_report(settings: Settings, report: Report, *, say_device: bool) -> int:
+def _print_report(
+    settings: Settings,
+    report: Report,
+    *,
+    say_device: bool,
+    handled: tuple[type[IscsictlError], ...],
+) -> int:
     if settings.output == "json":
         click.echo(document(report))
     elif settings.output == "tsv":
@@ -102,6 +110,8 @@ def _print_report(settings: Settings, report: Report, *, say_device: bool) -> in
     for line in (*(error_lines(failed) if settings.quiet else report.notes), *report.leftovers):
         print_message(line)
     sys.stdout.flush()
+    if isinstance(report.error, handled):
+        return int(report.error.exit)
     if report.error is not None:
         return print_error(report.error.text, report.error.hint, report.error.exit)
     if report.result is not None and settings.output == "table" and not settings.quiet:

@@ -4,7 +4,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from iscsictl.cli.commands import guided
 from iscsictl.cli.commands.attach import attach
 from iscsictl.cli.main import cli
 from iscsictl.cli.options import Settings
-from iscsictl.cli.runner import ask
+from iscsictl.cli.runner import ask, run_task
 from iscsictl.engine.task import Task
 from iscsictl.errors import (
     AuthError,
@@ -35,6 +35,11 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.attach import SeveralLunsError
+from iscsictl.planner.attach.mount_point import (
+    MountPointError,
+    MountPointInUseError,
+    MountPointRefusedError,
+)
 from iscsictl.system.io import signals
 from tests.commands import call
 from tests.patience import PATIENCE
@@ -63,7 +68,7 @@ class Dialogue:
     answers: list[str]
     ends: list[int] = field(default_factory=lambda: [0])
     offers: tuple[str, ...] = (A,)
-    refusals: list[SeveralLunsError | None] = field(default_factory=list)
+    refusals: list[IscsictlError | None] = field(default_factory=list)
     silent: frozenset[str] = frozenset()
     asked: list[str] = field(default_factory=list)
     logged_in: bool = False
@@ -88,17 +93,21 @@ class Dialogue:
             raise UnreachableError(f"portal {portal} does not answer", hint="check the address")
         return tuple(DiscoveredTarget(name, portal) for name in self.offers)
 
-    def run_task(self, settings: Settings, task: Task) -> int:
+    def run_task(
+        self, settings: Settings, task: Task, *, handled: Sequence[type[IscsictlError]]
+    ) -> int:
+        assert SeveralLunsError in handled
         task.plan(Inventory())
         refusal = self.refusals[0] if self.refusals else None
-        if self.refusals and (self.logged_in or not settings.dry_run):
+        found = self.logged_in or isinstance(refusal, MountPointError)
+        if self.refusals and (found or not settings.dry_run):
             self.refusals.pop(0)
         self.runs.append((settings.dry_run, self.specs[-1]))
         while self.consents and not settings.dry_run:
             assert task.grant
             task = task.grant(self.consents.pop(0))
         if settings.dry_run:
-            return int(refusal.exit if self.logged_in and refusal else Exit.PENDING)
+            return int(refusal.exit if found and refusal else Exit.PENDING)
         return self.ends.pop(0)
 
     def make_spec(self, _settings: Settings, options: dict[str, Any]) -> AttachSpec:
@@ -166,7 +175,7 @@ def test_the_longest_way_takes_eight_answers(
     text = capsys.readouterr().err
     assert commands_in(text)[-1][-5:] == ["--chap-user", "me", "--chap-secret-prompt", "--lun", "7"]
     assert "a-secret-of-16-bytes" not in text
-    assert "CHAP secret (hidden)" in talk.asked
+    assert "CHAP secret (not shown) (hidden)" in talk.asked
 
 
 def test_a_silent_portal_and_a_wrong_answer_are_asked_again(
@@ -208,6 +217,27 @@ def test_a_number_that_no_lun_has_chooses_none(
     said = capsys.readouterr().err
     assert f"\n{A} has 2 LUNs:\n  0  1G  naa.102\n  7  size not known  naa.3\n" in said
     assert "give the number of a row" in said
+
+
+@pytest.mark.parametrize(
+    "error", [MountPointRefusedError("/srv/mail is not empty"), MountPointInUseError("is mounted")]
+)
+def test_a_directory_that_is_not_free_is_asked_for_again(
+    error: MountPointError, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, talk = start(["192.0.2.5", "", "", "/srv/x", "yes"], refusals=[error, None])
+    assert code == Exit.DONE
+    assert talk.asked[2:4] == ["Directory to mount it on"] * 2
+    assert talk.runs[-1] == (False, replace(talk.runs[1][1], mount="/srv/x"))
+    (words,) = commands_in(capsys.readouterr().err)
+    assert words[-2:] == ["--mount", "/srv/x"]
+    assert words.count("--mount") == 1
+
+
+def test_a_directory_of_the_command_line_is_not_asked_for_again(start: Start) -> None:
+    error = MountPointRefusedError("/srv/x is not empty")
+    code, talk = start(["192.0.2.5", ""], refusals=[error], options={"mount": "/srv/x"})
+    assert (code, len(talk.runs)) == (Exit.REFUSED, 1)
 
 
 @pytest.mark.parametrize("consent", ["adopt", "adopt-unverified"])
@@ -259,6 +289,30 @@ def test_without_a_yes_nothing_is_done(start: Start, answer: str) -> None:
     assert [dry for dry, _ in talk.runs] == [True]
 
 
+@pytest.mark.parametrize("at", ["discover", "run_task"])
+def test_a_signal_before_the_yes_says_that_nothing_was_changed(
+    at: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise InterruptError("stopped", signal=15)
+
+    monkeypatch.setattr(Dialogue, at, stop)
+    with pytest.raises(InterruptError, match=r"^stopped; nothing was changed$") as told:
+        start(["192.0.2.5", "", ""])
+    assert told.value.exit is Exit.TERMINATED
+
+
+def test_a_refusal_that_is_asked_about_is_not_printed_as_an_error_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = Task(lambda *_: Inventory(), lambda _: Plan(refusal=LUNS))
+    settings = Settings(root=tmp_path, dry_run=True)
+    assert run_task(settings, task, handled=(SeveralLunsError,)) == Exit.NOT_FOUND
+    assert capsys.readouterr().err == ""
+    assert run_task(settings, task) == Exit.NOT_FOUND
+    assert "--lun 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_ctrl_c_at_a_question_before_the_yes_runs_nothing(start: Start, number: int) -> None:
     runs: list[tuple[bool, AttachSpec]] = []
@@ -267,12 +321,24 @@ def test_ctrl_c_at_a_question_before_the_yes_runs_nothing(start: Start, number: 
     assert [dry for dry, _ in runs] == [True] * (number == 3)
 
 
+def test_the_name_of_the_account_need_not_be_typed_again(start: Start) -> None:
+    secret = "a-secret-of-16-bytes"
+    code, talk = start(["192.0.2.5", "", "", "yes", "me", secret, "", secret], ends=[5, 5, 0])
+    assert (code, len(talk.asked)) == (Exit.DONE, 8)
+    account = talk.specs[-1].account
+    assert account is not None
+    assert account.user == "me"
+
+
 def test_a_wrong_secret_is_asked_for_again_three_times_at_most(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account = ["me", "a-secret-of-16-bytes"]
     code, _ = start(["192.0.2.5", "", "", "yes", *account * 3], ends=[5, 5, 5, 5])
     assert code == Exit.AUTH
+    said = capsys.readouterr().err
+    assert said.count("The array refuses the login.") == 1
+    assert said.count("The array refuses that account.") == 2
     code, _ = start(["192.0.2.5", "", "", "yes", *account * 2], ends=[5, 5, 0])
     assert code == Exit.DONE
     assert commands_in(capsys.readouterr().err)[-1].count("--chap-user") == 1

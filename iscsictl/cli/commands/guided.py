@@ -28,10 +28,12 @@ from iscsictl.model.spec import Account, AttachSpec
 from iscsictl.observers.sessions import discover
 from iscsictl.output.text import escape_controls, human_size
 from iscsictl.planner.attach.attach import SeveralLunsError
+from iscsictl.planner.attach.mount_point import MountPointError
 
 NO_FILESYSTEM: Final = "none"
 #: What another portal may put right; a missing module or a missing account it does not.
 _OF_THE_PORTAL: Final = {Exit.UNREACHABLE, Exit.NOT_FOUND, Exit.USAGE, Exit.ERROR}
+_UNCHANGED: Final = "stopped; nothing was changed"
 #: How often another account is asked for.
 _TRIES: Final = 3
 
@@ -47,6 +49,7 @@ class GuidedAttach:
     settings: Settings
     options: Options
     words: list[str] = field(default_factory=list)
+    user: str | None = None
 
     def ask_target(self) -> None:
         """Ask for the portal and, of the targets that it offers, for one.
@@ -111,21 +114,35 @@ class GuidedAttach:
                 options["fs"] = kind
                 self.words += ["--fs", kind]
         if options["mount"] is None and options["fs"] is not None:
-            default = suggest_directory(options["target"])
-            directory = str(
-                self._ask_until_valid("Directory to mount it on", values.directory, default)
-            )
-            options["mount"] = directory
-            self.words += ["--mount", directory]
+            self.ask_directory()
+
+    def ask_directory(self) -> None:
+        """Ask where to mount the filesystem; a later answer is in the place of the one before."""
+        default = suggest_directory(self.options["target"])
+        directory = str(
+            self._ask_until_valid("Directory to mount it on", values.directory, default)
+        )
+        self.options["mount"] = directory
+        self._set_words(["--mount", directory])
+
+    @property
+    def has_asked_directory(self) -> bool:
+        """Whether the directory was an answer: one of the command line is not asked for again."""
+        return "--mount" in self.words
 
     def ask_account(self) -> Account:
         """Ask for the CHAP account of this host; the secret is not shown.
 
-        The command that is shown afterwards asks for the secret again: it never has it.
+        The command that is shown afterwards asks for the secret again: it never has it. The name is
+        the default of the next question: more often it is the secret that was mistyped.
         """
-        print_line("The array refuses the login. If it wants CHAP, give the account of this host:")
-        user = self._ask_until_valid("CHAP name", _read_chap_name)
-        secret = self._ask_until_valid("CHAP secret", Secret, hide=True)
+        print_line(
+            "The array refuses the login. If it wants CHAP, give the account of this host:"
+            if self.user is None
+            else "The array refuses that account. Give it again:"
+        )
+        self.user = user = str(self._ask_until_valid("CHAP name", _read_chap_name, self.user))
+        secret = self._ask_until_valid("CHAP secret (not shown)", Secret, hide=True)
         self._set_words(["--chap-user", user, "--chap-secret-prompt"])
         return Account(user, secret)
 
@@ -203,10 +220,9 @@ def prompt(question: str, default: str | None, *, hide: bool) -> str:
         with asking():
             return str(click.prompt(question, default=default, hide_input=hide, err=True))
     except InterruptError as error:
-        number = int(error.exit) - 128
-        raise InterruptError("stopped; nothing was changed", signal=number) from None
+        raise InterruptError(_UNCHANGED, signal=error.signal) from None
     except click.Abort:
-        raise InterruptError("stopped; nothing was changed", signal=signal.SIGINT) from None
+        raise InterruptError(_UNCHANGED, signal=signal.SIGINT) from None
 
 
 def suggest_directory(target: str) -> str:
@@ -247,11 +263,10 @@ def attach_guided(
     `given` are the words of the command line. Raises InterruptError at Ctrl-C in a question.
     """
     guide = GuidedAttach(settings, options)
-    guide.ask_target()
-    guide.ask_filesystem()
-    # What is known only after the login is a forecast, and the yes is for that too.
-    dry = replace(settings, dry_run=True)
-    code, spec = _run_asking_lun(guide, dry, make_spec(settings, dict(options)), make_task)
+    try:
+        code, spec = _ask_and_plan(guide, make_spec, make_task)
+    except InterruptError as error:  # also while the portal is asked, or this host is read
+        raise InterruptError(_UNCHANGED, signal=error.signal) from None
     if code != Exit.PENDING or settings.dry_run:
         return code
     print_line(f"The command that does the same: {escape_controls(guide.command(given))}")
@@ -262,13 +277,33 @@ def attach_guided(
     return _attach_asking_again(guide, spec, given, make_task)
 
 
+def _ask_and_plan(
+    guide: GuidedAttach, make_spec: MakeSpec, make_task: MakeTask
+) -> tuple[int, AttachSpec]:
+    """Ask for what the command line lacks, and show the plan. Nothing is changed in here.
+
+    A directory on which nothing can be mounted is asked for again. Returns the exit code of the dry
+    run, and what is to be done.
+    """
+    guide.ask_target()
+    guide.ask_filesystem()
+    # What is known only after the login is a forecast, and the yes is for that too.
+    dry = replace(guide.settings, dry_run=True)
+    while True:
+        spec = make_spec(guide.settings, dict(guide.options))
+        code, spec, refusal = _run_asking_lun(guide, dry, spec, make_task)
+        if not (isinstance(refusal, MountPointError) and guide.has_asked_directory):
+            return code, spec
+        guide.ask_directory()
+
+
 def _attach_asking_again(
     guide: GuidedAttach, spec: AttachSpec, given: Sequence[str], make_task: MakeTask
 ) -> int:
     """Attach; where the array refuses the login or has several LUNs, ask and try again."""
     words, tries = list(guide.words), 0
     while True:
-        code, spec = _run_asking_lun(guide, guide.settings, spec, make_task)
+        code, spec, _ = _run_asking_lun(guide, guide.settings, spec, make_task)
         if code != Exit.AUTH or tries == _TRIES:
             break
         tries += 1
@@ -282,15 +317,17 @@ def _attach_asking_again(
 
 def _run_asking_lun(
     guide: GuidedAttach, settings: Settings, spec: AttachSpec, make_task: MakeTask
-) -> tuple[int, AttachSpec]:
+) -> tuple[int, AttachSpec, IscsictlError | None]:
     """Run the task once, or again where the target has several LUNs and one was chosen.
 
-    Returns the exit code, and the spec with what the user chose and consented to: no later run
-    asks for that again.
+    Returns the exit code, the spec with what the user chose and consented to, so that no later run
+    asks for that again, and what refused the last plan, if anything did.
     """
     while True:
         heard = _Heard()
-        code = run_task(settings, heard.noting(make_task(settings, spec)))
+        task = heard.noting(make_task(settings, spec))
+        # The question that follows says it, and needs no hint.
+        code = run_task(settings, task, handled=(SeveralLunsError,))
         guide.note_consent(heard.consents)
         consent = replace(
             spec.consent,
@@ -298,9 +335,9 @@ def _run_asking_lun(
             adopt_unverified=spec.consent.adopt_unverified or "adopt-unverified" in heard.consents,
         )
         spec = replace(spec, consent=consent)
-        if code != Exit.NOT_FOUND or heard.several is None:
-            return code, spec
-        guide.ask_lun(heard.several)
+        if code != Exit.NOT_FOUND or not isinstance(heard.refusal, SeveralLunsError):
+            return code, spec, heard.refusal
+        guide.ask_lun(heard.refusal)
         spec = replace(spec, lun=guide.options["lun"])
 
 
@@ -308,7 +345,7 @@ def _run_asking_lun(
 class _Heard:
     """What a run came upon that a later one is to know."""
 
-    several: SeveralLunsError | None = None
+    refusal: IscsictlError | None = None
     consents: list[str] = field(default_factory=list)
 
     def noting(self, task: Task) -> Task:
@@ -316,8 +353,7 @@ class _Heard:
 
         def plan(inventory: Inventory) -> Plan:
             made = task.plan(inventory)
-            if isinstance(made.refusal, SeveralLunsError):
-                self.several = made.refusal
+            self.refusal = made.refusal
             return made
 
         def grant(what: str) -> Task:

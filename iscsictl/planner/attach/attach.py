@@ -9,7 +9,8 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord, discovery_values
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec
-from iscsictl.planner.attach.filesystem import UNKNOWN, FilesystemPlanner
+from iscsictl.planner.attach.filesystem import FilesystemPlanner
+from iscsictl.planner.attach.mount_point import UNKNOWN
 from iscsictl.planner.attach.multipath import (
     WAIT_FOR_PATH,
     PathChoice,

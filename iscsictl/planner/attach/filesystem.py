@@ -12,6 +12,11 @@ from iscsictl.model.inventory import Inventory, Known, ReadFailed
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import AttachSpec
+from iscsictl.planner.attach.mount_point import (
+    UNKNOWN,
+    require_free_mount_point,
+    require_own_lines,
+)
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.disks import layout
 from iscsictl.planner.disks.new_filesystem import (
@@ -27,7 +32,6 @@ from iscsictl.planner.safety.destroyed_entries import require_not_in_fstab
 from iscsictl.planner.safety.mount_points import exposure
 
 DEFAULT_FS = "ext4"
-UNKNOWN = "?"
 DEFAULT_TABLE = "gpt"
 
 
@@ -55,7 +59,7 @@ class FilesystemPlanner:
         Raises what is certain already: that the mount point is not free.
         """
         spec = self.spec
-        self._require_free_place()
+        require_free_mount_point(self.inventory, self.spec, self.device.wwid)
         fs = spec.fs or DEFAULT_FS
         chosen = TargetFilesystem(spec.new_uuid(fs), fs)
         if spec.fs or spec.consent.wipe is not None:
@@ -86,14 +90,14 @@ class FilesystemPlanner:
                     f"{mounted.device} is mounted on {self.spec.mount}, but tells no UUID",
                     hint="see what udev knows of it: udevadm info " + mounted.device,
                 )
-            self._require_own_lines()
+            require_own_lines(self.inventory, self.spec.mount or "/", self.device.wwid)
             chosen = TargetFilesystem(mounted.uuid, mounted.fstype or "auto")
             self._add_reservation(disk, mounted=True)
             self._add_mount_steps(chosen, mounted=True)
             self._add_release()
             self._add_fstab_steps(chosen)
             return mounted.device
-        self._require_free_place()
+        require_free_mount_point(self.inventory, self.spec, self.device.wwid)
         content = self._require_content()
         if content.usage:
             raise InUseError(
@@ -174,42 +178,6 @@ class FilesystemPlanner:
                     )
                 return block
         return None
-
-    def _require_free_place(self) -> None:
-        """Raise unless the mount point is free for this disk."""
-        path, place = self.spec.mount, self.inventory.mount_point_state
-        if path is None:
-            return
-        self._require_own_lines()
-        if place.mounted is not None:
-            # While the disk is not there, what is mounted can be this very disk, as fstab has it.
-            if self.device.wwid == UNKNOWN and self.inventory.fstab.by_dir(path):
-                return
-            raise InUseError(
-                f"{path} is already the mount point of {place.source}",
-                hint=f"choose another directory, or unmount it first: umount {shell_form(path)}",
-            )
-        if place.exists and not place.directory:
-            raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
-        if not place.empty and not self.spec.consent.over_nonempty:
-            raise RefusedError(
-                f"{path} is not empty: a mount would hide what is in it",
-                hint="choose an empty directory, or insist with --over-nonempty",
-            )
-
-    def _require_own_lines(self) -> None:
-        """Raise where a line of fstab that is not for this disk has the mount point."""
-        path = self.spec.mount or "/"
-        lines = self.inventory.fstab.by_dir(path)
-        how = "edit /etc/fstab to take it out"
-        if all(line.is_ours for line in lines):
-            how = f"take it out: iscsictl fstab rm {shell_form(path)}"
-        for line in lines:
-            if not line.is_ours or self.device.wwid not in {line.wwid, UNKNOWN}:
-                raise RefusedError(
-                    f"/etc/fstab line {line.number} mounts something else on {path}",
-                    hint=f"use another directory, or {how}",
-                )
 
     def _require_content(self) -> Content:
         seen = self.inventory.contents.get(self.device.wwid)

@@ -12,7 +12,7 @@ from iscsictl.model.packages import install_command
 from iscsictl.model.reservation import format_key
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import AttachSpec
-from iscsictl.planner.attach.filesystem import UNKNOWN
+from iscsictl.planner.attach.mount_point import UNKNOWN
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.safety.duplicates import outside_map
 from iscsictl.planner.selection.paths import LoginPath, reachable_paths

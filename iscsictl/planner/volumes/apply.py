@@ -13,7 +13,7 @@ from iscsictl.model.plan import Hazard, Plan, Report, Status
 from iscsictl.model.spec import AttachSpec, Volume
 from iscsictl.model.word_lists import first_names
 from iscsictl.planner.attach.attach import plan_attach
-from iscsictl.planner.attach.filesystem import UNKNOWN
+from iscsictl.planner.attach.mount_point import UNKNOWN
 from iscsictl.planner.builder import SHOWN, error_lines, summarize_errors
 from iscsictl.planner.safety.mount_points import directories_above
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
