@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.model.disk_content import Content
+from iscsictl.model.disk_content import Content, Signature
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import DiskUsage, Inventory, Known, MountPointState
@@ -40,7 +40,7 @@ from tests.unit.disk_facts import (
     part,
     session,
 )
-from tests.worlds import DIR, W, blank, line, spec, wwid_of
+from tests.worlds import DIR, W, bare, blank, line, parted, spec, wwid_of
 
 SPACED = "/srv/Ann's mail; $(x)"
 
@@ -119,7 +119,24 @@ def test_adopt_is_named_only_where_it_can_be_given(content: Content) -> None:
         ),
     ):
         assert hint(plan) == f"to destroy it: --wipe --confirm {WWID}"
-    assert "--adopt" in hint(planned(here(blank(W, data_at=4096))))
+
+
+DESTROY = f"to destroy it: --wipe --confirm {W}"
+
+
+@pytest.mark.parametrize(
+    ("content", "fs", "ways"),
+    [
+        (blank(W, data_at=4096), "ext4", DESTROY),
+        (blank(W, signatures=(Signature("LVM2_member", 0x218, "abc"),)), "ext4", DESTROY),
+        (parted(W, "xfs", NEW), "xfs", f"to mount it as it is: --adopt; {DESTROY}"),
+        (bare(W, "xfs"), "ext4", f"to mount the xfs as it is: --adopt without --fs; {DESTROY}"),
+    ],
+)
+def test_a_refused_attach_names_each_way_on_that_is_open(
+    content: Content, fs: str, ways: str
+) -> None:
+    assert hint(planned(here(content), spec(fs=fs))) == ways
 
 
 # -- reconnect ----------------------------------------------------------------------------

@@ -205,10 +205,11 @@ def test_adoption_is_no_ground_to_destroy() -> None:
 
 def test_the_refusal_says_what_was_found_and_both_ways_on() -> None:
     with pytest.raises(RefusedError) as caught:
-        ground(bare(W, "xfs", label="mail"))
+        overwrite.overwrite_ground(
+            bare(W, "xfs", label="mail"), "/dev/sda", Consent(), claim=None, keep="keep it; "
+        )
     assert caught.value.text == "/dev/sda is not blank: it carries xfs labelled 'mail'"
-    assert "--adopt" in (caught.value.hint or "")
-    assert f"--wipe --confirm {W}" in (caught.value.hint or "")
+    assert caught.value.hint == f"keep it; to destroy it: --wipe --confirm {W}"
 
 
 @pytest.mark.parametrize("consent", [Consent(), Consent(wipe=W)])
@@ -397,10 +398,7 @@ def test_each_refusal_says_what_to_do() -> None:
     assert hint_of(lambda: ground(blank(W), Consent(wipe=WRONG))) == (
         "compare with the array before you wipe anything"
     )
-    assert hint_of(lambda: ground(bare(W, "xfs"))) == (
-        "keep it with --adopt if it is the filesystem you want; "
-        f"to destroy it: --wipe --confirm {W}"
-    )
+    assert hint_of(lambda: ground(bare(W, "xfs"))) == (f"to destroy it: --wipe --confirm {W}")
     assert hint_of(lambda: overwrite.may_adopt(filesystem(uuid=None), one, (), yes)) == (
         "give it one, then attach it"
     )
@@ -408,7 +406,7 @@ def test_each_refusal_says_what_to_do() -> None:
         "unmount it there; if no host has it, recover it by hand: e2fsck, then --adopt"
     )
     assert hint_of(lambda: overwrite.may_adopt(filesystem(), one, (), Consent())) == (
-        "to mount it as it is: --adopt"
+        f"to mount it as it is: --adopt; to destroy it: --wipe --confirm {W}"
     )
     with pytest.raises(RefusedError, match="on /dev/sdb, /dev/sdc: one") as caught:
         overwrite.may_adopt(filesystem(), one, (one, two, three), yes)

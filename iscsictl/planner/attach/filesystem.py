@@ -269,7 +269,7 @@ class FilesystemPlanner:
         # A claim for another kind of table covers nothing that this run would make.
         fitting = old if old is not None and old.table == kind else None
         ground = overwrite.overwrite_ground(
-            content, self.device.device, spec.consent, claim=fitting
+            content, self.device.device, spec.consent, claim=fitting, keep=_way_to_keep(content)
         )
         if table == "dos" and content.size // content.sector > layout.DOS_LIMIT:
             raise RefusedError(
@@ -376,6 +376,17 @@ class FilesystemPlanner:
             waits = spec.mount in self.inventory.host.required.get(unit, ())
             require = actions.RequireMount(unit, spec.mount or "")
             self.builder.add(require, unit, f"waits for {spec.mount}", done=waits)
+
+
+def _way_to_keep(content: Content) -> str:
+    """Return what the hint says of keeping what is there; nothing where it cannot be mounted.
+
+    Where this is asked, the filesystem is none of the type that was requested.
+    """
+    there = content.filesystem
+    if there is None or not _is_only_filesystem(content):
+        return ""
+    return f"to mount the {there.type} as it is: --adopt without --fs; "
 
 
 def _is_only_filesystem(content: Content) -> bool:

@@ -77,7 +77,7 @@ def _add_label_steps(
     require_free(device.device, inventory.used)
     require_writable(chosen.disk)
     # A claim is for one filesystem; it does not allow an empty table of another kind.
-    ground = overwrite_ground(inventory.found, device.device, consent, claim=None, keep="")
+    ground = overwrite_ground(inventory.found, device.device, consent, claim=None)
     for line in inventory.fstab.by_wwid(device.wwid):
         raise RefusedError(
             f"/etc/fstab line {line.number} is for a filesystem on this disk",
@@ -147,7 +147,7 @@ class _MkfsPlanner:
         wanted = self._wanted_claim()
         old = self._interrupted_claim(entries, wanted)
         fitting = old if old is not None and old.place == wanted.place else None
-        ground = overwrite_ground(content, self.node, self.spec.consent, claim=fitting, keep="")
+        ground = overwrite_ground(content, self.node, self.spec.consent, claim=fitting)
         if wanted.part is not None and wanted.table is None:
             device = self.device.device
             raise RefusedError(

@@ -224,7 +224,7 @@ def _has_structure(content: Content) -> bool:
 
 def overwrite_ground(
     content: Content, device: str, consent: Consent, *, claim: FilesystemClaim | None,
-    keep: str = "keep it with --adopt if it is the filesystem you want; ",
+    keep: str = "",
 ) -> OverwriteGround:  # fmt: skip
     """Return why the disk may be overwritten. `claim` is the one in fstab on it, if any.
 
@@ -310,7 +310,7 @@ def may_adopt(filesystem: Filesystem, disk: Disk, disks: Iterable[Disk], consent
             f"{disk.block.device} is not blank: no line of /etc/fstab knows the {what}{label}",
             question=f"Mount the {what}{label} as it is?",
             grant="adopt",
-            hint="to mount it as it is: --adopt",
+            hint=f"to mount it as it is: --adopt; to destroy it: --wipe --confirm {disk.wwid}",
         )
 
 
