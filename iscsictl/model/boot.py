@@ -7,7 +7,7 @@ from iscsictl.model.names import Portal
 
 @dataclass(frozen=True)
 class BootNic:
-    """The firmware's network settings; `dhcp` where the address came from a server."""
+    """The firmware's network settings. `dhcp`: the address came from a DHCP server."""
 
     mac: str | None = None
     netdev: str | None = None
@@ -23,7 +23,7 @@ class BootNic:
 class BootEntry:
     """One target of the firmware's table, with the initiator name and the NIC to use.
 
-    `selected` is the one that was booted from, None where the source does not tell.
+    `selected`: the host was booted from this target. None if the source does not say.
     """
 
     target: str | None

@@ -1,13 +1,13 @@
-"""Units of systemd without which a host does not boot, so that none of them may need a mount."""
+"""The systemd units without which a host does not boot; none of them may depend on a mount."""
 
 import re
 from typing import Final
 
-# Targets of systemd itself (systemd.special(7), bootup(7)). Where one of the first requires a mount
-# that fails, the boot ends in an emergency shell or without logins, or a shutdown does not end.
-# What the mount itself waits for, such as network-online.target, cannot wait for the mount: systemd
-# would break the circle by leaving one of them out. That remote-fs.target fails is what `nofail` is
-# to prevent. Other targets, an admin's own and those of programs, may need what they like.
+# Targets of systemd itself (systemd.special(7), bootup(7)). If one of them requires a mount that
+# fails, the boot ends in an emergency shell or without logins, or a shutdown never ends. Units that
+# the mount waits for, such as network-online.target, cannot wait for the mount: systemd would break
+# the cycle by dropping one of them. `nofail` exists to keep remote-fs.target from failing. Other
+# targets, those of admins and of programs, may require any mount.
 _TARGETS: Final = (
     "basic", "blockdev@.*", "cryptsetup(?:-pre)?", "default", "emergency", "exit", "factory-reset",
     "final", "first-boot-complete", "getty(?:-pre)?", "graphical", "halt", "hibernate",
@@ -18,11 +18,11 @@ _TARGETS: Final = (
     "suspend-then-hibernate", "swap", "sysinit", "system-update(?:-pre)?", "time-set",
     "time-sync", "timers", "umount", "veritysetup(?:-pre)?",
 )  # fmt: skip
-# Parts of systemd that keep their data in a mount that an admin gives them, as others do.
+# Services of systemd whose data may be on a mount, like those of any other program.
 _APPLICATIONS: Final = (
     "nspawn@|vmspawn@|machined|importd|portabled|journal-(?:remote|upload|gatewayd)"
 )
-# Services and others that start before a mount can, or that the mount itself waits for.
+# Other units that start before any remote mount, or that the mount itself waits for.
 _OTHERS: Final = (
     r"-\.(?:mount|slice)", r"init\.scope", r"(?:system|user)\.slice", r"usr\.mount",
     r"dbus(?:-broker)?\.(?:service|socket)",
@@ -33,8 +33,9 @@ _OF_BOOT: Final = re.compile(rf"(?:{'|'.join(_TARGETS)})\.target|{'|'.join(_OTHE
 
 
 def is_needed_to_boot(unit: str) -> bool:
-    """Tell whether a host may hang at boot or shutdown, or go without logins, without this unit.
+    """Return whether a host without this unit may hang at boot or shutdown, or allow no logins.
 
-    The name decides, as systemd gives it; whether the unit exists is not asked.
+    `unit` is a full unit name, such as `local-fs.target`. Only the name is checked, not whether the
+    unit exists.
     """
     return _OF_BOOT.fullmatch(unit) is not None

@@ -1,7 +1,7 @@
-"""What a capture of several tools tells besides sessions: disks, paths and node records.
+"""What a capture contains besides sessions: disks, paths and node records.
 
-None is "the capture does not tell", also where a tuple would stand; `()` is "there are none".
-The types of `listing`, which planners rely on, have no such gaps.
+None means "the capture does not say", also in place of a tuple; `()` means "there are none".
+The types of `listing`, on which planners rely, have no such gaps.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from iscsictl.model.names import Portal
 class ListedRecord:
     """A target at a portal, as lists of node records and discoveries print it.
 
-    It is no session: nothing tells whether anybody is logged in.
+    It is not a session: such a list does not say whether anybody is logged in.
     """
 
     target: str
@@ -23,9 +23,9 @@ class ListedRecord:
 
 @dataclass(frozen=True)
 class CapturedPath:
-    """One path to a disk; `sid` is known where the capture lists the session too.
+    """One path to a disk; `sid` is known if the capture lists the session too.
 
-    `state` is the kernel's (running, offline, ...), `checker` what multipath's path checker found
+    `state` is the kernel's (running, offline, ...), `checker` that of multipath's path checker
     (ready, ghost, faulty, ...).
     """
 
@@ -38,7 +38,7 @@ class CapturedPath:
 
 @dataclass(frozen=True)
 class CapturedBlock:
-    """A block device and what is on it. Sizes are bytes, as exact as the tool printed them."""
+    """A block device and what is on it. `size` is in bytes, as precise as the tool's output."""
 
     device: str
     kind: str | None = None
@@ -65,7 +65,7 @@ class CapturedDisk:
 
 @dataclass(frozen=True)
 class CaptureDetails:
-    """What a capture tells besides its sessions, and whether it tells of sessions at all."""
+    """What a capture contains besides its sessions, and whether it lists sessions at all."""
 
     tells_sessions: bool = True
     disks: tuple[CapturedDisk, ...] | None = None

@@ -18,24 +18,24 @@ class CrypttabEntry:
     def mapper(self) -> str:
         """The path of the opened volume.
 
-        device-mapper names the node itself, so it is there as long as the volume is open.
+        device-mapper creates the node itself, so it exists as long as the volume is open.
         """
         return f"/dev/mapper/{self.name}"
 
     @property
     def auto(self) -> bool:
-        """Tell whether it is opened at boot.
+        """Whether the volume is opened at boot.
 
-        With `noauto` it is opened only when something pulls it in, such as a mount of it
+        With `noauto` it is opened only when another unit requires it, such as its mount
         (crypttab(5)).
         """
         return "noauto" not in self.options
 
     @property
     def nofail(self) -> bool:
-        """Tell whether a boot goes on without it; of `fail` and `nofail` the last counts.
+        """Whether the boot continues without the volume; the last of `fail` and `nofail` counts.
 
-        Without `nofail` cryptsetup.target requires it, and the boot waits for its disk
+        Without `nofail`, cryptsetup.target requires it and the boot waits for its disk
         (crypttab(5)).
         """
         return last_of(self.options, "fail", "nofail") == "nofail"

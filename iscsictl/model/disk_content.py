@@ -1,4 +1,4 @@
-"""What stands on a disk, as it was probed just now. Offsets and sizes are bytes."""
+"""The content of a disk, as just probed. Offsets and sizes are bytes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from iscsictl.model.shell_form import shell_form
 TABLE_SIGNATURES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
 
 
-# What is on a disk once or twice can be looked at; ZFS alone leaves dozens of signatures.
+# So few signatures can be checked by hand; ZFS alone leaves dozens.
 _FEW = 4
-# Bytes: a table begins in them, or has its protective MBR there. The last two are a magic number
-# that FAT and NTFS have too, and a Sun label counts them all in its checksum.
+# Bytes: a partition table, or the protective MBR of a GPT, begins in them. The last two are a magic
+# number that FAT and NTFS have too, and the checksum of a Sun label covers them all.
 _TABLE_SECTOR = 512
 
 
@@ -30,11 +30,11 @@ class Signature:
 
 
 def signatures_beside_table(found: Iterable[Signature], table: Table) -> tuple[Signature, ...]:
-    """Return what stands on a disk with a table, but in none of its partitions.
+    """Return the signatures on a disk with a table that are in none of its partitions.
 
-    An md member or a bcache on the whole disk leaves an older GPT valid, and its superblock stands
-    where sfdisk would write the table. Of a BSD label the partitions are not known: nothing is
-    told of it.
+    An md member or a bcache on the whole disk leaves an older GPT valid, and its superblock is
+    where sfdisk would write the table. The partitions of a BSD label are not known, so nothing is
+    returned for it.
     """
     if table.label == "bsd":
         return ()
@@ -49,11 +49,11 @@ def signatures_beside_table(found: Iterable[Signature], table: Table) -> tuple[S
 def kinds_found_from_end(
     found: Iterable[Signature], device: str, size: int | None
 ) -> tuple[str, ...]:
-    """Return the kinds of signature on a device that their owner looks for from its end.
+    """Return the kinds of signature on a device whose place is counted from its end.
 
-    `size` is that of the device in bytes. Such are md 0.90 and 1.0 (md(4)), the internal metadata
-    of DRBD and the formats of RAID adapters: on a larger device they are not found any more. Raises
-    NotFoundError where the kernel does not tell the size: then nothing can be said of the end.
+    `size` is that of the device in bytes. Such kinds are md 0.90 and 1.0 (md(4)), the internal
+    metadata of DRBD and the formats of RAID adapters: once the device is larger, they are no longer
+    found. Raises NotFoundError if the kernel does not report the size.
     """
     if not size:
         raise NotFoundError(
@@ -68,7 +68,7 @@ def kinds_found_from_end(
 
 
 def refuse_beside_table(device: str, found: Sequence[Signature]) -> None:
-    """Raise RefusedError where something stands on a disk beside its table.
+    """Raise RefusedError if there is a signature on a disk outside its partitions.
 
     `found` is what `signatures_beside_table` returned.
     """
@@ -84,10 +84,10 @@ def refuse_beside_table(device: str, found: Sequence[Signature]) -> None:
 
 
 def _command_for_leftover(device: str, found: Sequence[Signature]) -> str:
-    """Return the command that removes these signatures alone, and what to know about it.
+    """Return the command that removes just these signatures, with the precautions it needs.
 
-    Nothing where a place is not known or in the sector of the table, or there are too many to look
-    at (those of ZFS).
+    Empty if an offset is unknown or in the sector of the table, or if there are too many signatures
+    to check by hand (those of ZFS).
     """
     places = [one.offset for one in found if one.offset is not None]
     is_known = len(places) == len(found) and all(place >= _TABLE_SECTOR for place in places)
@@ -104,10 +104,10 @@ def _command_for_leftover(device: str, found: Sequence[Signature]) -> str:
 
 @dataclass(frozen=True)
 class Partition:
-    """An entry of the partition table, and the signatures found inside it.
+    """An entry of the partition table, and the signatures found inside the partition.
 
-    `data_at` is the offset on the disk of data in it that no signature explains. `id` is its GUID
-    as sfdisk prints it (gpt only).
+    `data_at` is the offset, from the start of the disk, of data in it that no signature explains.
+    `id` is its GUID as sfdisk prints it (gpt only).
     """
 
     number: int
@@ -121,19 +121,19 @@ class Partition:
 
     @property
     def has_content(self) -> bool:
-        """Whether anything was found inside: a signature, or data that none explains.
+        """Whether anything was found inside: a signature, or data that no signature explains.
 
-        False is no proof: only the places that the probe read are known to be empty.
+        False does not prove it empty: only the places that the probe read are known to be empty.
         """
         return bool(self.signatures) or self.data_at is not None
 
 
 @dataclass(frozen=True)
 class Filesystem:
-    """A filesystem as its own superblock tells it.
+    """A filesystem as its own superblock describes it.
 
-    `dirty`: it was not unmounted cleanly. `used`: it can be mounted or was, so that no mkfs was
-    stopped on it. Both are None if the format does not tell.
+    `dirty`: it was not unmounted cleanly. `used`: it can be mounted or has been, so it is not what
+    an interrupted mkfs left. Both are None if the format does not record it.
     """
 
     device: str
@@ -148,34 +148,34 @@ class Filesystem:
 class BlankProof:
     """How a disk was searched for data, in words for the plan: `blank: all read`.
 
-    A proof by samples says how many places were read, and the most bytes between two of them.
+    A proof by samples says how many places were read, and the largest gap between two of them.
     """
 
     words: str
 
     @classmethod
     def all_read(cls) -> "BlankProof":
-        """Return the proof that misses nothing: each byte was read.
+        """Return the proof that misses nothing: every byte was read.
 
-        It also stands for a thin LUN of which all blocks that the array has mapped were read.
+        It also stands for a thin LUN if all blocks that the array has mapped were read.
         """
         return cls("all read")
 
     @classmethod
     def nothing_mapped(cls) -> "BlankProof":
-        """Return the proof that the array gives: no block was ever written (GET LBA STATUS).
+        """Return the proof that the array gives: it has mapped no block (GET LBA STATUS).
 
-        SBC-3 calls such blocks deallocated; the places of signatures were read all the same.
+        SBC-3 calls such blocks deallocated. The places of signatures were read nevertheless.
         """
         return cls("nothing mapped")
 
     @classmethod
     def sampled(cls, places: int, gap: int) -> "BlankProof":
-        """Return the proof by `places` reads of which no two are further apart than `gap` bytes.
+        """Return the proof by `places` reads with at most `gap` bytes between neighbours.
 
         It can miss data that is smaller than a gap; the plan shows the gap, rounded up to MiB.
         """
-        # Rounded up: a gap must not be told smaller than it is.
+        # Rounded up: the gap must not be shown smaller than it is.
         return cls(f"{places} places read, none further apart than {-(-gap // (1 << 20))} MiB")
 
     def __str__(self) -> str:
@@ -187,9 +187,9 @@ class Content:
     """The result of a probe in which every read succeeded.
 
     `table_id` is the GUID of a GPT or the 32 bits of a DOS table (`0x...`), as sfdisk prints it.
-    `stale_partitions` are those that the kernel or udev still has and the table has not: content
-    where anything is in them. `proof` is how data was looked for. `reservations` are those of the
-    LUN that it is.
+    `stale_partitions` are those that the kernel or udev still knows but the table lacks; whatever
+    is in them is content. `data_at` is the offset of data that no signature explains. `proof` is
+    how data was searched for. `reservations` are those of the LUN that the disk is.
     """
 
     wwid: str
@@ -209,9 +209,9 @@ class Content:
 
     @property
     def blank(self) -> bool:
-        """No signature, no table, no data wherever it was read, no lost partition, no user.
+        """Whether there is nothing: no signature, table, data, stale partition content or usage.
 
-        Content that could not be read never gets here: the probe fails then, and nothing is blank.
+        Content that could not be read never gets here: the probe fails instead.
         """
         return not (
             self.signatures
@@ -224,9 +224,9 @@ class Content:
 
     @property
     def description(self) -> str:
-        """Say in a few words what stands there, to follow "it carries"; `nothing` for a blank disk.
+        """The content in a few words, to follow "it carries"; `nothing` for a blank disk.
 
-        Labels are quoted with their control characters escaped: they come from the disk.
+        Labels come from the disk, so they are quoted and their control characters escaped.
         """
         found = [s.type + (f" labelled {s.label!r}" if s.label else "") for s in self.signatures]
         if self.table:

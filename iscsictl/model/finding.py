@@ -1,4 +1,4 @@
-"""What `doctor` finds: one finding a fact, with the command that fixes it."""
+"""What `doctor` finds: one finding per fact, with the command that fixes it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from iscsictl.model.plan import Action
 
 
 class Level(StrEnum):
-    """How a finding is to be taken; `skip` says that it could not be looked at."""
+    """How bad a finding is; `skip` means that the check could not be made."""
 
     OK = "ok"
     SKIP = "skip"
@@ -17,10 +17,7 @@ class Level(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Order by how bad it is: `ok` is 0.
-
-        The order in which the levels are defined is that order.
-        """
+        """The position in the order from best (`ok`, 0) to worst, the order of the definitions."""
         return list(Level).index(self)
 
 
@@ -28,8 +25,8 @@ class Level(StrEnum):
 class Finding:
     """What one check found about one subject.
 
-    `id` stays the same in all versions (docs/checks.md). `fix` is the command or the action that
-    corrects it; `repair` the action with which `doctor --fix` does so, where that is safe.
+    `id` stays the same in all versions (docs/checks.md). `fix` says how to correct it, as a command
+    if possible; `repair` is the action with which `doctor --fix` does so, if that is safe.
     """
 
     id: str
@@ -46,9 +43,9 @@ def ok(id_: str, message: str, subject: str | None = None) -> Finding:
 
 
 def skip(id_: str, message: str, fix: str | None = None, subject: str | None = None) -> Finding:
-    """Return a finding that it could not be looked at, and why.
+    """Return a finding that says why the check could not be made.
 
-    A check that needs root, or a daemon that does not run, is skipped and never `ok`.
+    A check that needs root, or a daemon that is not running, is skipped and never `ok`.
     """
     return Finding(id_, Level.SKIP, message, fix, subject)
 
@@ -56,9 +53,9 @@ def skip(id_: str, message: str, fix: str | None = None, subject: str | None = N
 def warn(
     id_: str, message: str, fix: str, subject: str | None = None, repair: Action | None = None
 ) -> Finding:
-    """Return a finding of something that works today and may not tomorrow.
+    """Return a finding about something that works today but may not tomorrow.
 
-    `fix` is the command that corrects it; `repair` what `doctor --fix` may execute unasked.
+    `fix` is the command that corrects it; `repair` is what `doctor --fix` may execute unasked.
     """
     return Finding(id_, Level.WARN, message, fix, subject, repair)
 
@@ -66,16 +63,16 @@ def warn(
 def fail(
     id_: str, message: str, fix: str, subject: str | None = None, repair: Action | None = None
 ) -> Finding:
-    """Return a finding of something that does not work, or loses data.
+    """Return a finding about something that does not work, or loses data.
 
-    `fix` and `repair` are those of `warn`: without `repair` an admin has to decide.
+    `fix` and `repair` are as for `warn`; without `repair` an admin must decide.
     """
     return Finding(id_, Level.FAIL, message, fix, subject, repair)
 
 
 def worst(findings: Iterable[Finding]) -> Level:
-    """Return the worst level; ok where there is none.
+    """Return the worst level; `ok` if there are no findings.
 
-    A check that was skipped is worse than one that passed and better than a warning.
+    A skipped check is worse than one that passed, and better than a warning.
     """
     return max((finding.level for finding in findings), key=lambda x: x.rank, default=Level.OK)

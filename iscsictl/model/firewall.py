@@ -12,8 +12,8 @@ ChainKey = tuple[str, str, str]
 class Values:
     """What a rule compares with: words, and intervals of numbers or addresses.
 
-    A word that ends in `*` stands for all that begin like it, as for NICs. `complete` is False
-    where some of the values could not be read.
+    A word that ends in `*` stands for all words with that prefix, as in names of NICs. `complete`
+    is False if some of the values could not be read.
     """
 
     words: frozenset[str] = frozenset()
@@ -25,7 +25,7 @@ class Values:
 class Verdict:
     """Where a packet goes; `target` is the chain of a `jump` or `goto`.
 
-    `reject` drops a packet and says so to its sender.
+    `reject` drops a packet and notifies its sender.
     """
 
     kind: Literal["accept", "drop", "reject", "return", "jump", "goto", "continue"]
@@ -34,9 +34,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Match:
-    """A condition: that `key`, such as `tcp dport`, is one of the values, or none of them.
+    """The condition that `key`, such as `tcp dport`, has one of the values (or none: `negated`).
 
-    Without a key it is a condition that is not understood: it may hold or not.
+    Without a key it is a condition that was not understood, which may or may not hold.
     """
 
     key: str | None = None
@@ -54,7 +54,7 @@ class VerdictMap:
 
 @dataclass(frozen=True)
 class Alteration:
-    """A statement that may send a packet elsewhere, change it, or do what is not understood."""
+    """A statement that may redirect or change a packet, or that was not understood."""
 
 
 Statement = Match | Verdict | VerdictMap | Alteration
@@ -89,7 +89,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Firewall:
-    """All chains by family, table and name. The interval is that of local ports."""
+    """All chains, by family, table and name; and the range of ephemeral local ports."""
 
     chains: Mapping[ChainKey, Chain] = field(default_factory=dict)
     local_ports: Interval = (32768, 60999)

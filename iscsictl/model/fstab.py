@@ -1,7 +1,7 @@
-"""The lines of /etc/fstab (fstab(5)), each with its bytes, and the notes that are ours.
+"""The lines of /etc/fstab (fstab(5)), each with its bytes, and the notes of iscsictl.
 
-iscsictl keeps no state of its own: what a line is for stands in its options, which mount(8)
-ignores where they begin with `x-`. A note's value is percent-encoded (RFC 3986) but for
+iscsictl keeps no state of its own: the options of a line record what it is for, and mount(8)
+ignores options that begin with `x-`. The value of a note is percent-encoded (RFC 3986) except for
 `A-Z a-z 0-9 . _ ~ : @ + -`, so an IQN stays readable and a comma, blank or any other byte in a
 target's name survives.
 """
@@ -20,7 +20,8 @@ from iscsictl.model.grouping import group_by_keys
 PREFIX: Final = "x-iscsictl."
 NO_MOUNT_POINT: Final = "none"
 BY_UUID: Final = "/dev/disk/by-uuid/"
-#: The links of udev by tag, whose names are encoded by it (udev(7), `$env{ID_FS_LABEL_ENC}`).
+#: udev's directories of links, and the tag of each. udev encodes the names of the links (udev(7),
+#: `$env{ID_FS_LABEL_ENC}`).
 _TAGS: Final = {
     BY_UUID: "UUID",
     "/dev/disk/by-label/": "LABEL",
@@ -33,16 +34,16 @@ _OPTION: Final = re.compile(r'(?:[^,"]|"[^"]*"|")+')
 
 Note = Literal["wwid", "target", "lun", "part", "making", "table", "partition", "type", "mkfs",
              "exclusive"]  # fmt: skip
-#: The value of the `mkfs` note, which a claim gets just before mkfs starts.
+#: The value of the `mkfs` note, which is added to a claim just before mkfs starts.
 BEGUN: Final = "begun"
 
 
 @dataclass(frozen=True)
 class FstabLine:
-    """One line. `raw` has its newline, if there is one; `number` counts from 1.
+    """One line. `raw` includes its newline, if there is one; `number` counts from 1.
 
-    The fields are None for a comment, an empty line and a line with a `problem`; escapes in
-    them are undone. `passno` is the text that stands there, "0" if none.
+    The fields are None for a comment, an empty line and a line with a `problem`; their escapes are
+    decoded. `passno` is the text of that field, "0" if it is missing.
     """
 
     raw: bytes
@@ -56,7 +57,7 @@ class FstabLine:
 
     @property
     def is_entry(self) -> bool:
-        """Tell whether this is a line that mounts something.
+        """Whether this line describes a mount.
 
         False for comments, empty lines and lines with a `problem`, which mount(8) ignores too.
         """
@@ -64,61 +65,61 @@ class FstabLine:
 
     @property
     def is_ours(self) -> bool:
-        """Tell whether iscsictl wrote this line: it has one of our notes.
+        """Whether iscsictl wrote this line, that is, whether it has a note.
 
-        Without its notes it counts as the admin's own, whoever wrote it first.
+        A line whose notes were removed counts as the admin's own.
         """
         return self.is_entry and any(option.startswith(PREFIX) for option in self.options)
 
     @property
     def is_claim(self) -> bool:
-        """Tell whether this line only says that a disk is being made.
+        """Whether this line only records that a filesystem is being created.
 
-        It is `noauto` and `nofail`: nothing mounts it before the filesystem is there.
+        It is `noauto` and `nofail`, so nothing mounts it before the filesystem exists.
         """
         return self.note("making") is not None
 
     @property
     def uuid(self) -> str | None:
-        """The filesystem UUID by which the line names its disk, as a tag or as udev's link.
+        """The filesystem UUID with which the line names its device, as a tag or as udev's link.
 
-        None where it names it otherwise: by LABEL=, PARTUUID= or a device. Such a line is never
-        ours.
+        None if it uses anything else: LABEL=, PARTUUID= or a device. iscsictl writes no such line.
         """
         return uuid_of_spec(self.spec or "")
 
     @property
     def mount_point(self) -> str | None:
-        """The directory in its shortest form, None for an entry that has none (`none`, swap)."""
+        """The directory in its shortest form; None for an entry without one (`none`, swap)."""
         if self.file is None or self.file in {NO_MOUNT_POINT, "swap"}:
             return None
         return plain(self.file)
 
     @property
     def auto(self) -> bool:
-        """Tell whether the line is mounted at boot; of `auto` and `noauto` the last counts."""
+        """Whether the entry is mounted at boot; the last of `auto` and `noauto` counts."""
         return self.is_entry and last_of(self.options, "auto", "noauto") != "noauto"
 
     @property
     def automount(self) -> bool:
-        """Tell whether systemd mounts it when it is first used, `noauto` or not.
+        """Whether systemd mounts it on first use.
 
-        With `x-systemd.automount` neither `auto` nor `noauto` has an effect (systemd.mount(5)).
+        With `x-systemd.automount`, neither `auto` nor `noauto` has an effect (systemd.mount(5)).
         """
         return self.is_entry and "x-systemd.automount" in self.options
 
     @property
     def nofail(self) -> bool:
-        """Tell whether a boot goes on without it; of `fail` and `nofail` the last counts.
+        """Whether the boot continues without the mount; the last of `fail` and `nofail` counts.
 
-        Without it local-fs.target or remote-fs.target fails with the mount (systemd.mount(5)).
+        Without `nofail`, local-fs.target or remote-fs.target fails with the mount
+        (systemd.mount(5)).
         """
         return last_of(self.options, "fail", "nofail") == "nofail"
 
     def note(self, name: Note) -> str | None:
-        """Return the value of one of our notes, the last of that name; None if it is not there.
+        """Return the decoded value of a note, None if the line has no such note.
 
-        It is decoded, bytes that are not UTF-8 as surrogates.
+        The last of several counts. Bytes that are not UTF-8 become surrogates.
         """
         wanted = PREFIX + name
         for option in reversed(self.options):
@@ -128,44 +129,44 @@ class FstabLine:
 
     @property
     def making(self) -> str | None:
-        """The WWID of the disk that is being made, on a claim; None on every other line.
+        """On a claim, the WWID of the disk that is being formatted; None on every other line.
 
-        It is replaced by the note `wwid` once the filesystem is there.
+        The note `wwid` replaces it once the filesystem exists.
         """
         return self.note("making")
 
     @property
     def wwid(self) -> str | None:
-        """The WWID of the disk that the line is for, on a claim too.
+        """The WWID of the disk that the line is for (also on a claim), None without a note of it.
 
-        It is spelled as sysfs has it (naa.6001405...), None on a line without such a note.
+        It is spelled as in sysfs (naa.6001405...).
         """
         return self.note("wwid") or self.note("making")
 
     @property
     def target(self) -> str | None:
-        """The target that the disk is behind, None without the note.
+        """The name of the target that has the disk, None without the note.
 
-        Its name is byte for byte the one that the array uses, whatever its case.
+        The name is byte for byte the one that the array uses, including its case.
         """
         return self.note("target")
 
     @property
     def lun(self) -> int | None:
-        """The LUN behind the target, as the kernel counts it (scsilun_to_int).
+        """The LUN of the disk at the target, as the kernel numbers it (scsilun_to_int).
 
-        None without the note, and where an editor left something that is no number.
+        None without the note, and if its value is not a number.
         """
         return _number_or_none(self.note("lun"))
 
     @property
     def exclusive(self) -> bool:
-        """Tell whether the LUN is reserved for this host as long as the entry is there."""
+        """Whether the LUN is reserved for this host as long as the entry exists."""
         return self.note("exclusive") is not None
 
     @property
     def claim(self) -> FilesystemClaim | None:
-        """What the entry claims, None where it is no claim.
+        """What the entry claims, None if it is not a claim.
 
         The notes are `part` (only of `disk mkfs`, which leaves the rest of the disk alone; 0 is
         the whole disk), `table` (KIND or KIND:ID), `partition`, `type` and `mkfs`.
@@ -174,8 +175,8 @@ class FstabLine:
             return None
         part = _number_or_none(self.note("part"))
         table, _, table_id = (self.note("table") or "").partition(":")
-        # A table that was made for the filesystem has one partition, so the note leaves its number
-        # out.
+        # A table that was created for the filesystem has one partition, so there is no note for its
+        # number.
         owned = 1 if table else None
         return FilesystemClaim(
             self.uuid or "",
@@ -192,7 +193,7 @@ class FstabLine:
 
 @dataclass(frozen=True)
 class Fstab:
-    """The whole file. `newline` is the one that its lines end with."""
+    """The whole file. `newline` is what its lines end with."""
 
     lines: tuple[FstabLine, ...] = ()
     newline: bytes = b"\n"
@@ -209,34 +210,35 @@ class Fstab:
 
     @property
     def specs(self) -> tuple[str, ...]:
-        """The first fields of the lines that mount something, in the order of the file."""
+        """The first fields of the entries, in the order of the file."""
         return tuple(line.spec for line in self.entries if line.spec is not None)
 
     def by_uuid(self, uuid: str) -> tuple[FstabLine, ...]:
-        """Return the lines that name this filesystem, ours or not, in either case.
+        """Return the entries for the filesystem with this UUID, whoever wrote them.
 
-        vfat and NTFS print their UUIDs in capitals, others in lower case; admins type either.
+        Case is ignored: blkid(8) prints the UUIDs of vfat and NTFS in capitals, others in lower
+        case, and admins type either.
         """
         return self._lines_by_uuid.get(uuid.lower(), ())
 
     def by_dir(self, directory: str) -> tuple[FstabLine, ...]:
-        """Return the lines for this mount point; needless slashes do not matter.
+        """Return the entries for this mount point; redundant slashes do not matter.
 
-        Several can be there, with `noauto` for example; mount(8) takes the first for a bare
-        directory.
+        There can be several, for example with `noauto`; given just the directory, mount(8) uses the
+        first.
         """
         return self._lines_by_directory.get(plain(directory), ())
 
     def by_wwid(self, wwid: str) -> tuple[FstabLine, ...]:
-        """Return the entries written by iscsictl for this disk, claims among them.
+        """Return the entries written by iscsictl for this disk, including claims.
 
-        A disk with several partitions has several. Lines of an admin carry no WWID and are left
-        out.
+        A disk with several partitions can have several. Lines that an admin wrote contain no WWID
+        and are not among them.
         """
         return self._lines_by_wwid.get(wwid, ())
 
     def is_exclusive(self, wwid: str | None) -> bool:
-        """Tell whether an entry for a filesystem of this disk keeps the whole disk reserved."""
+        """Return whether an entry for a filesystem of this disk keeps the whole disk reserved."""
         return any(line.exclusive for line in self.by_wwid(wwid or ""))
 
     @cached_property
@@ -258,17 +260,18 @@ def _number_or_none(text: str | None) -> int | None:
 
 
 def plain(name: str) -> str:
-    """Return a path in its shortest form, `//srv/x/` as `/srv/x`; other names stay as they are.
+    """Return a path in its shortest form, `//srv/x/` as `/srv/x`; other names are returned as is.
 
-    The text alone counts: links are not followed, and `a/..` is resolved without looking.
+    Only the text is considered: `a/..` is removed even if `a` is a link or does not exist.
     """
     return "/" + os.path.normpath(name).lstrip("/") if name.startswith("/") else name
 
 
 def uuid_of_spec(spec: str) -> str | None:
-    """Return the filesystem UUID of a first field, written as a tag or as udev's link.
+    """Return the filesystem UUID in a first field, written as a tag or as udev's link, or None.
 
-    Case counts in both, and quotes around the value do not (libblkid, blkid_parse_tag_string).
+    The case of tag and link matters; quotes around the value are removed, as by libblkid
+    (blkid_parse_tag_string).
     """
     if spec.startswith(BY_UUID):
         return spec.removeprefix(BY_UUID)
@@ -280,10 +283,10 @@ def uuid_of_spec(spec: str) -> str | None:
 
 
 def tag_of_spec(spec: str) -> tuple[str, str]:
-    """Return the tag and value of a first field: `LABEL=data` and its link in by-label are alike.
+    """Return the tag and value of a first field; `LABEL=data` and its link in by-label are equal.
 
-    Quotes go, UUIDs come in lower case, and in the name of a link what udev has encoded in
-    hexadecimal is decoded. The tag is empty for any other node, whose path is the value.
+    Quotes are removed, UUIDs are returned in lower case, and udev's hexadecimal escapes in the name
+    of a link are decoded. For any other node the tag is empty and the value is the path.
     """
     kind, equals, value = spec.partition("=")
     if equals and kind in _TAGS.values():
@@ -300,31 +303,31 @@ def _undo_udev_escape(found: re.Match[str]) -> str:
 
 
 def last_of(options: Iterable[str], *words: str) -> str | None:
-    """Return the last of the options that is one of the words: it is the one that counts.
+    """Return the last option that is one of `words`, None if there is none.
 
-    None where none of them is there.
+    Of contradicting options mount(8) and systemd use the last.
     """
     return next((one for one in reversed(tuple(options)) if one in words), None)
 
 
 def is_read_only_mount(options: Iterable[str]) -> bool:
-    """Tell whether mount(8) mounts with these options read-only; of `ro` and `rw` the last counts.
+    """Return whether mount(8) mounts read-only with these options; the last of `ro`, `rw` counts.
 
-    Some filesystems write all the same where their journal has to be replayed.
+    Some filesystems write nevertheless if their journal must be replayed.
     """
     return last_of(options, "ro", "rw") == "ro"
 
 
 def split_options(text: str) -> tuple[str, ...]:
-    """Part mount options at commas; a comma inside double quotes parts nothing (mount(8))."""
+    """Split mount options at commas, except inside double quotes (mount(8))."""
     return tuple(_OPTION.findall(text))
 
 
 def note_option(name: Note, value: str) -> str:
-    """Return the mount option that carries a note.
+    """Return the mount option for a note; without a value it is just the name.
 
-    A value may have any byte: what fstab or mount(8) would part or read is percent-encoded. A note
-    that says all by its name has none.
+    The value may contain any byte: whatever fstab(5) or mount(8) would interpret is
+    percent-encoded.
     """
     encoded = quote(value.encode("utf-8", "surrogateescape"), safe=":@+")
 

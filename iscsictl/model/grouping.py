@@ -1,4 +1,4 @@
-"""Tables of what is looked up by a name."""
+"""Grouping items by a key."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
@@ -9,12 +9,12 @@ K = TypeVar("K", bound=Hashable)
 
 
 def group_by_keys(items: Iterable[T], keys: Callable[[T], Iterable[K]]) -> dict[K, tuple[T, ...]]:
-    """Return the items by each of their keys, in their order.
+    """Return, for each key, the items that have it, in their original order.
 
-    One that has a key twice is under it once.
+    An item can have several keys; if it has one of them twice, it is listed once.
     """
-    found: dict[K, list[T]] = defaultdict(list)
+    groups: dict[K, list[T]] = defaultdict(list)
     for item in items:
         for key in dict.fromkeys(keys(item)):
-            found[key].append(item)
-    return {key: tuple(group) for key, group in found.items()}
+            groups[key].append(item)
+    return {key: tuple(group) for key, group in groups.items()}

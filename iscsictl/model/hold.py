@@ -1,4 +1,4 @@
-"""A hold: what an admin took down and what therefore stays down (until a boot at the latest)."""
+"""A hold: something that an admin took down and that stays down, at most until the next boot."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from iscsictl.model.names import Portal
 
 @dataclass(frozen=True)
 class Hold:
-    """Names a mount point, or a target and perhaps one portal and interface of it.
+    """A hold on a mount point, or on a target, optionally only one portal and interface of it.
 
-    `until` counts seconds of CLOCK_BOOTTIME, which no change of the clock moves; None is until
-    `unhold` or a boot. `why` is the command that set it.
+    `until` is in seconds of CLOCK_BOOTTIME, which setting the clock does not affect; None means
+    until `unhold` or a boot. `why` is the command that set the hold.
     """
 
     target: str | None = None
@@ -21,10 +21,9 @@ class Hold:
     why: str = ""
 
     def covers(self, target: str, portal: Portal | None = None, iface: str | None = None) -> bool:
-        """Tell whether logging in there is held; what the hold leaves open, it covers.
+        """Return whether the hold forbids this login.
 
-        A hold on a target alone covers all its portals and interfaces. Portal group tags do not
-        count.
+        A hold without a portal or an interface covers all of them. Portal group tags are ignored.
         """
         return (
             self.target == target
@@ -33,16 +32,16 @@ class Hold:
         )
 
     def covers_mount(self, mount_point: str) -> bool:
-        """Tell whether mounting there is held; a slash at the end does not matter.
+        """Return whether the hold forbids mounting there; a trailing slash does not matter.
 
-        Mount points below it are not covered: each has its own hold.
+        Mount points below the held one are not covered: each has its own hold.
         """
         own = self.mount_point
         return own is not None and (own.rstrip("/") or "/") == (mount_point.rstrip("/") or "/")
 
     @property
     def name(self) -> str:
-        """What is held, for people: a mount point, or target, portal and interface."""
+        """What is held, for output: a mount point, or target, portal and interface."""
         if self.mount_point is not None:
             return self.mount_point
         parts = (self.target, self.portal, self.iface)

@@ -1,7 +1,7 @@
-"""What `doctor` looked at: facts of a machine, without judgement.
+"""The facts about a machine that `doctor` judges.
 
-A fact that nobody looked at, or could not read, says so (`Observation`): it is never taken for one
-that is not there.
+A fact that was not read, or could not be read, says so (`Observation`): it is never mistaken for
+one that is absent.
 """
 
 from collections.abc import Mapping
@@ -33,11 +33,11 @@ ModuleState = Literal["loaded", "builtin", "loadable", "blocked", "missing"]
 
 @dataclass(frozen=True)
 class Kernel:
-    """The running kernel, and what its modules are: by name with underscores.
+    """The running kernel and the state of its modules, by name with underscores.
 
-    `has_modules` is False where the files of the running kernel are gone (after an upgrade).
-    `blockers` names the file that forbids a blocked module. A `contained` one is that of the host
-    of this container, which alone can load a module.
+    `has_modules` is False if the module files of the running kernel are gone (after an upgrade).
+    `blockers` names the file that blocks a module. `contained`: this is a container, so only its
+    host can load a module.
     """
 
     release: str | None = None
@@ -49,9 +49,9 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Program:
-    """A program that was looked for; `version` is None where it was not asked or not said.
+    """A program that was looked for; `version` is None if it was not asked for or not printed.
 
-    `path` is the one that PATH finds first; `also_at` are other files of the same name in it.
+    `path` is the first match in PATH; `also_at` are further files of the same name in PATH.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Lock:
-    """The lock of the node database that somebody holds; `owners` are who may be at work."""
+    """A held lock of the node database: its age in seconds, and who may hold it (`owners`)."""
 
     path: str
     age: float
@@ -73,8 +73,10 @@ class Lock:
 class NodeDb:
     """The node database, and the version of the open-iscsi that reads it (None: not known).
 
-    `other_holders` are directories with records that it does not read, `strays` the paths of
-    files that stand where it expects directories.
+    `other_holders` are directories with records that this open-iscsi does not read, `strays` the
+    paths of files where it expects directories. `config_mode` is the mode of iscsid.conf,
+    `config_secret` whether that file has a secret. `shared_secrets` are groups of targets with one
+    secret.
     """
 
     path: str
@@ -91,10 +93,10 @@ class NodeDb:
 
 @dataclass(frozen=True)
 class Nic:
-    """A network interface. `speed` is in Mbit/s; the sysctls are the ones in force.
+    """A network interface. `speed` is in Mbit/s; the sysctls have their effective values.
 
-    `vlan` is its VLAN id, None too for users other than root, and `parent` the NIC that carries
-    it. `addresses` have their prefix length, as in 192.0.2.9/24; None where they are not known.
+    `vlan` is its VLAN id, which only root can read, and `parent` the NIC below it. `addresses`
+    include the prefix length, as in 192.0.2.9/24; None if they are not known.
     """
 
     name: str
@@ -114,9 +116,9 @@ class Nic:
 
 @dataclass(frozen=True)
 class IscsiHost:
-    """An iSCSI host of the kernel: an adapter, or one that the software initiator made.
+    """An iSCSI host of the kernel: an adapter, or one that the software initiator created.
 
-    The software initiator makes one for each session. What a driver does not tell is None.
+    The software initiator creates one for each session. What a driver does not report is None.
     """
 
     number: int
@@ -141,7 +143,7 @@ class KernelRoute:
 
 @dataclass(frozen=True)
 class Policy:
-    """An outgoing IPsec policy of the kernel's, with the addresses that it covers."""
+    """An outgoing IPsec policy of the kernel; `destination` is the addresses that it covers."""
 
     destination: str
     protects: bool = True
@@ -149,7 +151,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class PathMtu:
-    """What came back through a path: an echo of `small`, and of `large` bytes (IP packets)."""
+    """Whether an echo request in a small packet, and in an IP packet of `bytes`, was answered."""
 
     small: bool
     large: bool
@@ -158,9 +160,9 @@ class PathMtu:
 
 @dataclass(frozen=True)
 class Network:
-    """NICs, routes, and what the portals said. `silent` has the reason of each that is.
+    """NICs, routes and the answers of the portals. `silent` has the reason for each silent portal.
 
-    `own_addresses` has, by the address of a portal, the one from which the kernel would send to it.
+    `own_addresses` maps the address of a portal to the one from which the kernel would send to it.
     """
 
     nics: Mapping[str, Nic] = field(default_factory=dict)
@@ -175,7 +177,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Clock:
-    """Seconds of the epoch, and whether the kernel says that it is kept right (None: unknown)."""
+    """Seconds since the epoch, and whether the kernel reports that the clock is synchronized.
+
+    None means that this is not known.
+    """
 
     now: float
     synchronized: bool | None = None
@@ -183,9 +188,9 @@ class Clock:
 
 @dataclass(frozen=True)
 class KernelLogErrors:
-    """What the kernel's log has of late: times a connection broke by sid, errors by disk.
+    """Recent errors in the kernel's log: broken connections by session id, errors by disk.
 
-    `lun_changes` are the H:C:T:L whose target told that its LUNs were assigned anew.
+    `lun_changes` are the H:C:T:L whose target reported that its LUNs were reassigned.
     """
 
     breaks: Mapping[int, int] = field(default_factory=dict)
@@ -195,9 +200,9 @@ class KernelLogErrors:
 
 @dataclass(frozen=True)
 class MountHealth:
-    """A mount on an iSCSI disk. `error` is what the filesystem answered to a question.
+    """A mount on an iSCSI disk. `error` is the error with which the filesystem answered a query.
 
-    `stranded` says why it has no disk any more.
+    `stranded` says why it has lost its disk.
     """
 
     path: str
@@ -212,18 +217,18 @@ class MountHealth:
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything. `root` tells whether root looked; `now` is when.
+    """All facts about a host. `root`: they were read by root; `now` is when, in epoch seconds.
 
-    `filesystems` are the UUIDs of all that udev knows, None where there is no udev; `links` maps
-    what fstab and crypttab name to devices of sessions, `absent` are names that nothing has now.
-    `mount_points` has, for each directory that a disk of a session is or will be mounted on, the
+    `filesystems` are the UUIDs of all that udev knows, None if there is no udev. `links` maps names
+    in fstab and crypttab to devices of sessions; `absent` are the names that no device has now.
+    `mount_points` has, for each directory on which a disk of a session is or will be mounted, the
     directories above it that users other than root can write. `boot_targets` are those that the
-    firmware names or the root filesystem is on. `disk_answers` is what mounted disks and maps say
-    of themselves. `reservations` are those of exclusive volumes, by WWID, and `reserve_program`
-    what reserves them before they are mounted at boot. `root_boot` is what the next boot depends
-    on, None where the root filesystem is not on iSCSI. `inactive` are the names of what is on a
-    device and not active, by the device. `package_manager` is None for a distribution that is not
-    known.
+    firmware names or that have the root filesystem. `disk_answers` is what mounted disks and maps
+    report about themselves. `reservations` are those of exclusive volumes, by WWID;
+    `reserve_program` reserves them at boot before they are mounted. `root_boot` is what the next
+    boot depends on, None if the root filesystem is not on iSCSI. `inactive` has, by device, the
+    names of the volumes on it that are not active. `package_manager` is None for an unknown
+    distribution.
     """
 
     root: bool = True
@@ -262,11 +267,11 @@ class Machine:
 
     @cached_property
     def index(self) -> HostIndex:
-        """Records, sessions and disks by name; records that could not be read are none."""
+        """Records, sessions and disks by name; there are no records if they could not be read."""
         records = self.db.value.records if isinstance(self.db, Known) else ()
         return HostIndex(records, self.listing.sessions, self.listing.disks or ())
 
     def has_program(self, name: str) -> bool:
-        """Tell whether a program that was looked for is installed; one that was not is none."""
+        """Return whether a program is installed; False for one that was not looked for."""
         program = self.programs.get(name)
         return program is not None and program.path is not None

@@ -1,7 +1,7 @@
-"""The records, sessions and disks of a host, found by what names them.
+"""The records, sessions and disks of a host, indexed by their names.
 
-A plan of many volumes asks for each of them; to search all of the host each time would take the
-square of their number.
+A plan for many volumes looks up each of them; searching the whole host each time would take
+quadratic time.
 """
 
 from functools import cached_property
@@ -12,7 +12,7 @@ from iscsictl.model.record import NodeRecord
 
 
 class HostIndex:
-    """What is found by name. Each table is made at its first question, in one pass over all."""
+    """Lookup tables, each built in one pass when it is first used."""
 
     def __init__(
         self,
@@ -28,9 +28,9 @@ class HostIndex:
         sessions: tuple[Session, ...],
         disks: tuple[Disk, ...],
     ) -> bool:
-        """Tell whether it was made from these very tuples; equal ones do not count.
+        """Return whether the index was built from these very tuples, compared by identity.
 
-        They cannot change, so an index of them stays right.
+        Tuples cannot change, so such an index is still valid.
         """
         mine = zip(self._all, (records, sessions, disks), strict=True)
         return all(one is other for one, other in mine)
@@ -81,76 +81,76 @@ class HostIndex:
         )
 
     def records(self, target: str | None) -> tuple[NodeRecord, ...]:
-        """Return the records of a target, those with a problem too.
+        """Return the records of a target, including those with a problem.
 
-        None where the target is not known yet, and then there are none.
+        A `target` of None, one that is not known yet, has none.
         """
         return () if target is None else self._records_by_target.get(target, ())
 
     def sessions(self, target: str | None) -> tuple[Session, ...]:
-        """Return the sessions to a target, through whichever portal and in whichever state.
+        """Return the sessions to a target, through any portal and in any state.
 
-        A session that is down or recovering is among them.
+        Those that are down or recovering are included.
         """
         return () if target is None else self._sessions_by_target.get(target, ())
 
     def sessions_with_sid(self, sid: int) -> tuple[Session, ...]:
-        """Return the session with this number; only captures of several hosts have more than one.
+        """Return the session with this id; only a capture of several hosts has more than one.
 
-        The kernel counts them from 1 and gives no number twice between two boots.
+        The kernel counts sessions from 1 and does not reuse an id until the next boot.
         """
         return self._sessions_by_sid.get(sid, ())
 
     def is_up(self, sid: int) -> bool:
-        """Tell whether the session with this number is up; of several one is enough."""
+        """Return whether a session with this id is up."""
         return any(session.status == "up" for session in self.sessions_with_sid(sid))
 
     def has_session_up(self, disk: Disk) -> bool:
-        """Tell whether a session to a disk is up: a map may have one through another target."""
+        """Return whether a session to a disk is up, through whichever target."""
         return any(self.is_up(path.sid) for path in disk.paths)
 
     def disks_of_session(self, sid: int | None) -> tuple[Disk, ...]:
         """Return the disks that have a path through a session.
 
-        None, a session without a number, has none.
+        A `sid` of None, a session without an id, has none.
         """
         return () if sid is None else self._disks_by_sid.get(sid, ())
 
     def disk_of_path(self, sid: int | None, hctl: str | None) -> Disk | None:
-        """Return the disk that a LUN of a session is a path of; None while it has none.
+        """Return the disk to which a LUN of a session is a path; None while there is none.
 
-        The LUN goes by its H:C:T:L: two sessions can show two disks by one number.
+        The LUN is named by its H:C:T:L, as two sessions can have different disks at one LUN.
         """
-        found = () if sid is None or hctl is None else self._disks_by_path.get((sid, hctl), ())
-        return found[0] if found else None
+        disks = () if sid is None or hctl is None else self._disks_by_path.get((sid, hctl), ())
+        return disks[0] if disks else None
 
     def disks_of_target(self, target: str) -> tuple[Disk, ...]:
-        """Return the disks that the sessions of a target lead to.
+        """Return the disks with at least one path through a target.
 
-        A disk is among them if any of its paths goes through the target, also where other paths of
-        it go through another one.
+        Their other paths may go through other targets.
         """
         return self._disks_by_target.get(target, ())
 
     def disks_with_wwid(self, wwid: str | None) -> tuple[Disk, ...]:
-        """Return the disks with a WWID. Several are paths without a map, or cannot be told apart.
+        """Return the disks with a WWID.
 
-        None, a disk that tells no WWID, finds nothing.
+        Several are either the paths of one disk without a map, or disks that cannot be told apart.
+        A `wwid` of None, that of a disk that reports none, matches nothing.
         """
         return () if wwid is None else self._disks_by_wwid.get(wwid, ())
 
     def disks_named_alike(self, disk: Disk) -> tuple[Disk, ...]:
-        """Return the disks that have the WWID or the device of this one, itself among them.
+        """Return the disks with the WWID or the device of this one, including itself.
 
         No other disk can be mistaken for it.
         """
         alike = (*self.disks_with_wwid(disk.wwid), *self._disks_by_device[disk.block.device])
-        # By identity: equal disks may be two.
-        return tuple({id(one): one for one in alike}.values())
+        # By identity: two different disks may compare equal.
+        return tuple({id(each): each for each in alike}.values())
 
     def disks_with_uuid(self, uuid: str) -> tuple[Disk, ...]:
-        """Return the disks that have something with this filesystem UUID on them.
+        """Return the disks with a block device that has this filesystem UUID.
 
-        What udev has not read yet is not found.
+        Devices that udev has not probed yet are not found.
         """
         return self._disks_by_uuid.get(uuid, ())

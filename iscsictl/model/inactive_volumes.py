@@ -1,11 +1,11 @@
-"""What stands on a disk once it is activated: logical volumes, arrays, and filesystems in them."""
+"""What appears on a disk once it is activated: logical volumes, arrays and their filesystems."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class InactiveNames:
-    """By what entries of fstab and crypttab may name what is not active on a device.
+    """The names under which fstab and crypttab may refer to inactive volumes on a device.
 
     `nodes` are paths in /dev, `tags` pairs such as ("UUID", "0a-1"), as blkid(8) spells them.
     """
@@ -16,10 +16,10 @@ class InactiveNames:
 
 @dataclass(frozen=True)
 class LogicalVolume:
-    """A logical volume by the metadata of its group; `parts` are devices and other volumes of it.
+    """A logical volume according to the metadata of its group.
 
-    Devices are paths; of a device that is missing, lvs(8) says "[unknown]". `key` is the id that
-    device-mapper knows it by.
+    `parts` are the paths of the devices and the names of the volumes that it consists of; a missing
+    device is "[unknown]", as lvs(8) prints it. `key` is its id in device-mapper.
     """
 
     group: str
@@ -29,8 +29,8 @@ class LogicalVolume:
 
     @property
     def nodes(self) -> frozenset[str]:
-        """The paths that it has when it is active (lvm(8), "Valid names" and udev's links)."""
-        mapped = "-".join(one.replace("-", "--") for one in (self.group, self.name))
+        """The paths that it has when it is active (lvm(8), "Valid names", and udev's links)."""
+        mapped = "-".join(part.replace("-", "--") for part in (self.group, self.name))
         links = (f"name-{mapped}", f"uuid-LVM-{self.key}")
         return frozenset(
             {f"/dev/{self.group}/{self.name}", f"/dev/mapper/{mapped}"}
@@ -40,7 +40,7 @@ class LogicalVolume:
 
 @dataclass(frozen=True)
 class VolumeStart:
-    """Where a logical volume begins on a device, in bytes, and how much of it follows there."""
+    """Where a logical volume begins on a device, and how much of it is there; both in bytes."""
 
     device: str
     offset: int

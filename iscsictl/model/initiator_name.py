@@ -1,13 +1,13 @@
-"""The name of this host as an initiator."""
+"""The initiator name of this host."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class InitiatorName:
-    """/etc/iscsi/initiatorname.iscsi; times are seconds of the epoch.
+    """/etc/iscsi/initiatorname.iscsi; times are in seconds since the epoch.
 
-    `name` is None where the file has none. `machine_changed` is when the machine's id was made.
+    `name` is None if the file has none. `machine_changed` is when machine-id(5) was written.
     """
 
     exists: bool = False

@@ -1,4 +1,4 @@
-"""The facts about a machine for one request. Not observed never means absent."""
+"""The facts about a machine for one request. "Not observed" never means "absent"."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, field
@@ -32,31 +32,32 @@ NO_PATHS = "its multipath map has no path left"
 
 @dataclass(frozen=True)
 class Known(Generic[T]):
-    """It was looked at, and this was seen."""
+    """It was read, and this is the value."""
 
     value: T
 
 
 @dataclass(frozen=True)
 class ReadFailed:
-    """It was looked at, and it could not be read."""
+    """It could not be read, for this reason."""
 
     error: IscsictlError
 
 
 @dataclass(frozen=True)
 class NotObserved:
-    """Nobody looked, or nobody can yet."""
+    """It was not read, or cannot be read yet."""
 
 
-# No None: a reader has to say which of the three it was, and mypy has a planner handle each.
+# None is not among them: a reader must say which of the three applies, and mypy makes planners
+# handle each.
 Observation = Known[T] | ReadFailed | NotObserved
 
 
 def observe_value(read: Callable[[], T]) -> Observation[T]:
-    """Call `read`; return its value, or why it failed. Raises InterruptError, which is neither.
+    """Call `read` and return its value, or the IscsictlError with which it failed.
 
-    An OSError is not caught: a reader says what its errors mean, or it is a defect.
+    InterruptError is raised. An OSError is not caught: a reader that lets one through has a bug.
     """
     try:
         return Known(read())
@@ -68,9 +69,9 @@ def observe_value(read: Callable[[], T]) -> Observation[T]:
 
 @dataclass(frozen=True)
 class DiscoveredTarget:
-    """A target as a portal announced it (SendTargets); `named_by` is that one, where it is known.
+    """A target and the portal at which it was announced by discovery.
 
-    The same target at the same portal is the same, whoever announced it.
+    `named_by` is the portal that announced it, if known; it is ignored in comparisons.
     """
 
     target: str
@@ -82,8 +83,8 @@ class DiscoveredTarget:
 class MountPointState:
     """The directory to mount on. `mounted` is the device number of what is mounted there.
 
-    `exposed` are the directories above it in which users other than root can replace what the
-    path goes through.
+    `exposed` are the directories above it in which users other than root can replace a component
+    of the path.
     """
 
     exists: bool = False
@@ -98,7 +99,7 @@ class MountPointState:
 
 
 class MountedSource(NamedTuple):
-    """What is on top of a mount point: its device number, and the name it was mounted by."""
+    """The topmost mount on a mount point: its device number and the source as it was given."""
 
     device: str
     source: str
@@ -108,10 +109,10 @@ class MountedSource(NamedTuple):
 class DiskUsage:
     """Who uses a disk or anything on it, in words.
 
-    `mounts` are its mount points in our namespace, `open_files` who works in them, `other_holders`
-    all other use: swap, volumes, other namespaces, open devices. `covered` has each mount point
-    over which something else is mounted, and what that is. `releases` are the commands that end the
-    other use, what stands on top first; empty where none is known.
+    `mounts` are its mount points in this mount namespace, `open_files` the processes that use files
+    in them, `other_holders` all other use: swap, volumes, other namespaces, open devices. `covered`
+    has each mount point over which something else is mounted, and what that is. `releases` are the
+    commands that end the other use, the topmost layer first; empty if none is known.
     """
 
     mounts: tuple[str, ...] = ()
@@ -122,21 +123,21 @@ class DiskUsage:
 
     @property
     def holders(self) -> tuple[str, ...]:
-        """Return all use that keeps the disk from being taken away, in words; open files do not."""
+        """All use that keeps the disk from being removed, in words; open files are not included."""
         return (*(f"the mount on {path}" for path in self.mounts), *self.other_holders)
 
     def joined_with(self, other: "DiskUsage | None") -> "DiskUsage":
-        """Return the use of two disks: two under one multipath map can only go together."""
+        """Return the combined use of two disks, for two that only one map can release together."""
         if other is None:
             return self
         both = zip(astuple(other), astuple(self), strict=True)
-        return DiskUsage(*(tuple(dict.fromkeys((*one, *more))) for one, more in both))
+        return DiskUsage(*(tuple(dict.fromkeys((*first, *second))) for first, second in both))
 
     @property
     def release_hint(self) -> str:
-        """Say how to end the other use.
+        """How to end the other use, in words.
 
-        The commands are joined by `&&`: what stands below cannot be released before what is on top.
+        The commands are joined by `&&`, as a lower layer cannot be released before those above it.
         """
         if not self.releases:
             return "end that use first, then run this again"
@@ -145,11 +146,11 @@ class DiskUsage:
 
 @dataclass(frozen=True)
 class DiskAnswers:
-    """What targets and disks said just now, past what the kernel remembers.
+    """What targets and disks report when they are asked, rather than what the kernel remembers.
 
-    `luns` has the LUNs that a target shows, by session id. By H:C:T:L, `names` has all names of a
-    disk, none where the target answered that it has no such LUN, and `sizes` its bytes. A disk that
-    could not be asked, or told no name, is not there.
+    `luns` has the LUNs that a target reports, by session id. `names` has all names of a disk, and
+    `sizes` its size in bytes, both by H:C:T:L; the names are empty if the target answered that it
+    has no such LUN. A disk that could not be asked, or reported no name, is missing.
     """
 
     luns: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -159,13 +160,13 @@ class DiskAnswers:
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What the machine runs. `required` maps a unit to the mount points it waits for.
+    """What runs on the machine. `required` maps a unit to the mount points that it waits for.
 
-    `login_startups` are the values of node.startup that the login service logs in to.
+    `login_startups` are the values of node.startup for which the login service logs in.
     `login_retries` is node.session.initial_login_retry_max of new records (iscsid.conf).
     `reservation_key` is the one that this host registers, None without a machine-id.
-    `service_defined` is False where there is no unit of the login service, as without systemd;
-    `by_script` where a SysV script logs in at boot, or would if the init of the host started it.
+    `service_defined` is False if the login service has no unit, as on a host without systemd.
+    `by_script`: a SysV script logs in at boot, or would if the init of the host started it.
     """
 
     login_service: str = "open-iscsi.service"
@@ -182,24 +183,25 @@ class HostFacts:
 
 @dataclass(frozen=True)
 class Inventory:
-    """All that a plan may rest on.
+    """Everything that a plan may depend on.
 
     `unsettled` names the values of a record that differ from the spec, by the record's path.
-    `luns` is what REPORT LUNS says, by session id; a session of which it failed is not there.
-    `contents` go by WWID, `usage` by the device of the disk: two disks can tell one WWID, and the
-    use of one says nothing of the other. Of two disks under one map it has the use of both.
+    `luns` is the answer to REPORT LUNS, by session id; sessions for which it failed are missing.
+    `contents` is keyed by WWID, `usage` by the device of the disk: two disks can report one WWID,
+    and the use of one says nothing about the other. For two disks under one map, `usage` has the
+    use of both.
     `silent` are portals that do not answer, with the reason. `open_devices` is who has a device
-    of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
+    of a session open that is not a disk, by session id. `open_iscsi` is the installed version.
     `stranded` says why a filesystem of an fstab entry has no disk, by mount point.
     `reservations` has those of the LUNs that were asked, by WWID.
-    `device_links` has the node of each name of a device that is a link, and of what the entries of
-    fstab and crypttab name; no other names. `names_in_use` are those of swap areas and volumes of
-    crypttab that are in use now, as `tag_of_spec` returns them.
-    `in_journal` tells, of a name that nothing has, whether this run or the journal has a change
-    under it, or it is an empty directory, as a detach leaves one.
-    `mounted` has what is mounted, by path. `inactive` are the names of what is on a device and not
-    active, by the device.
-    `index` finds records, sessions and disks by name; it is always the one of these.
+    `device_links` maps each device name that is a link, and each name in fstab and crypttab, to its
+    node; it has no other names. `names_in_use` are those of the swap areas and volumes of crypttab
+    that are in use now, as `tag_of_spec` returns them.
+    `in_journal`: the requested name, which nothing has now, is in the journal as that of a change
+    (or was changed in this run), or is an empty directory, such as a detach leaves behind.
+    `mounted` has what is mounted, by path. `inactive` has, by device, the names of the volumes on
+    it that are not active.
+    `index` finds these records, sessions and disks by name.
     """
 
     records: tuple[NodeRecord, ...] = ()
@@ -228,7 +230,7 @@ class Inventory:
     index: HostIndex = field(default=HostIndex((), ()), compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        # `replace` hands the index of the old inventory on: most changes leave it as it is.
+        # `dataclasses.replace` passes the old index on; it is still valid after most changes.
         listed = (self.records, self.sessions, self.disks)
         if not self.index.is_of(*listed):
             object.__setattr__(self, "index", HostIndex(*listed))
@@ -238,26 +240,27 @@ class Inventory:
         return group_by_keys(self.holds, lambda hold: (hold.target,))
 
     def holds_on(self, target: str | None) -> tuple[Hold, ...]:
-        """Return the holds on a target, and on single portals and interfaces of it.
+        """Return the holds on a target, including those on single portals and interfaces of it.
 
-        None, a target that is not known, has none; holds on mount points are of no target.
+        A `target` of None, one that is not known, has none. Holds on mount points belong to no
+        target.
         """
         return () if target is None else self._holds_by_target.get(target, ())
 
     @property
     def mount_point_state(self) -> MountPointState:
-        """The state of the directory to mount on; that of a free one where nobody looked.
+        """The state of the directory to mount on; the default, a free one, if it was not observed.
 
-        Raises the IscsictlError for which it could not be read.
+        Raises the IscsictlError with which reading it failed.
         """
         if isinstance(self.place, ReadFailed):
             raise self.place.error
         return self.place.value if isinstance(self.place, Known) else MountPointState()
 
     def node_of(self, device: str) -> str:
-        """Return the kernel's own node of a device: /dev/dm-3 for a link in /dev/mapper."""
+        """Return the kernel's node for a device, such as /dev/dm-3 for a link in /dev/mapper."""
         return self.device_links.get(device, device)
 
     def usage_of(self, disk: Disk) -> DiskUsage | None:
-        """Return who uses a disk; None where nobody looked."""
+        """Return who uses a disk; None if that was not observed."""
         return self.usage.get(disk.block.device)

@@ -1,8 +1,8 @@
-"""What `ls` shows: sessions and disks, live or from a capture. The JSON has this shape.
+"""What `ls` shows: sessions and disks, live or from a capture. The JSON has the same structure.
 
-Sizes are bytes. None means that the source does not tell, also where a tuple would stand:
-`luns is None` is not known, `()` is none. The types are named tuples, for `ls` makes thousands
-of them and nothing of them has to be a dataclass, which takes ten times as long to define.
+Sizes are bytes. None means that the source does not say, also in place of a tuple: `luns is None`
+means "not known", `()` means "none". The types are named tuples: `ls` creates thousands of them,
+and a dataclass, of which nothing is needed here, takes ten times as long to define.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -44,23 +44,23 @@ class Host(NamedTuple):
 
 
 class SessionErrors(NamedTuple):
-    """How often a digest was wrong and a PDU was late, since the login; None is not told."""
+    """Digest errors and timeouts of PDUs since the login; None if the source does not say."""
 
     digest: int | None = None
     timeout: int | None = None
 
 
-# Peripheral device types (SPC-5, 6.7.2) that the drivers sd and sr of Linux make a disk of.
+# Peripheral device types (SPC-5, 6.7.2) for which the drivers sd and sr of Linux create a disk.
 _GETS_DISK = frozenset({0x00, 0x04, 0x05, 0x07, 0x0E, 0x14})
 
 # States of a SCSI device (scsi_sysfs.c of the kernel) in which commands wait or fail. `created` and
-# `cancel` pass by themselves.
+# `cancel` are not among them: they are transient.
 _STOPPED = frozenset({"offline", "transport-offline", "blocked", "created-blocked", "quiesce",
                       "deleted"})  # fmt: skip
 
 
 class LunLoad(NamedTuple):
-    """Requests under way, how many the kernel sends at most, and the mean latency in ms."""
+    """Requests in flight, the most that the kernel sends at once, and the mean latency in ms."""
 
     in_flight: int
     queue_depth: int | None = None
@@ -68,9 +68,9 @@ class LunLoad(NamedTuple):
 
 
 class Lun(NamedTuple):
-    """One logical unit behind a session; `device` is None while it has no disk.
+    """One logical unit of a session; `device` is None while it has no disk.
 
-    `type` is its peripheral device type (SPC-5, 6.7.2), known of what has no disk alone.
+    `type` is its peripheral device type (SPC-5, 6.7.2), which is only read if it has no disk.
     """
 
     lun: int
@@ -87,21 +87,21 @@ class Lun(NamedTuple):
 
     @property
     def works(self) -> bool:
-        """Tell whether the kernel sends commands to it, or whether its state is not known."""
+        """Whether the kernel sends commands to it; True if its state is not known."""
         return self.state in {"running", None}
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether the kernel is done with it: it has its disk, or never gets one.
+        """Whether the kernel has finished with it: it has its disk, or will never get one.
 
-        Array controllers (type 0x0c), enclosures and tapes are no disks, and many arrays have one
-        at LUN 0. One whose type is not known may still get a disk.
+        Array controllers (type 0x0c), enclosures and tapes get no disk, and many arrays have one of
+        these at LUN 0. A LUN whose type is not known may still get a disk.
         """
         return self.device is not None or not (self.type is None or self.type in _GETS_DISK)
 
 
 class Session(NamedTuple):
-    """One login (I_T nexus), with both portals: where it is and where it was asked for.
+    """One login (I_T nexus), with its current portal and the one that was asked for.
 
     `target` is empty only in a capture that lost the line of the target.
     """
@@ -132,23 +132,23 @@ class Session(NamedTuple):
 
     @property
     def requested_portal(self) -> Portal | None:
-        """The portal that the login was sent to; after a redirect it is not the current one.
+        """The portal to which the login was sent, which differs from the current one if redirected.
 
-        Node records have this one: a target may send a login elsewhere (RFC 7143, 11.13.5), and
-        open-iscsi keeps asking here first. None where the source shows no portal.
+        Node records have this one: a target may redirect a login (RFC 7143, 11.13.5), and
+        open-iscsi always asks here first. None if the source shows no portal.
         """
         return self.persistent_portal or self.portal
 
     @property
     def settled_luns(self) -> frozenset[int]:
-        """The numbers of the LUNs that the kernel is done with, see `Lun.is_settled`."""
+        """The numbers of the LUNs that the kernel has finished with, see `Lun.is_settled`."""
         return frozenset(unit.lun for unit in self.luns or () if unit.is_settled)
 
     @property
     def stopped_luns(self) -> tuple[Lun, ...]:
-        """The LUNs that do not run though the session is up.
+        """The LUNs that do not work although the session is up.
 
-        While it is away they are blocked or offline too, which says nothing more.
+        Empty while the session is not up: then all of its LUNs are blocked or offline.
         """
         return tuple(
             lun for lun in self.luns or () if self.status == "up" and lun.state in _STOPPED
@@ -156,9 +156,10 @@ class Session(NamedTuple):
 
     @property
     def over_tcp(self) -> bool:
-        """Tell whether the host's own TCP carries it, as far as its source tells.
+        """Whether it uses the host's own TCP; True if the source does not say.
 
-        Sessions of iSER and of offload adapters have no socket: to ask their portal proves nothing.
+        Sessions of iSER and of offload adapters have no socket: connecting to their portal proves
+        nothing.
         """
         return self.transport in {None, "tcp"}
 
@@ -171,9 +172,10 @@ class Mount(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A block device and what stands on it; `children` nest as in `lsblk --json`.
+    """A block device and what is on it; `children` nest as in `lsblk --json`.
 
-    `member` is which device of its filesystem it is, where one has several (ID_FS_UUID_SUB).
+    `member` identifies it among the devices of its filesystem, if that has several
+    (ID_FS_UUID_SUB).
     """
 
     device: str
@@ -188,9 +190,9 @@ class Block(NamedTuple):
 
 
 def blocks(block: Block) -> Iterator[Block]:
-    """Walk over a device and all that stands on it, the device first.
+    """Yield a device and everything on top of it, the device first.
 
-    A device over several parents, such as an md array, comes once for each of them.
+    A device with several parents, such as an md array, is yielded once for each of them.
     """
     yield block
     for child in block.children:
@@ -198,14 +200,15 @@ def blocks(block: Block) -> Iterator[Block]:
 
 
 def mount_paths(block: Block) -> tuple[str, ...]:
-    """Return where a device and what stands on it is mounted, each path once."""
-    return tuple(dict.fromkeys(mount.path for one in blocks(block) for mount in one.mounts))
+    """Return where a device and everything on top of it is mounted, each path once."""
+    return tuple(dict.fromkeys(mount.path for each in blocks(block) for mount in each.mounts))
 
 
 def in_use(block: Block, besides: Collection[str] = ("part",)) -> bool:
-    """Tell whether something is mounted from it, or stands on it other than devices `besides`.
+    """Return whether a device is mounted or has a device on top whose kind is not in `besides`.
 
-    Open files and swap do not show here: `system.mount.usage` has them.
+    Devices of the kinds in `besides` count only if they are in use themselves. Open files and swap
+    are not considered; `system.mount.usage` has them.
     """
     return bool(block.mounts) or any(
         child.kind not in besides or in_use(child, besides) for child in block.children
@@ -222,14 +225,14 @@ class Path(NamedTuple):
 
     @property
     def works(self) -> bool:
-        """Tell whether the kernel sends commands over it, or whether its state is not known."""
+        """Whether the kernel sends commands over it; True if its state is not known."""
         return self.state in {"running", None}
 
 
 class Disk(NamedTuple):
     """One disk, however many paths lead to it; `block` is what to open (the map, if any).
 
-    `reservations` are None where nobody asked, and where there is nothing to tell.
+    `reservations` is None if the disk was not asked, or there is nothing to report.
     """
 
     wwid: str | None
@@ -246,7 +249,7 @@ class Disk(NamedTuple):
 class Note(NamedTuple):
     """Something that could not be read or looks wrong; `line` counts from 1 in a capture.
 
-    `is_general` is set where it only says that lines were skipped, so that it may be shown last.
+    `is_general`: it only says that lines were skipped, so it may be shown last.
     """
 
     text: str
@@ -255,9 +258,9 @@ class Note(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The whole of `ls`. `disks` is None where the source cannot know them.
+    """Everything that `ls` shows. `disks` is None if the source cannot know them.
 
-    `capture` is what a capture tells besides, None for a live listing.
+    `capture` is what else a capture contains, None for a live listing.
     """
 
     sessions: tuple[Session, ...] = ()

@@ -1,14 +1,14 @@
-"""What `reconnect --metrics` tells of a host: sessions, paths, the work of disks and its own runs.
+"""What `reconnect --metrics` reports: sessions, paths, disk statistics and its own runs.
 
-Counters are the kernel's, from 0 when a disk appeared; a new login makes a new disk. None means
-that the kernel does not tell.
+Counters are the kernel's: they start at 0 when a disk appears, and a new login creates a new disk.
+None means that the kernel does not report the value.
 """
 
 from typing import NamedTuple
 
 
 class SessionLabels(NamedTuple):
-    """The key of a node record, which stays the same over logins; a session id does not."""
+    """The key of a node record, which, unlike a session id, is the same after the next login."""
 
     target: str
     portal: str
@@ -24,7 +24,7 @@ class SessionCount(NamedTuple):
 
 
 class DiskCounters(NamedTuple):
-    """Requests that were completed, their bytes, and the time that they took in milliseconds."""
+    """Completed requests, their bytes, and the time they took in milliseconds."""
 
     reads: int
     read_bytes: int
@@ -35,9 +35,9 @@ class DiskCounters(NamedTuple):
 
 
 class LunPath(NamedTuple):
-    """A LUN of one session. `active` tells whether the kernel can send commands through it.
+    """A LUN of one session. `active`: the kernel can send commands through it.
 
-    `errors` and `timeouts` count SCSI commands that ended with an error, or not in time.
+    `errors` and `timeouts` count SCSI commands that failed or timed out.
     """
 
     session: SessionLabels
@@ -50,7 +50,7 @@ class LunPath(NamedTuple):
 
 
 class ReconnectRun(NamedTuple):
-    """How a run of reconnect ended. Times are seconds of the epoch.
+    """How a run of reconnect ended. Times are in seconds since the epoch.
 
     `last_success` is when a run last ended without an error, None if that is not known.
     """
@@ -61,7 +61,7 @@ class ReconnectRun(NamedTuple):
 
 
 class HostMetrics(NamedTuple):
-    """All that the file says of sessions and paths."""
+    """Everything that the metrics file contains about sessions and paths."""
 
     sessions: tuple[SessionCount, ...]
     paths: tuple[LunPath, ...]

@@ -8,11 +8,11 @@ from ipaddress import IPv4Address, IPv6Address
 #: The port that IANA assigned to iSCSI targets.
 DEFAULT_PORT = 3260
 DEFAULT_IFACE = "default"
-# Those that open-iscsi knows without a definition (iface.c), and their transports.
+# The interfaces that open-iscsi defines itself (iface.c), and their transports.
 BUILT_IN_IFACES = {DEFAULT_IFACE: "tcp", "iser": "iser"}
-# RFC 7143, 4.2.7: the bytes of an iSCSI name, all of the target's or the initiator's.
+# RFC 7143, 4.2.7: the longest iSCSI name, in bytes.
 MAX_NAME_BYTES = 223
-# RFC 1035, 2.3.4: the bytes of a host name without its last dot, and of one of its labels.
+# RFC 1035, 2.3.4: the longest host name without its final dot, and its longest label, in bytes.
 MAX_HOST, MAX_LABEL = 253, 63
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
@@ -20,18 +20,18 @@ _IQN = re.compile(rf"iqn\.[0-9]{{4}}-(0[1-9]|1[0-2])\.{_LABEL}(?:\.{_LABEL})*(?:
 _EUI = re.compile(r"eui\.[0-9A-Fa-f]{16}")
 _NAA = re.compile(r"naa\.(?:6[0-9A-Fa-f]{31}|[0-57-9A-Fa-f][0-9A-Fa-f]{15})")
 _MADE = re.compile(r"[a-z0-9.:-]+")
-# ASCII characters that part nothing in a path, a record, a line of fstab or a list of options.
+# ASCII characters that separate nothing in a path, a record, a line of fstab or a list of options.
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_+@=~")
 _NUMERIC = re.compile(r"(?:[^:]*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?", re.ASCII)
 
 
-# A host has a handful of portals, each of which is compared again and again.
+# Cached: a host has a handful of portals, each of which is compared many times.
 @lru_cache(maxsize=4096)
 def canonical_address(text: str) -> str:
-    """Return the one spelling of an address that all its spellings have in common.
+    """Return the canonical spelling of an address, which is the same for all its spellings.
 
-    IPv6 is compressed and in lower case (RFC 5952), an IPv4-mapped address is the IPv4 address
-    that it leads to (RFC 4291, 2.5.5.2), a host name is in lower case without the final dot.
+    IPv6 is compressed and in lower case (RFC 5952), an IPv4-mapped address becomes the IPv4 address
+    (RFC 4291, 2.5.5.2), and a host name is in lower case without the final dot.
     """
     bare = text.removeprefix("[").removesuffix("]").lower()
     if ":" not in bare:
@@ -43,9 +43,9 @@ def canonical_address(text: str) -> str:
     return str(address.ipv4_mapped or address)
 
 
-# Of NAA names of type 5 and 6 the digits 2 to 7 are the vendor's IEEE company id (SPC-4 7.8.6.6):
-# one that is zero was never assigned, and tgtd makes such names of target and LUN numbers. Its
-# names of type 3 (locally assigned) and of T10 are no better: two arrays have the same.
+# In NAA names of type 5 and 6, the digits 2 to 7 are the vendor's IEEE company id (SPC-4 7.8.6.6).
+# The id zero was never assigned; tgtd creates such names from target and LUN numbers. Its names of
+# type 3 (locally assigned) and of T10 are no better: two arrays have the same ones.
 _NAMELESS = re.compile(
     r"(?:naa|eui)\.0*|naa\.[0-9a-f]0+|naa\.[56]0{6}[0-9a-f]*|naa\.30{3}[0-9a-f]{4}0{4}[0-9a-f]{4}"
     r"|t10\.(?:IET\s+[0-9a-f]{8}\s*|\s*)",
@@ -54,20 +54,20 @@ _NAMELESS = re.compile(
 
 
 def is_identifying(wwid: str) -> bool:
-    """Tell whether a WWID (as sysfs spells it) can tell a disk from those of other arrays.
+    """Return whether a WWID (as sysfs spells it) distinguishes a disk from those of other arrays.
 
-    False for the names that some targets make of a LUN number or leave at zero: two arrays have
-    them.
+    False for names that some targets derive from a LUN number or leave at zero: two arrays can have
+    the same ones.
     """
     return not _NAMELESS.fullmatch(wwid.strip("\0 "))
 
 
 @dataclass(frozen=True, order=True)
 class Portal:
-    """Where a target listens. `tpgt` is the portal group tag, None where it is not known.
+    """Where a target listens. `tpgt` is the portal group tag, None if it is not known.
 
-    Portals are equal if they name the same address, port and tag. `address` keeps the spelling
-    that was met, since open-iscsi names directories by it and compares it byte for byte.
+    Portals are equal if they have the same address, port and tag. `address` keeps its original
+    spelling, since open-iscsi names directories after it and compares it byte by byte.
     """
 
     address: str
@@ -75,7 +75,7 @@ class Portal:
     tpgt: int | None = None
 
     def __str__(self) -> str:
-        """Return the form iscsiadm takes after `-p`: IPv6 in brackets, no tag."""
+        """Return the form that iscsiadm accepts after `-p`: IPv6 in brackets, no tag."""
         return (
             f"[{self.address}]:{self.port}"
             if ":" in self.address
@@ -83,36 +83,36 @@ class Portal:
         )
 
     def __eq__(self, other: object) -> bool:
-        """Compare the addresses, not their spelling."""
+        """Compare the canonical addresses, not their spelling."""
         if not isinstance(other, Portal):
             return NotImplemented
         return self.tpgt == other.tpgt and self.same_place(other)
 
     def __hash__(self) -> int:
-        """Return the same number for every spelling."""
+        """Return the same hash for every spelling of the address."""
         return hash((*self.place, self.tpgt))
 
     @property
     def place(self) -> tuple[str, int]:
-        """The canonical address and the port: what a connection is made to.
+        """The canonical address and the port, to which a connection is made.
 
-        A host name is not resolved, so it differs from the address that it stands for.
+        A host name is not resolved, so it differs from the address to which it resolves.
         """
         return canonical_address(self.address), self.port
 
     def same_place(self, other: "Portal") -> bool:
-        """Tell whether both name one address and port, whatever the tags say.
+        """Return whether both have the same address and port, regardless of the tags.
 
-        Records without a tag, sessions and discoveries of one portal are matched by it.
+        This matches records without a tag, sessions and discoveries of one portal.
         """
         return self.port == other.port and (
             self.address == other.address or self.place == other.place
         )
 
     def matches(self, other: "Portal") -> bool:
-        """Tell whether both can be one portal: the tag counts where both know it.
+        """Return whether both can be the same portal; the tag counts if both have one.
 
-        Unlike equality it is not transitive: without a tag one portal matches several.
+        Unlike equality, this is not transitive: a portal without a tag matches several.
         """
         return self.same_place(other) and (
             self.tpgt == other.tpgt or self.tpgt is None or other.tpgt is None
@@ -120,10 +120,11 @@ class Portal:
 
     @property
     def unreachable(self) -> str | None:
-        """Why no connection to this address can be made from any host; None if one can.
+        """Why no host can connect to this address; None if one can.
 
-        Arrays announce such addresses for ports without a configuration. The kernel takes the
-        unspecified address for the local host; open-iscsi has no zone for link-local IPv6.
+        Arrays announce such addresses for ports that are not configured. The kernel treats the
+        unspecified address as the local host; open-iscsi cannot store the zone of a link-local IPv6
+        address.
         """
         try:
             text = canonical_address(self.address)
@@ -136,9 +137,9 @@ class Portal:
 
 
 def parse_portal(text: str) -> Portal:
-    """Read ADDR[:PORT[,TPGT]] as an admin types it; an IPv6 address may stand bare.
+    """Parse ADDR[:PORT[,TPGT]] as typed by an admin; IPv6 without a port needs no brackets.
 
-    An address is returned in its canonical spelling. Raises ValueError with one line that says
+    An IPv6 address is returned in its canonical spelling. Raises ValueError with one line that says
     what is wrong.
     """
     place, comma, tag = text.strip().partition(",")
@@ -166,8 +167,8 @@ def parse_portal(text: str) -> Portal:
         )
     if ":" in address and not _is_address(IPv6Address, address):
         raise ValueError(f"portal {text!r}: {address!r} is no IPv6 address")
-    # A name whose last label is a number is read as an address by inet_aton(3), in which 010 is
-    # 8 and 10.1 is 10.0.0.1: nobody who typed that can know what it names.
+    # inet_aton(3) reads a name whose last label is a number as an address, in which 010 is 8 and
+    # 10.1 is 10.0.0.1: hardly what the user meant.
     if _NUMERIC.fullmatch(address) and not _is_address(IPv4Address, address):
         raise ValueError(
             f"portal {text!r}: {address!r} is no IPv4 address: "
@@ -191,7 +192,7 @@ def _is_address(kind: type[IPv4Address] | type[IPv6Address], address: str) -> bo
 
 
 def _may_be_host(name: str) -> bool:
-    """Tell whether a host may have this name by its lengths (RFC 1035 2.3.4, IDNA)."""
+    """Return whether the lengths of a host name are valid (RFC 1035 2.3.4, IDNA)."""
     try:
         encoded = name if name.isascii() else name.encode("idna").decode()
     except UnicodeError:
@@ -209,9 +210,9 @@ def _parse_number(text: str, what: str, digits: str, lowest: int) -> int:
 
 
 def why_not_met(name: str) -> str | None:
-    """Tell why no array can know a host by this name, or None if one may.
+    """Return why no array can know a host by this initiator name, or None if one may.
 
-    Lenient: for names that are met, which keep their bytes; some have capitals or underscores.
+    This check is lenient: it is for existing names, some of which have capitals or underscores.
     """
     if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
         return f"is longer than {MAX_NAME_BYTES} bytes"
@@ -223,8 +224,8 @@ def why_not_met(name: str) -> str | None:
 def unsafe_name_problem(name: str) -> str | None:
     """Return why a name must not become part of a path, a line or a command; None if it may.
 
-    For names that come from the network: a target's, a portal's address, an interface's. Some
-    arrays use capitals, underscores or letters beyond ASCII (RFC 3722 has them in lower case).
+    For names from the network: of a target, an interface, or the address of a portal. Some arrays
+    use capitals, underscores or letters beyond ASCII (RFC 3722 prescribes lower case).
     """
     if len(name.encode("utf-8", "surrogateescape")) > MAX_HOST:
         return f"is longer than {MAX_HOST} bytes"
@@ -236,9 +237,9 @@ def unsafe_name_problem(name: str) -> str | None:
 
 
 def why_not_made(name: str) -> str | None:
-    """Tell why this name may not be given to an initiator, or None if it may.
+    """Return why an initiator must not be given this name, or None if it may.
 
-    Strict (RFC 7143, RFC 3722): for names that are made.
+    This check is strict (RFC 7143, RFC 3722): it is for new names.
     """
     if why := why_not_met(name):
         return why

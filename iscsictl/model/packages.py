@@ -1,11 +1,11 @@
-"""Packages, by the names that distributions give them, and the command that installs one."""
+"""The names of packages in each distribution, and the commands to install and remove one."""
 
 from collections.abc import Mapping
 from typing import Literal
 
 PackageManager = Literal["apt", "dnf", "zypper"]
 
-# Where a name is another than Debian's.
+# The names that differ from Debian's.
 _NAMES: Mapping[str, Mapping[PackageManager, str]] = {
     "open-iscsi": {"dnf": "iscsi-initiator-utils"},
     "multipath-tools": {"dnf": "device-mapper-multipath"},
@@ -17,7 +17,7 @@ _NAMES: Mapping[str, Mapping[PackageManager, str]] = {
     "btrfs-progs": {"zypper": "btrfsprogs"},
     "cron": {"dnf": "cronie", "zypper": "cronie"},
 }
-# The programs of each package, by Debian's name of it.
+# The programs in each package, by the name of the package in Debian.
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "open-iscsi": ("iscsiadm", "iscsi-iname"),
     "multipath-tools": ("multipath", "multipathd"),
@@ -43,9 +43,9 @@ _REMOVES: Mapping[PackageManager, str] = {
 
 
 def install_command(package: str, manager: PackageManager | None) -> str:
-    """Return the command that installs a package, given its name on Debian.
+    """Return the command that installs a package, given its name in Debian.
 
-    Where the package manager is not known, that is said in words.
+    If the package manager is not known, return an instruction in words.
     """
     if manager is None:
         return f"install the package {package}"
@@ -53,18 +53,18 @@ def install_command(package: str, manager: PackageManager | None) -> str:
 
 
 def install_program_command(program: str, manager: PackageManager | None) -> str:
-    """Return the command that installs a program; for one of no package that is known, words."""
+    """Return the command that installs a program, or an instruction in words if that is unknown."""
     package = _OF_PROGRAMS.get(program)
     if package is None:
         return f"install {program}"
-    # SUSE has what needs libudev in a package of its own.
+    # SUSE has the programs that need libudev in a separate package.
     if (program, manager) == ("findmnt", "zypper"):
         package = "util-linux-systemd"
     return install_command(package, manager)
 
 
 def remove_command(package: str, manager: PackageManager | None) -> str:
-    """Return the command that removes a package which has one name everywhere."""
+    """Return the command that removes a package with the same name in all distributions."""
     if manager is None:
         return f"remove the package {package}"
     return f"{_REMOVES[manager]} {package}"

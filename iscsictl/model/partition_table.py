@@ -1,8 +1,8 @@
-"""A partition table as sfdisk tells it. Places count logical sectors of the disk."""
+"""A partition table as sfdisk prints it. Positions are in logical sectors of the disk."""
 
 from dataclasses import dataclass, field
 
-#: The kinds of table that can be made.
+#: The kinds of table that can be created.
 KINDS = ("gpt", "dos", "bsd", "sun")
 #: Bytes that describe a partition in a GPT: Linux reads no other size (block/partitions/efi.c).
 GPT_ENTRY_SIZE = 128
@@ -13,7 +13,7 @@ SUN_WHOLE = "5"
 def partition_node(device: str, number: int) -> str:
     """Return the node of a partition: /dev/sda1, /dev/nvme0n1p1, /dev/mapper/x-part1.
 
-    Whether it is there is not looked at.
+    The node need not exist.
     """
     if device.startswith("/dev/mapper/"):
         return f"{device}-part{number}"
@@ -35,19 +35,19 @@ class Entry:
 
     @property
     def end(self) -> int:
-        """The sector after the last one: `end - start` is the size.
+        """The sector after the last one, so `end - start` is the size.
 
-        `sfdisk -l` prints the last one, one less.
+        `sfdisk -l` prints the last sector, which is one less.
         """
         return self.start + self.size
 
 
 @dataclass(frozen=True)
 class Table:
-    """The whole table. `first` and `last` are the sectors that partitions may take (gpt).
+    """The whole table. `first` and `last` bound the sectors available to partitions (gpt).
 
-    A GPT has room for `slots` partitions, each described by `entry_size` bytes: at least 128, which
-    nearly all have (UEFI 2.10, 5.3.2).
+    `sector` is the size of a logical sector in bytes. A GPT has room for `slots` partitions, each
+    described by `entry_size` bytes: at least 128 (UEFI 2.10, 5.3.2), and nearly always just that.
     """
 
     label: str
@@ -60,16 +60,16 @@ class Table:
     entry_size: int = GPT_ENTRY_SIZE
 
     def entry(self, number: int) -> Entry | None:
-        """Return the partition of that number, None if there is none.
+        """Return the partition with that number, None if there is none.
 
-        Numbers can have gaps: partitions of a GPT keep theirs when another one goes.
+        Numbers can have gaps: the partitions of a GPT keep theirs when another one is removed.
         """
         return next((entry for entry in self.entries if entry.number == number), None)
 
     def partition_uuid(self, number: int) -> str | None:
-        """Return what fstab calls PARTUUID, in lower case; None where the partition has none.
+        """Return what fstab calls PARTUUID, in lower case; None if the partition has none.
 
-        In a DOS table it is the id of the table with the number in two hexadecimal digits (blkid).
+        In a DOS table it is the id of the table and the number in two hexadecimal digits (blkid).
         """
         entry = self.entry(number)
         if entry is None:
@@ -79,25 +79,25 @@ class Table:
         return None if entry.uuid is None else entry.uuid.lower()
 
     def tags(self, number: int) -> frozenset[tuple[str, str]]:
-        """Return the tags by which fstab can name a partition: PARTUUID and PARTLABEL, with values.
+        """Return the tags (PARTUUID, PARTLABEL) with which fstab can name a partition, with values.
 
-        Empty where there is no such partition.
+        Empty if there is no such partition.
         """
         entry = self.entry(number)
-        found = {
+        values = {
             "PARTUUID": self.partition_uuid(number),
             "PARTLABEL": None if entry is None else entry.name,
         }
-        return frozenset((tag, value) for tag, value in found.items() if value)
+        return frozenset((tag, value) for tag, value in values.items() if value)
 
     def has_partition_at(self, offset: int) -> bool:
-        """Tell whether a byte of the disk is in a partition.
+        """Return whether the byte at this offset of the disk is in a partition.
 
-        The entry of a Sun label that spans the whole disk holds nothing, so it does not count.
+        The entry of a Sun label that spans the whole disk does not count.
         """
-        at = offset // self.sector
+        sector = offset // self.sector
         return any(
-            entry.start <= at < entry.end
+            entry.start <= sector < entry.end
             for entry in self.entries
             if not (self.label == "sun" and entry.type == SUN_WHOLE)
         )
@@ -105,7 +105,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Topology:
-    """How a disk likes to be used, in bytes (sysfs, queue/); `optimal` is 0 where it is silent."""
+    """The I/O sizes of a disk in bytes (sysfs, queue/); `optimal` is 0 if it reports none."""
 
     logical: int = 512
     physical: int = 512
@@ -115,8 +115,8 @@ class Topology:
 
 
 def normal_type(text: str) -> str:
-    """Write a type as it is compared: a GUID in capitals, a code in lower case without 0.
+    """Normalize a partition type: a GUID in capitals, a code in lower case without leading zeroes.
 
-    `0C`, `0c` and `c` are one type to sfdisk, and users write all of them.
+    To sfdisk `0C`, `0c` and `c` are the same type, and users write all of them.
     """
     return text.upper() if len(text) > 8 else text.lower().lstrip("0") or "0"

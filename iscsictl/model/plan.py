@@ -1,4 +1,4 @@
-"""What is to be done: actions with their hazard, steps, plans, outcomes and reports."""
+"""Plans and their execution: actions with their hazard, steps, plans, outcomes and reports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from iscsictl.errors import IscsictlError
 
 
 class Hazard(StrEnum):
-    """What an action can do to data that is there (docs/architecture.md, "Hazards")."""
+    """What an action can do to existing data (docs/architecture.md, "Hazards")."""
 
     SAFE = "safe"
     RESHAPES = "reshapes"
@@ -17,15 +17,12 @@ class Hazard(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Order by strength: 0 is safe.
-
-        A plan that was shown must not become stronger by execution.
-        """
+        """The position in the order from harmless (0) to destructive; see `Plan.exceeds`."""
         return list(Hazard).index(self)
 
 
 class Status(StrEnum):
-    """Where a step stands; the words of the JSON."""
+    """The status of a step, in the words of the JSON."""
 
     FORECAST = "forecast"
     PLANNED = "planned"
@@ -42,10 +39,10 @@ class Action:
     """One thing that a handler can do.
 
     `frontier`: what follows can only be decided after it. `shares_files`: it changes files that all
-    targets share, such as units of systemd, so it is executed under a lock of the host; fstab is
-    locked by whoever edits it. `undoable` False: what it removed or changed cannot be brought back,
-    and a roll-back says so. `rolls_back` False: if it fails, what was done before stays, for the
-    same command continues. `explained`: why nothing has to be done is worth saying too.
+    targets share, such as systemd units, so it is executed under a host-wide lock (fstab has its
+    own). `undoable` False: what it removed or changed cannot be restored, and a rollback says so.
+    `rolls_back` False: if it fails, the earlier steps stay done, and the same command continues
+    there. `explained`: the reason is shown even if there is nothing to do.
     """
 
     verb: ClassVar[str] = ""
@@ -59,7 +56,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Step:
-    """An action on a subject. Its id is made of both and is the same in every plan."""
+    """An action on a subject. Its id consists of both and is the same in every plan."""
 
     action: Action
     subject: str
@@ -69,24 +66,24 @@ class Step:
 
     @property
     def id(self) -> str:
-        """The name of the step, for people, JSON and comparison with an earlier plan.
+        """The name of the step, for output, JSON and the comparison with an earlier plan.
 
-        `Plan.exceeds` compares plans by it: one subject must have one name throughout a run.
+        `Plan.exceeds` compares plans by it, so a subject must have the same name throughout a run.
         """
         return f"{self.action.verb}:{self.subject}"
 
     @property
     def hazard(self) -> Hazard:
-        """What the step can do to data; its action's, whatever the state of the step."""
+        """The hazard of its action, whatever the status of the step."""
         return self.action.hazard
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps in an order that works. A refusal forbids all of it.
+    """The steps, in an order in which they can be executed. A refusal forbids the whole plan.
 
-    `errors` has, by step id, why a single step cannot be executed: it stands in the plan as failed
-    or refused, and the steps that do not need it are executed all the same.
+    `errors` has, by step id, why a single step cannot be executed: the plan contains it as failed
+    or refused, and the steps that do not depend on it are executed nevertheless.
     """
 
     steps: tuple[Step, ...] = ()
@@ -97,24 +94,24 @@ class Plan:
 
     @property
     def pending(self) -> tuple[Step, ...]:
-        """The steps that would change something, decided now or forecast.
+        """The steps that would change something, whether decided now or forecast.
 
-        A dry run shows these; those after a frontier may turn out otherwise.
+        A dry run shows these; those after a frontier may turn out differently.
         """
         return tuple(s for s in self.steps if s.status in {Status.PLANNED, Status.FORECAST})
 
     @property
     def ready(self) -> tuple[Step, ...]:
-        """The steps that can be done now: up to the first frontier, and that one too.
+        """The steps that can be executed now: those up to and including the first frontier.
 
-        What follows was planned without the facts that the frontier brings, such as a disk after a
-        login: it is planned again before it is executed.
+        What follows was planned without the facts that the frontier reveals, such as a disk after a
+        login, and is planned again before it is executed.
         """
         ready = []
         for step in self.steps:
             if step.status is Status.PLANNED:
                 ready.append(step)
-                # Planned steps behind it rest on facts that it will change.
+                # The planned steps after it depend on facts that it will change.
                 if step.action.frontier:
                     break
             elif step.status is Status.FORECAST:
@@ -122,13 +119,13 @@ class Plan:
         return tuple(ready)
 
     def exceeds(self, shown: "Plan") -> Step | None:
-        """Return a pending step that was not in the plan that was shown, or is stronger.
+        """Return a pending step that was not in the plan that was shown, or is stronger than there.
 
-        None if there is none: the user agreed to what was shown and to nothing that does more.
+        None if there is no such step. The user agreed to what was shown, and to nothing beyond it.
         """
         known = {step.id: step.hazard.rank for step in shown.steps}
         for step in self.pending:
-            # A step that nobody was shown exceeds what was shown, however harmless it is.
+            # A step that was not shown exceeds the plan, however harmless it is.
             if step.hazard.rank > known.get(step.id, -1):
                 return step
         return None
@@ -143,13 +140,16 @@ class Outcome:
     error: IscsictlError | None = None
 
     def with_status(self, status: Status) -> "Outcome":
-        """Return the same outcome with another status; time and error stay."""
+        """Return the same outcome with another status of its step."""
         return replace(self, step=replace(self.step, status=status))
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a run did: every step's outcome in order, the error that ended it, what is left."""
+    """What a run did: the outcomes of its steps in order, the error that ended it, the leftovers.
+
+    `leftovers` say in words what a rollback left. `pending`: a dry run found steps to execute.
+    """
 
     outcomes: tuple[Outcome, ...] = ()
     error: IscsictlError | None = None
@@ -162,6 +162,6 @@ class Report:
     def changed(self) -> bool:
         """Whether anything was done, even if it was rolled back later.
 
-        The outcome of a step stays in the list when that of its roll-back is added.
+        A rollback adds an outcome and leaves that of the step in the list.
         """
         return any(o.step.status is Status.DONE for o in self.outcomes)

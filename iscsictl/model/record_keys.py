@@ -1,8 +1,8 @@
 """The settings of open-iscsi's records: their kinds of value, and the versions that know them.
 
-The facts are those of usr/idbm.c, usr/idbm_fields.h and libopeniscsiusr/idbm.c from 2.0-873 on,
-in the order in which idbm_print() writes them; the limits are those of RFC 7143, section 13, and
-of etc/iscsid.conf.
+They were taken from usr/idbm.c, usr/idbm_fields.h and libopeniscsiusr/idbm.c of 2.0-873 and later,
+in the order in which idbm_print() writes them; the limits are from RFC 7143, section 13, and
+etc/iscsid.conf.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,15 +22,15 @@ from iscsictl.model.record_values import (
 )
 from iscsictl.model.transports import TRANSPORT_MODULES
 
-#: What a record is about; a node record has all settings of its interface too.
+#: The kind of record; a node record also has all settings of its interface.
 Scope = Literal["node", "iface", "sendtargets", "isns"]
 Family = Literal["ipv4", "ipv6"]
 
-# What came after 2.1.11, the newest release that was read.
+# The release after 2.1.11, the newest one that was examined.
 _NEXT: Final = (2, 1, 12)
 
 _INT32: Final = 2**31 - 1
-# Their case counts to libopeniscsiusr: with `yes` or `no` it lists no record at all.
+# libopeniscsiusr is case-sensitive: with `yes` or `no` it lists no record at all.
 _YES_NO: Final = Words(("Yes", "No"))
 _STARTUP: Final = Words(("manual", "automatic", "onboot"))
 _AUTH: Final = Words(("None", "CHAP"))
@@ -43,7 +43,7 @@ _BYTE: Final = Number(0, 255)
 _SHORT: Final = Number(0, 65535)
 _LONG: Final = Number(0, 2**32 - 1)
 _SECONDS: Final = Number(0, _INT32, "seconds")
-# A login or logout that may last no time at all fails at once.
+# A login or logout with a timeout of 0 fails at once.
 _SOME_SECONDS: Final = Number(1, _INT32, "seconds")
 # RFC 7143, 13.12 to 13.14: lengths of data are 512 to 2**24 - 1 bytes.
 _LENGTH: Final = Number(512, 2**24 - 1, "bytes")
@@ -57,9 +57,9 @@ _SHORT_TEXT: Final = Text(79)
 
 @dataclass(frozen=True)
 class RecordKey:
-    """One setting. `since` and `until` are the first version that knows it, and no longer does.
+    """One setting. `since` is the first version that has it, `until` the first without it again.
 
-    `family`: only interfaces of that kind have it. `fixed`: why it cannot be changed by hand.
+    `family`: only interfaces of that address family have it. `fixed`: why it cannot be changed.
     """
 
     name: str
@@ -70,9 +70,9 @@ class RecordKey:
     fixed: str | None = None
 
     def known_to(self, version: Version | None) -> bool:
-        """Tell whether a version knows it; None stands for a version that is not known.
+        """Return whether a version of open-iscsi has this setting; True if `version` is None.
 
-        Of an unknown version the best is assumed: iscsiadm itself refuses what it does not know.
+        iscsiadm itself refuses settings that it does not know.
         """
         if version is None:
             return True
@@ -82,9 +82,9 @@ class RecordKey:
 
     @property
     def is_secret(self) -> bool:
-        """Tell whether it is a CHAP secret.
+        """Whether it is a CHAP secret.
 
-        Its value is not taken from a command line and not shown in a listing.
+        Its value is not accepted on a command line and not shown in a listing.
         """
         return isinstance(self.kind, SecretText)
 
@@ -102,7 +102,7 @@ def _auth_keys(prefix: str) -> tuple[RecordKey, ...]:
         RecordKey(f"{prefix}.auth.username_in", _ACCOUNT),
         RecordKey(f"{prefix}.auth.password_in", SecretText()),
         RecordKey(f"{prefix}.auth.password_in_length", _COUNT, fixed=_DERIVED),
-        # Discovery records have it under the name of the session's, too.
+        # In discovery records, too, it has the name of the session's setting.
         RecordKey("node.session.auth.chap_algs", _ALGORITHMS, since=(2, 1, 1)),
     )
 
@@ -118,7 +118,7 @@ def _keys_of_family(
         yield replace(_iface_key(name, kind, since), family=family)
 
 
-# 2.0-874 learnt the settings of qla4xxx and be2iscsi adapters.
+# 2.0-874 added the settings of qla4xxx and be2iscsi adapters.
 _ADAPTERS: Final = (2, 0, 874)
 
 _IFACE_KEYS: Final = (
@@ -207,7 +207,7 @@ def _session_key(name: str, kind: ValueKind, since: Version | None = None) -> Re
     return RecordKey(f"node.session.{name}", kind, since)
 
 
-# A session has one connection (config.h, ISCSI_CONN_MAX).
+# open-iscsi has one connection per session (config.h, ISCSI_CONN_MAX).
 def _connection_key(name: str, kind: ValueKind, since: Version | None = None) -> RecordKey:
     return RecordKey(f"node.conn[0].{name}", kind, since)
 
@@ -230,10 +230,10 @@ _NODE_KEYS: Final = (
     _session_key("xmit_thread_priority", Number(-20, 20)),
     _session_key("cmds_max", Number(2, 2048, power_of_two=True)),
     _session_key("queue_depth", Number(1, 1024)),
-    # With 0 iscsiadm takes every login for one that is there already.
+    # With 0, iscsiadm considers every login already done.
     _session_key("nr_sessions", Number(1, _INT32)),
     *_auth_keys("node.session"),
-    # 0 fails I/O at once, less than 0 never does.
+    # With 0, I/O fails at once; with a negative value, never.
     _session_key("timeo.replacement_timeout", Number(-1, _INT32, "seconds")),
     _session_key("err_timeo.abort_timeout", _SECONDS),
     _session_key("err_timeo.lu_reset_timeout", _SECONDS),
@@ -278,7 +278,7 @@ def _discovery_keys(kind: str, *keys: RecordKey) -> tuple[RecordKey, ...]:
     return (
         RecordKey("discovery.startup", Words(("manual", "automatic"))),
         RecordKey("discovery.type", Words(("sendtargets", "isns")), fixed=_NAMES_RECORD),
-        # Records of iSNS have them under the name of SendTargets, too.
+        # In iSNS records, too, they have the names of the SendTargets settings.
         RecordKey("discovery.sendtargets.address", Text(255), fixed=_NAMES_RECORD),
         RecordKey("discovery.sendtargets.port", _PORT, fixed=_NAMES_RECORD),
         *keys,

@@ -1,7 +1,7 @@
-"""Is this a setting that open-iscsi takes? One answer for every command that changes a record.
+"""Whether open-iscsi accepts a setting: the same check for every command that changes a record.
 
-`iscsiadm -m node` and `-m iface` list nothing at all as soon as one record has a setting that
-libopeniscsiusr does not know, or a word that is not one of the setting's.
+`iscsiadm -m node` and `-m iface` list nothing at all if a single record has a setting that
+libopeniscsiusr does not know, or a word that the setting does not allow.
 """
 
 import difflib
@@ -16,31 +16,33 @@ from iscsictl.model.record_keys import KEYS, Family, RecordKey, Scope
 from iscsictl.model.record_text import MAX_KEY, unstorable_reason
 from iscsictl.model.record_values import Words
 
-# An interface without it is left out of all listings (iface.c, _iface_is_valid).
+# Listings leave out an interface without it (iface.c, _iface_is_valid).
 _REQUIRED: Final = {("iface", "iface.transport_name"): "tcp"}
-# Before, the listing of nodes took every interface for one of IPv4: it did not know the name yet.
+# Before this version, the listing of nodes did not yet know the name of the interface, and treated
+# all as IPv4.
 _KNOWS_NAME: Final = (2, 1, 5)
 _ADDRESS: Final = "iface.ipaddress"
-# difflib's similarity from 0 to 1: `node.startupp` is near to `node.startup`.
+# difflib's similarity, from 0 to 1, above which a name is suggested: `node.startup` for
+# `node.startupp`.
 _NEAR: Final = 0.6
 
 
 @dataclass(frozen=True)
 class SettingProblem:
-    """Why a setting is not taken: a line that names it, and what to do."""
+    """Why a setting is not accepted: a line that names it, and what to do."""
 
     text: str
     hint: str
 
     def error(self) -> UsageError:
-        """Return it as an error (exit 2), for a setting that the user typed."""
+        """Return the problem as an error (exit 2), for a setting that the user typed."""
         return UsageError(self.text, hint=self.hint)
 
 
 def family_of(iface: str) -> Family:
-    """Return which settings an interface has: open-iscsi goes by `ipv6` in its name.
+    """Return the address family that open-iscsi assumes: IPv6 if the name contains `ipv6`.
 
-    The address does not count there (usr/iface.c, libopeniscsiusr/idbm.c: strstr).
+    The address of the interface is not considered (usr/iface.c, libopeniscsiusr/idbm.c: strstr).
     """
     return "ipv6" if "ipv6" in iface else "ipv4"
 
@@ -55,8 +57,8 @@ def find_problem(
 ) -> SettingProblem | None:
     """Return why a record of this kind must not get this value; None if it may.
 
-    With None for `value` the setting is removed. `version` is the installed open-iscsi's, None
-    where it is not known; `iface` is the name of the record's interface, if there is one record.
+    A `value` of None removes the setting. `version` is that of the installed open-iscsi, None if it
+    is not known; `iface` is the name of the record's interface, None if several records are meant.
     """
     setting = KEYS[scope].get(key)
     if setting is None:
@@ -90,9 +92,9 @@ def find_problem(
 def find_listing_problems(
     scope: Scope, values: Mapping[str, str], version: Version | None, iface: str
 ) -> Iterator[tuple[str, SettingProblem]]:
-    """Yield each setting of a record because of which iscsiadm lists no record at all.
+    """Yield each setting of a record that makes iscsiadm list no records at all.
 
-    The hint is the change that ends it: KEY=VALUE, or KEY= for what has to go.
+    The hint is the change that corrects it: KEY=VALUE, or KEY= for a setting to be removed.
     """
     for key, value in values.items():
         setting = KEYS[scope].get(key)
@@ -121,7 +123,7 @@ def _hint_to_show(scope: Scope) -> str:
 
 
 def _nearest_word(word: str, words: tuple[str, ...]) -> str | None:
-    """Return the word that was most likely meant, whatever its case."""
+    """Return the most similar of `words`, ignoring case; None if none is similar enough."""
     lower = {w.lower(): w for w in reversed(words)}
     near = difflib.get_close_matches(word.lower(), lower, 1, _NEAR)
     return lower[near[0]] if near else None
@@ -130,7 +132,7 @@ def _nearest_word(word: str, words: tuple[str, ...]) -> str | None:
 def _unsupported(
     setting: RecordKey, scope: Scope, version: Version | None, iface: str | None
 ) -> SettingProblem | None:
-    """Return why this version does not know the setting in this place; None if it does."""
+    """Return why this version does not support the setting in such a record; None if it does."""
     if version is not None and not setting.known_to(version):
         here = version_text(version)
         if setting.since is not None and version < setting.since:
@@ -174,10 +176,11 @@ def _describe_expected(setting: RecordKey) -> str:
 
 
 def _other_family(key: str, value: str, iface: str | None) -> SettingProblem | None:
-    """Refuse an address that makes iscsiadm write settings that it cannot read again.
+    """Refuse an address that would make iscsiadm write settings that it cannot read back.
 
-    It writes the settings of the address's family (iface.c, iface_get_iptype) and reads those of
-    the name's: with an IPv6 address on `eth1` the next record through it ends all listings.
+    It writes the settings for the family of the address (iface.c, iface_get_iptype) but reads those
+    for the family of the name: with an IPv6 address on `eth1`, the next record that uses it breaks
+    all listings.
     """
     if key != _ADDRESS or iface is None or value == "default":
         return None

@@ -1,7 +1,7 @@
-"""The kinds of value that the settings of a record have, as open-iscsi reads them.
+"""The kinds of value that the settings of a record can have.
 
-Its reader takes what strtoul(3) makes of a number, so `10s` is 10 and `ten` is 0, and it fails on
-a word that it does not know. Here only what means the same to open-iscsi and to an admin passes.
+open-iscsi reads numbers with strtoul(3), so `10s` is 10 and `ten` is 0, and it fails on a word that
+it does not know. The types here accept only what means the same to open-iscsi and to an admin.
 """
 
 import re
@@ -13,30 +13,29 @@ from iscsictl.model.record_text import MAX_VALUE, unstorable_reason
 
 
 class ValueKind(Protocol):
-    """One kind of value. `words` are values that can be offered for completion."""
+    """One kind of value."""
 
     @property
     def description(self) -> str:
-        """What a value is, to follow "expected" or "is not": a noun without a full stop."""
+        """What a value is: a noun phrase to follow "expected" or "is not"."""
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The values that are words, in the order in which a completion offers them."""
+        """The values that are fixed words, in the order in which completion offers them."""
 
     def accepts(self, text: str) -> bool:
-        """Tell whether a value is of this kind.
+        """Return whether a value is of this kind.
 
-        Stricter than open-iscsi: what it would cut, or read otherwise than it is written, is
-        refused.
+        This is stricter than open-iscsi: values that it would truncate or misread are refused.
         """
 
 
 @dataclass(frozen=True)
 class Words:
-    """One of some words, as they are written here.
+    """One of a few words, case-sensitive.
 
-    `strict`: libopeniscsiusr refuses any other word, and then `iscsiadm -m node` lists no record
-    at all (idbm.c, _idbm_rec_update_param). Otherwise the word is only stored.
+    `strict`: libopeniscsiusr fails on any other word, and then `iscsiadm -m node` lists no record
+    at all (idbm.c, _idbm_rec_update_param). Otherwise it just stores the word.
     """
 
     words: tuple[str, ...]
@@ -48,9 +47,9 @@ class Words:
         return f"one of {', '.join(self.words)}"
 
     def accepts(self, text: str) -> bool:
-        """Tell whether it is one of the words; their case counts.
+        """Return whether it is one of the words.
 
-        `yes` for `Yes` is another word to libopeniscsiusr, which then lists no record at all.
+        libopeniscsiusr does not recognise `yes` for `Yes`, and then lists no record at all.
         """
         return text in self.words
 
@@ -73,15 +72,16 @@ class Number:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Return nothing: any number may be meant."""
+        """Empty: there are no fixed words."""
         return ()
 
     def accepts(self, text: str) -> bool:
-        """Tell whether it is such a number, in decimal digits and nothing else.
+        """Return whether it is such a number, in decimal digits and nothing else.
 
-        No plus sign, no blank, no unit, and at most ten digits, so that int() stays cheap.
+        A plus sign, a blank or a unit is refused, and more than ten digits, so that int() stays
+        cheap.
         """
-        # A zero in front reads like octal, and iscsiadm prints the number without it.
+        # A leading zero looks like octal, and iscsiadm prints the number without it.
         if not re.fullmatch(r"0|-?[1-9][0-9]{0,9}", text, re.ASCII):
             return False
         number = int(text)
@@ -102,9 +102,9 @@ class WordList:
         return f"some of {', '.join(self.words)}, separated by commas"
 
     def accepts(self, text: str) -> bool:
-        """Tell whether all parts are words of the list, each at most once.
+        """Return whether every part is one of the words, each at most once.
 
-        A blank beside a comma is part of a word, and no word has one.
+        Blanks beside a comma are refused.
         """
         parts = text.split(",")
         return set(parts) <= set(self.words) and len(set(parts)) == len(parts)
@@ -112,7 +112,7 @@ class WordList:
 
 @dataclass(frozen=True)
 class Address:
-    """An IP address, of one version if `version` is set, or one of some words."""
+    """An IP address, of the IP version `version` if that is set, or one of a few words."""
 
     version: int | None = None
     words: tuple[str, ...] = ()
@@ -124,9 +124,9 @@ class Address:
         return " or ".join((kind, *self.words))
 
     def accepts(self, text: str) -> bool:
-        """Tell whether inet_pton(3) would take it, or it is one of the words.
+        """Return whether it is one of the words or an address that inet_pton(3) accepts.
 
-        A host name is refused: an interface's own address is never looked up.
+        A host name is refused: the address of an interface is never resolved.
         """
         if text in self.words:
             return True
@@ -134,7 +134,7 @@ class Address:
             address = ip_address(text)
         except ValueError:
             return False
-        # open-iscsi has no place for the zone of a link-local address.
+        # open-iscsi cannot store the zone of a link-local address.
         return "%" not in text and self.version in {None, address.version}
 
 
@@ -150,7 +150,7 @@ class HardwareAddress:
         return "a MAC address such as 52:54:00:12:34:56"
 
     def accepts(self, text: str) -> bool:
-        """Tell whether it is one, in either case, with colons between six pairs of digits."""
+        """Return whether it is `default` or six pairs of hexadecimal digits separated by colons."""
         if text in self.words:
             return True
         return bool(re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", text, re.ASCII))
@@ -158,7 +158,7 @@ class HardwareAddress:
 
 @dataclass(frozen=True)
 class Text:
-    """Any text that fits into open-iscsi's buffer: longer text is cut there, without a word."""
+    """Any text that fits into open-iscsi's buffer, where longer text is silently truncated."""
 
     max_bytes: int = MAX_VALUE
 
@@ -169,13 +169,13 @@ class Text:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Return nothing: any text may be meant."""
+        """Empty: there are no fixed words."""
         return ()
 
     def accepts(self, text: str) -> bool:
-        """Tell whether it fits and is a single line.
+        """Return whether it fits and is a single line.
 
-        Bytes count, not characters; empty text is refused, since open-iscsi stores no empty value.
+        The length is counted in bytes. Empty text is refused: open-iscsi stores no empty values.
         """
         size = len(text.encode("utf-8", "surrogateescape"))
         return 0 < size <= self.max_bytes and unstorable_reason(text) is None
@@ -183,4 +183,4 @@ class Text:
 
 @dataclass(frozen=True)
 class SecretText(Text):
-    """A CHAP secret: never taken from a command line or a file of volumes."""
+    """A CHAP secret: never accepted on a command line or in a file of volumes."""

@@ -1,4 +1,4 @@
-"""SCSI-3 persistent reservations: who has registered with a LUN, and who holds it (SPC-4 5.12)."""
+"""SCSI-3 persistent reservations: who has registered with a LUN and who holds it (SPC-4 5.12)."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -8,7 +8,7 @@ from iscsictl.model.shell_form import shell_form
 
 
 class ReservationType(IntEnum):
-    """What a reservation forbids to others, as the TYPE field has it (SPC-4 6.15.3.4)."""
+    """What a reservation forbids to others: the values of the TYPE field (SPC-4 6.15.3.4)."""
 
     WRITE_EXCLUSIVE = 1
     EXCLUSIVE_ACCESS = 3
@@ -24,14 +24,14 @@ def format_key(key: int) -> str:
 
 
 def _status_command(device: str) -> str:
-    """Return the command that shows all registrations, of sg3-utils."""
+    """Return the command of sg3-utils that shows all registrations."""
     return f"sg_persist --in --read-full-status {shell_form(device)}"
 
 
 def _hint_about_holder(device: str) -> str:
-    """Return how to find the host that is in the way, and what to do if it is gone.
+    """Return a hint how to find the host that holds the LUN, and what to do if it is gone.
 
-    A refused attach logs out again, so neither command may find the disk at first.
+    A refused attach logs out again, so the user may have to log in before these commands work.
     """
     return (
         f"try again later; while logged in to the target, {_status_command(device)} shows who it "
@@ -41,7 +41,7 @@ def _hint_about_holder(device: str) -> str:
 
 
 def no_reservations(device: str) -> RefusedError:
-    """Return the error for a LUN that no host can have for itself, although one asked for that."""
+    """Return the error for `--exclusive` on a LUN that does not support reservations."""
     return RefusedError(
         f"{device} has no SCSI-3 persistent reservations, which --exclusive needs",
         hint="map the LUN to this host only, and leave out --exclusive (exclusive = true)",
@@ -53,7 +53,7 @@ class Reservation:
     """The reservation of a LUN. `key` is 0 where all registrants hold it together.
 
     `type` is a number of `ReservationType`, or one that SPC-4 does not define. `key` and `type` are
-    None where the LUN only says that somebody has it.
+    None if the LUN only reports that it is reserved.
     """
 
     key: int | None = None
@@ -64,8 +64,8 @@ class Reservation:
 class Registration:
     """One I_T nexus that has registered: its key, and the initiator's name and ISID (RFC 7143).
 
-    The name is None where the array describes it in a form that is not iSCSI's. `port` is the
-    relative identifier of the target port, None for a registration over all of them.
+    The name is None if the array does not give it in iSCSI's format. `port` is the relative
+    identifier of the target port, None for a registration on all target ports.
     """
 
     key: int
@@ -76,13 +76,13 @@ class Registration:
 
 @dataclass(frozen=True)
 class LunReservations:
-    """All that a LUN says of its reservations, as it concerns this host.
+    """Everything that a LUN reports about its reservations, from the point of view of this host.
 
-    `own_key` is this host's, None where it has none. `keys` are all that are registered, one for
-    each I_T nexus. `clones` are the names of initiators that have registered with the key of this
-    host and are not this host; none are known unless `owners_known`. `supported` is False only
-    where the LUN says so itself. `registrations` are those with the key of this host, and
-    `unregistered` the paths that work and over which it has none, as far as both are known.
+    `own_key` is the key of this host, None if it has none. `keys` are all registered keys, one for
+    each I_T nexus. `clones` are the names of other initiators that have registered with the key of
+    this host; they are known only if `owners_known`. `supported` is False only if the LUN itself
+    says so. `registrations` are those with the key of this host, and `unregistered` the working
+    paths over which it has not registered, as far as both are known.
     """
 
     own_key: int | None = None
@@ -101,7 +101,7 @@ class LunReservations:
 
     @property
     def held_by(self) -> str:
-        """Say who holds the LUN, for a person: this host, the key of another one, or nobody."""
+        """Who holds the LUN, in words: this host, the key of another one, or nobody."""
         if self.holder is None:
             return "nobody"
         if self.clones:
@@ -110,26 +110,27 @@ class LunReservations:
 
     @property
     def is_registered(self) -> bool:
-        """Whether this host has registered, over a session of now or of earlier."""
+        """Whether this host has registered, over a current or an earlier session."""
         return self.own_key is not None and self.own_key in self.keys
 
     @property
     def is_ours(self) -> bool:
-        """Whether this host has registered, and nobody else with its key."""
+        """Whether this host, and no other with the same key, has registered."""
         return self.is_registered and not self.clones
 
     @property
     def own_key_is_doubtful(self) -> bool:
         """Whether another host may have registered with the key of this one.
 
-        Either the array names one, or it does not tell who has registered at all.
+        Either the array names such a host, or it does not report who has registered.
         """
         return self.is_registered and bool(self.clones or not self.owners_known)
 
     def is_kept(self, kind: ReservationType, paths: int) -> bool:
-        """Whether this host holds the LUN by this type, with as many registrations as paths.
+        """Return whether this host has a reservation of this type and registered over all paths.
 
-        One of a session that is gone counts too, unless a path is known to be without one.
+        `paths` is their number. A registration of an ended session counts too, unless it is known
+        that a path has none.
         """
         own = self.own_key
         enough = self.keys.count(own or 0) >= paths and not self.unregistered
@@ -142,12 +143,12 @@ class LunReservations:
 
     @property
     def other_holder(self) -> str | None:
-        """Say which other host holds the LUN, by its key; None if it is this host or nobody."""
+        """Which other host holds the LUN, by its key; None if it is this host or nobody."""
         if self.holder is None:
             return None
         key = self.holder.key
         if key == 0:
-            # All who have registered hold it: this host alone may be all of them.
+            # All registrants hold it, and this host may be the only one.
             own = self.own_key if self.is_registered else None
             key = next(iter(self.other_keys), own)
         if key is None:
@@ -155,7 +156,7 @@ class LunReservations:
         return None if key == self.own_key else f"key {format_key(key)}"
 
     def refusal(self, device: str) -> RefusedError | None:
-        """Return why this host must not write to the LUN; None where no reservation forbids it."""
+        """Return why this host must not write to the LUN; None if no reservation forbids it."""
         if self.own_key is not None and self.clones:
             return RefusedError(
                 f"{device} is registered with the reservation key of this host, "
@@ -173,17 +174,20 @@ class LunReservations:
         return None
 
     def exclusive_refusal(self, device: str) -> RefusedError | None:
-        """Return why this host cannot have the LUN for itself; None where it can.
+        """Return why this host cannot have the LUN for itself; None if it can.
 
-        Until it has registered, a registration of another host is in the way too: under a
-        reservation for registrants that host could write.
+        Until this host has registered, any registration of another host prevents it too: under a
+        registrants-only reservation that host could write.
         """
         if not self.supported:
             return no_reservations(device)
         return self.refusal(device) if self.is_registered else self.format_refusal(device)
 
     def format_refusal(self, device: str) -> RefusedError | None:
-        """Return why nothing may be made on the LUN: a registration of another host is enough."""
+        """Return why the LUN must not be formatted; None if it may.
+
+        Even a registration of another host, without a reservation, forbids it.
+        """
         refusal = self.refusal(device)
         if refusal is not None or not self.other_keys:
             return refusal

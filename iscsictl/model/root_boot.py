@@ -1,8 +1,8 @@
 """What decides whether a host with its root filesystem on iSCSI boots again.
 
-The initramfs logs in before there is a root filesystem, by settings of its own: those of the
-kernel's command line, of /etc/iscsi/iscsi.initramfs as it was when the initramfs was made, or of
-the firmware's boot table (README.Debian of open-iscsi, "Root on iSCSI").
+The initramfs logs in before there is a root filesystem, with its own settings: those of the kernel
+command line, of /etc/iscsi/iscsi.initramfs as it was when the initramfs was created, or of the
+firmware's boot table (README.Debian of open-iscsi, "Root on iSCSI").
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from iscsictl.model.inventory import NotObserved, Observation
 
 @dataclass(frozen=True)
 class InitramfsLogin:
-    """What an initramfs is told to log in to; of a secret only whether there is one.
+    """What an initramfs is configured to log in to; of a secret, only whether there is one.
 
-    With `firmware` (`iscsi_auto`) everything comes from the firmware's boot table. `addresses` are
-    tried in turn.
+    With `firmware` (`iscsi_auto`) everything is taken from the firmware's boot table. `addresses`
+    are tried in turn.
     """
 
     firmware: bool = False
@@ -27,7 +27,7 @@ class InitramfsLogin:
     has_secret: bool = False
 
     def overridden_by(self, other: "InitramfsLogin") -> "InitramfsLogin":
-        """Return the settings with those of `other` in place of these, where it has any."""
+        """Return these settings, with those that `other` has in place of the own ones."""
         return InitramfsLogin(
             self.firmware or other.firmware,
             other.initiator or self.initiator,
@@ -39,9 +39,9 @@ class InitramfsLogin:
 
 @dataclass(frozen=True)
 class KernelParameters:
-    """The command line of the next boot, as far as it is known, and the `source` that has it.
+    """The kernel command line of the next boot, as far as it is known, and its `source`.
 
-    `root` and `ip` are the values of these parameters, None where they are not given.
+    `root` and `ip` are the values of these parameters, None if they are not given.
     """
 
     source: str
@@ -52,12 +52,12 @@ class KernelParameters:
 
 @dataclass(frozen=True)
 class Initramfs:
-    """What an initramfs has of open-iscsi. `login` is that of its own copy of iscsi.initramfs.
+    """What an initramfs contains of open-iscsi. `login` is from its own copy of iscsi.initramfs.
 
-    `programs` are the names of its programs, `modules` those of its kernel modules and of those
-    built into its kernel, with underscores. `has_login_script` tells whether it has the script of
-    open-iscsi that logs in. `is_outdated` is set where its copy of iscsi.initramfs is not the file
-    of now, `is_public` where every user can read the image.
+    `programs` are the names of its programs; `modules` those of its kernel modules and of those
+    built into its kernel, with underscores. `has_login_script`: it has open-iscsi's script that
+    logs in. `is_outdated`: its copy of iscsi.initramfs differs from the current file. `is_public`:
+    every user can read the image.
     """
 
     kernel: str
@@ -75,12 +75,12 @@ class Initramfs:
 class RootBoot:
     """The facts about the next boot of a host whose root filesystem is on one of `targets`.
 
-    `is_planned` is set where the root filesystem is elsewhere and is to be moved there. `images`
-    has the initramfs of each kernel that may be booted, by path, None where there is no such file.
+    `is_planned`: the root filesystem is still elsewhere, and is to be moved there. `images` has the
+    initramfs of each kernel that may be booted, by path, None if there is no such file.
     `excluded_by` is a file that keeps open-iscsi out of them. `nic_modules` has the kernel module
-    of each NIC that has one, `nics_taken_down` are those that ifupdown takes down at shutdown.
-    `logs_out_at_shutdown` tells whether Debian's logout-all.sh runs at shutdown, `keeps_sessions`
-    whether it is told to keep all sessions.
+    of each NIC that has one; `nics_taken_down` are those that ifupdown takes down at shutdown.
+    `logs_out_at_shutdown`: Debian's logout-all.sh runs at shutdown; `keeps_sessions`: it is
+    configured to keep all sessions.
     """
 
     targets: frozenset[str]

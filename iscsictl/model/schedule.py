@@ -1,4 +1,4 @@
-"""Words of `schedule`: the files that have reconnect run by itself, and how they come about."""
+"""The data of `schedule`: the files that run reconnect periodically, and the actions on them."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -12,10 +12,10 @@ SERVICE = "/etc/systemd/system/iscsictl-reconnect.service"
 TIMER = "/etc/systemd/system/iscsictl-reconnect.timer"
 SERVICE_UNIT = "iscsictl-reconnect.service"
 TIMER_UNIT = "iscsictl-reconnect.timer"
-#: The period and the options, where a package brought the units.
+#: The period and the options, if a package installed the units.
 TIMER_DROP_IN = "/etc/systemd/system/iscsictl-reconnect.timer.d/schedule.conf"
 SERVICE_DROP_IN = "/etc/systemd/system/iscsictl-reconnect.service.d/schedule.conf"
-#: The prune before each reconnect, whoever brought the units.
+#: The prune before each reconnect, whoever installed the units.
 PRUNE_DROP_IN = "/etc/systemd/system/iscsictl-reconnect.service.d/prune.conf"
 #: The unit of each drop-in.
 DROP_INS = {
@@ -23,13 +23,13 @@ DROP_INS = {
     SERVICE_DROP_IN: SERVICE_UNIT,
     PRUNE_DROP_IN: SERVICE_UNIT,
 }
-# No dot in the name: cron(8) of Debian passes over files that have one.
+# No dot in the name: Debian's cron(8) ignores files that have one.
 CRON = "/etc/cron.d/iscsictl"
 
 
 @dataclass(frozen=True)
 class Cron:
-    """A cron that reads /etc/cron.d: its name, and whether it runs now."""
+    """A cron that reads /etc/cron.d: its name, and whether it is running."""
 
     name: str
     runs: bool
@@ -37,7 +37,7 @@ class Cron:
 
 @dataclass(frozen=True)
 class PackagedUnits:
-    """The service and the timer that a package brought, and the program that the service runs."""
+    """The service and the timer that a package installed, and the program that the service runs."""
 
     files: tuple[str, ...]
     program: str
@@ -45,11 +45,11 @@ class PackagedUnits:
 
 @dataclass(frozen=True)
 class Scheduled:
-    """What is there: the text of each file of ours by path, the timer, and who would run it.
+    """The current schedule.
 
-    `files` are those in /etc, `packaged` the units in the system's own directory, which the ones
-    in /etc override. `timer_active` is None where nobody was asked; `systemd` tells whether it is
-    the init.
+    `files` has the text of iscsictl's files in /etc, by path; `packaged` are the units in the
+    directory of the system, which those in /etc override. `timer_active` is None if it was not
+    asked for; `systemd`: it is the init of the host.
     """
 
     files: dict[str, str] = field(default_factory=dict)
@@ -62,18 +62,17 @@ class Scheduled:
 
     @property
     def method(self) -> tuple[Method, ...]:
-        """By what it is scheduled: both for a moment, when one takes over from the other.
+        """What runs reconnect: systemd, cron, or briefly both while one replaces the other.
 
-        Empty where it is not. A timer file that is not enabled does not count: nothing would start
-        it.
+        Empty if nothing does. A timer that is not enabled does not count: nothing would start it.
         """
         timer = self.timer_enabled and (TIMER in self.files or self.packaged is not None)
         by: tuple[tuple[Method, bool], ...] = (("systemd", timer), ("cron", CRON in self.files))
-        return tuple(method for method, there in by if there)
+        return tuple(method for method, is_used in by if is_used)
 
     @property
     def prunes(self) -> bool:
-        """Tell whether `prune` runs before each reconnect."""
+        """Whether `prune` runs before each reconnect."""
         by = self.method
         return ("systemd" in by and PRUNE_DROP_IN in self.files) or (
             "cron" in by and " prune " in self.files[CRON]
@@ -81,10 +80,10 @@ class Scheduled:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The files that the schedule is made of, those of a package that are in use included.
+        """The files that make up the schedule, including those of a package that are in use.
 
-        A timer in /etc hides the package's file of the same name (systemd.unit(5)), which is left
-        out then.
+        A timer in /etc hides the package's file of the same name (systemd.unit(5)), which is then
+        left out.
         """
         units = self.packaged.files if self.packaged and "systemd" in self.method else ()
         return (*self.files, *(() if TIMER in self.files else units))
@@ -92,7 +91,7 @@ class Scheduled:
 
 @dataclass(frozen=True)
 class InstallFile(Action):
-    """Write a file of ours, 0644."""
+    """Write a file of the schedule, with mode 0644."""
 
     verb: ClassVar[str] = "install"
     path: str
@@ -101,7 +100,7 @@ class InstallFile(Action):
 
 @dataclass(frozen=True)
 class RemoveFile(Action):
-    """Take a file of ours away."""
+    """Remove a file of the schedule."""
 
     verb: ClassVar[str] = "remove"
     path: str

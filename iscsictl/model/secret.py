@@ -9,8 +9,8 @@ MAX_BYTES: Final = 255
 class Secret:
     """Holds a secret, which only `reveal` shows.
 
-    Raises ValueError for what open-iscsi cannot keep: nothing, more than 255 bytes, blanks at
-    the ends (its reader loses them), a newline or a NUL inside.
+    Raises ValueError for what open-iscsi cannot store: empty text, more than 255 bytes, blanks at
+    either end (its reader strips them), a newline or a NUL inside.
     """
 
     __slots__ = ("_text",)
@@ -20,8 +20,8 @@ class Secret:
             raise ValueError("the secret is empty")
         if len(text.encode("utf-8", "surrogateescape")) > MAX_BYTES:
             raise ValueError(f"the secret is longer than {MAX_BYTES} bytes")
-        # str.strip() knows more blanks than open-iscsi, such as the no-break space of a web page:
-        # at an end of a secret they come from copying.
+        # str.strip() strips more kinds of blank than open-iscsi, such as the no-break space of a
+        # web page: at either end of a secret they are an accident of copying.
         if text != text.strip():
             raise ValueError("the secret begins or ends with a blank, which open-iscsi loses")
         if any(c in text for c in "\n\r\0"):
@@ -31,7 +31,7 @@ class Secret:
     def reveal(self) -> str:
         """Return the text itself.
 
-        Whoever calls it answers for where it goes: a file of mode 0600, a keyed hash, a check of
+        The caller is responsible for where it goes: a file of mode 0600, a keyed hash, a check of
         its strength, or the terminal of the user who asked for it.
         """
         return self._text

@@ -1,4 +1,4 @@
-"""Units of systemd, and running daemons."""
+"""systemd units and running daemons."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Daemon:
-    """A running daemon: its state as ps(1) has it; `replaced` if its file was, by an upgrade."""
+    """A running daemon: its state as in ps(1); `replaced`: an upgrade replaced its file."""
 
     pid: int
     state: str = "S"
@@ -14,7 +14,7 @@ class Daemon:
 
     @property
     def stopped(self) -> bool:
-        """Whether a signal or a debugger stopped it, so that it answers nobody.
+        """Whether a signal or a debugger has stopped it, so that it does not answer.
 
         State T or t in /proc/PID/stat (proc(5)).
         """
@@ -23,7 +23,7 @@ class Daemon:
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of systemd as its files say it; `active` is None where systemd was not asked.
+    """A systemd unit according to its files; `active` is None if systemd was not asked.
 
     `environment` has the names of the variables that it sets, without their values.
     """
@@ -40,11 +40,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Systemd:
-    """The units that matter, by name, and who tells systemd that the network is there.
+    """The relevant units, by name, and the services that tell systemd that the network is online.
 
-    `stale` is set where fstab or a unit is newer than what systemd last read. `login_startups` are
-    the values of node.startup that the login service logs in to. `iscsid_by_udev`: udev has systemd
-    start iscsid when a disk of a session appears.
+    `stale`: fstab or a unit is newer than what systemd last read. `login_startups` are the values
+    of node.startup for which the login service logs in. `iscsid_by_udev`: udev has systemd start
+    iscsid when a disk of a session appears.
     """
 
     running: bool = True

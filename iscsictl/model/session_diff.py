@@ -1,4 +1,4 @@
-"""What is different between two looks at the sessions, pure."""
+"""The differences between two listings of sessions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from iscsictl.model.listing import Listing, Session
 
 
 class Rate(NamedTuple):
-    """Bytes a second."""
+    """Bytes per second."""
 
     read: float
     written: float
@@ -16,7 +16,10 @@ class Rate(NamedTuple):
 
 @dataclass(frozen=True)
 class Change:
-    """One difference. `what` is session, status, a state, lun, device or disk; None is absent."""
+    """One difference in `what`: session, status, one of the states, device, state or wwid.
+
+    `before` and `after` are None if it was or is absent.
+    """
 
     sid: int | None
     target: str
@@ -26,7 +29,7 @@ class Change:
     lun: int | None = None
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the change as one line."""
         name = self.what if self.lun is None else f"LUN {self.lun} {self.what}"
         return (
             f"session {self.sid} {self.target}: {name} {self.before or '-'} -> {self.after or '-'}"
@@ -34,7 +37,7 @@ class Change:
 
 
 class Snapshot(NamedTuple):
-    """The sessions now, what changed since the snapshot before, and the rates by device."""
+    """The current sessions, what changed since the last snapshot, and the rates by device."""
 
     listing: Listing
     changes: tuple[Change, ...]
@@ -42,7 +45,7 @@ class Snapshot(NamedTuple):
 
 
 def first_changes(listing: Listing) -> tuple[Change, ...]:
-    """Return all that is there as changes, as if it had come just now."""
+    """Return everything in a listing as changes, as if it had just appeared."""
     return tuple(changes(Listing(), listing))
 
 
@@ -50,16 +53,16 @@ _STATES = ("status", "session_state", "connection_state", "internal_state")
 
 
 def changes(before: Listing, after: Listing) -> list[Change]:
-    """Return what came, went or changed its state, by session number.
+    """Return what appeared, disappeared or changed its state, in the order of the session ids.
 
-    LUNs are matched by number and address. A session that iscsid reconnects keeps its number, so a
-    break shows as a change of state.
+    LUNs are matched by number and address. A session that iscsid reconnects keeps its id, so an
+    interruption shows as a change of state.
     """
     old = {session.sid: session for session in before.sessions}
     new = {session.sid: session for session in after.sessions}
     found: list[Change] = []
-    # A session of a capture may have no number: it comes first.
-    for sid in sorted(old.keys() | new.keys(), key=lambda one: -1 if one is None else one):
+    # A session of a capture may have no id: it comes first.
+    for sid in sorted(old.keys() | new.keys(), key=lambda sid: -1 if sid is None else sid):
         found += _session_changes(old.get(sid), new.get(sid))
     return found
 

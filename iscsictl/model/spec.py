@@ -10,7 +10,7 @@ from iscsictl.model.secret import Secret
 
 @dataclass(frozen=True)
 class Account:
-    """A CHAP account: ours, and the array's own for mutual CHAP."""
+    """A CHAP account: that of this host, and for mutual CHAP that of the array."""
 
     user: str
     secret: Secret
@@ -20,7 +20,7 @@ class Account:
     def values(self, prefix: str = "node.session") -> "ChapValues":
         """Return the record values that set exactly this account; see `chap_values`.
 
-        They include the clearing of the array's account where this one has none.
+        Without a mutual account they clear that of the array.
         """
         return chap_values(self, prefix)
 
@@ -32,8 +32,8 @@ def chap_values(account: Account | None, prefix: str = "node.session") -> ChapVa
     """Return the values that set CHAP to this account, None to turn it off.
 
     `prefix` is `node.session` for a node record and `discovery.sendtargets` for discovery.
-    None clears a value, so one-way CHAP clears the array's account. open-iscsi goes by the
-    credentials alone; `authmethod` is kept in step with them (iscsid.conf).
+    None clears a value, so one-way CHAP clears the array's account. open-iscsi considers only the
+    credentials; `authmethod` is set to match them (iscsid.conf).
     """
     auth = f"{prefix}.auth"
     return {
@@ -47,11 +47,11 @@ def chap_values(account: Account | None, prefix: str = "node.session") -> ChapVa
 
 @dataclass(frozen=True)
 class Consent:
-    """What the user agreed to beyond the ordinary; `wipe`, `lost` and `one_disk` are WWIDs.
+    """What the user agreed to explicitly; `wipe`, `lost` and `one_disk` are WWIDs.
 
-    `one_disk`: the LUNs of several targets with this WWID are one disk. `losses`: what the user
-    was told that is lost with a disk; None where there is nobody to ask. `adopt_unverified`: also
-    a filesystem that may be mounted elsewhere, as its format does not tell.
+    `one_disk`: the LUNs of several targets with this WWID are one disk. `losses`: what the user was
+    told would be lost with a disk; None if there is nobody to ask. `adopt_unverified`: adopt even a
+    filesystem whose format does not record whether it is mounted elsewhere.
     """
 
     adopt: bool = False
@@ -65,9 +65,9 @@ class Consent:
 
 @dataclass(frozen=True)
 class AttachSpec:
-    """From a LUN to a mounted filesystem. `fs` and `mount` None stop at the device.
+    """From a LUN to a mounted filesystem; with neither `fs` nor `mount`, only to the device.
 
-    `uuid` is what a filesystem gets if one has to be made. Each portal is used through each of
+    `uuid` is given to the filesystem if one must be created. Each portal is used through each of
     `ifaces`, as far as `multipath` allows several paths. `exclusive`: no other host may write to
     the LUN as long as it is attached.
     """
@@ -97,11 +97,11 @@ class AttachSpec:
     consent: Consent = Consent()
 
     def new_uuid(self, fs: str) -> str:
-        """Return `uuid` in the form that this kind of filesystem has.
+        """Return `uuid` in the format of this kind of filesystem.
 
-        FAT has a volume id of 32 bits, which blkid(8) prints as XXXX-XXXX in capitals.
+        FAT has a 32-bit volume id, which blkid(8) prints as XXXX-XXXX in capitals.
         """
-        # mkfs.vfat takes a volume id of eight hexadecimal digits (-i).
+        # mkfs.vfat accepts a volume id of eight hexadecimal digits (-i).
         if fs == "vfat":
             return f"{self.uuid[:4]}-{self.uuid[4:8]}".upper()
         return self.uuid
@@ -109,7 +109,7 @@ class AttachSpec:
 
 @dataclass(frozen=True)
 class DetachRequest:
-    """Take a LUN down. `name` is a target, device, UUID, WWID or mount point."""
+    """Detach a LUN. `name` is a target, device, UUID, WWID or mount point."""
 
     name: str
     lun: int | None = None
@@ -117,7 +117,7 @@ class DetachRequest:
     consent: Consent = Consent()
 
 
-#: Line and column, from 1, by the path of keys and element numbers.
+#: Line and column, from 1. `Places` has them by path, which consists of keys and element numbers.
 Place = tuple[int, int]
 Places = Mapping[tuple[str | int, ...], Place]
 
@@ -132,9 +132,9 @@ class Credential:
 
 @dataclass(frozen=True)
 class Volume:
-    """One [[volume]]. `spec` has neither the account nor the owner's numbers yet.
+    """One [[volume]]. `spec` does not yet have the account and the numeric owner.
 
-    `owner` is USER:GROUP as it stands in the file; `place` is where the volume begins.
+    `owner` is USER:GROUP as written in the file; `place` is where the volume begins.
     """
 
     name: str

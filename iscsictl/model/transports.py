@@ -1,7 +1,7 @@
 """The iSCSI transports and the kernel modules that provide them."""
 
-# By the name in /sys/class/iscsi_transport. `tcp` is the software initiator, `iser` RDMA; the
-# others are offload adapters.
+# Keyed by the name in /sys/class/iscsi_transport. `tcp` is the software initiator, `iser` is RDMA;
+# the others are offload adapters.
 TRANSPORT_MODULES = {
     "tcp": "iscsi_tcp",
     "iser": "ib_iser",

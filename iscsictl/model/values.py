@@ -1,6 +1,6 @@
-"""What a user may request for a volume, by option or in a file; each value is checked alone.
+"""Checks of single values that a user gives for a volume, with an option or in a file.
 
-Each function raises ValueError with words that follow the name of the option or key.
+The parsing functions raise ValueError with a message that follows the name of the option or key.
 """
 
 import re
@@ -12,25 +12,25 @@ from iscsictl.model.boot_units import is_needed_to_boot
 from iscsictl.model.fstab import PREFIX, split_options
 from iscsictl.model.record_text import MAX_VALUE
 
-# They override `nofail` (systemd.mount(5)).
+# These override `nofail` (systemd.mount(5)).
 _MUST_BE_MOUNTED: Final = frozenset({"fail", "x-initrd.mount"})
 _REQUIRED_BY: Final = "x-systemd.required-by="
-# Each has an mkfs that takes the UUID: fstab names it before the filesystem is there.
+# Each has an mkfs that accepts a UUID: fstab names it before the filesystem exists.
 FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
-# `none`: the filesystem takes the whole disk.
+# `none`: the filesystem is created on the whole disk.
 TABLES: Final = ("gpt", "dos", "none")
 #: One level of addressing, as the kernel counts it: scsilun_to_int.
 MAX_LUN: Final = 65535
-# What mkfs takes; a longer label is refused by some and cut by others.
+# The longest label of each mkfs; a longer one is refused by some and truncated by others.
 LABEL_BYTES: Final[Mapping[str, int]] = {
     "ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "vfat": 11, "swap": 15,
 }  # fmt: skip
 
 
 def is_directory(name: str) -> bool:
-    """Tell whether a name on the command line means a mount point, not a device or a target.
+    """Return whether a name on the command line means a mount point, not a device or a target.
 
-    The name alone decides: nothing is read, and the directory need not exist.
+    Only the name is considered: the directory need not exist.
     """
     return name.startswith("/") and not name.startswith("/dev/")
 
@@ -38,8 +38,8 @@ def is_directory(name: str) -> bool:
 def directory(text: str) -> str:
     """Return a mount point in its shortest form.
 
-    It must be absolute, without `..` and without control characters other than a tab. Blanks may be
-    in it, for fstab(5) escapes them. Links are not followed.
+    It must be absolute, without `..` and without control characters other than a tab. It may
+    contain blanks, as fstab(5) can escape them. Links are not followed.
     """
     if not text.startswith("/"):
         raise ValueError(f"{text}: the mount point must be an absolute path")
@@ -56,7 +56,7 @@ def directory(text: str) -> str:
 def mode_bits(text: str) -> int:
     """Return the permission bits of an octal mode of three or four digits, such as 0750.
 
-    Symbolic modes (chmod(1), u=rwx) are refused: a file of volumes has to say all bits.
+    Symbolic modes (chmod(1), u=rwx) are refused: a file of volumes must give all bits.
     """
     if not re.fullmatch(r"[0-7]{3,4}", text):
         raise ValueError(f"{text}: expected an octal mode such as 0750")
@@ -64,17 +64,17 @@ def mode_bits(text: str) -> int:
 
 
 def mount_options(text: str) -> tuple[str, ...]:
-    """Return mount options one by one; what stands in double quotes stays together.
+    """Split mount options, except inside double quotes.
 
-    Whether a filesystem knows an option is not checked: only mount(8) can tell. Those by which the
-    boot would need the mount are refused.
+    Options that would make the boot depend on the mount are refused. Whether the filesystem knows
+    an option is not checked: only mount(8) can tell.
     """
     if re.search(r"[\0-\x1f\x7f]", text) or " " in re.sub(r'"[^"]*"', "", text):
         raise ValueError(f"{text}: mount options are parted by commas, without blanks")
     if text.count('"') % 2:
         raise ValueError(f"{text}: a double quote is not closed")
     found = split_options(text)
-    # A note of the user's own would make the line count as written by iscsictl.
+    # With such an option, the line would count as written by iscsictl.
     for option in found:
         if option.startswith(PREFIX):
             raise ValueError(f"{option}: the options {PREFIX}* are notes of iscsictl's own")
@@ -92,8 +92,8 @@ def mount_options(text: str) -> tuple[str, ...]:
 def unit(text: str) -> str:
     """Return the name of a systemd unit that may wait for a mount.
 
-    The characters are those of systemd.unit(5). Whether the unit exists is not checked. One that a
-    host needs to boot is refused.
+    The allowed characters are those of systemd.unit(5). Whether the unit exists is not checked. A
+    unit that the host needs to boot is refused.
     """
     if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", text):
         raise ValueError(f"{text}: expected the name of a unit such as mail.service")
@@ -106,9 +106,9 @@ def unit(text: str) -> str:
 
 
 def chap_name_problem(name: str) -> str | None:
-    """Tell why open-iscsi cannot keep this as the name of a CHAP account; None if it can.
+    """Return why open-iscsi cannot store this as the name of a CHAP account; None if it can.
 
-    Its reader loses blanks at the ends, and a longer name overruns its buffer.
+    Its reader strips blanks at both ends, and a longer name overruns its buffer.
     """
     if not name or name != name.strip() or any(c in name for c in "\n\r\0"):
         return f"{name!r} cannot be a CHAP name: blanks at the ends or line breaks"
@@ -118,15 +118,16 @@ def chap_name_problem(name: str) -> str | None:
 
 
 def label_problem(label: str, fs: str | None) -> str | None:
-    """Tell why a filesystem of this kind cannot have this label; None if it can.
+    """Return why a filesystem of this kind cannot have this label; None if it can.
 
-    `fs` is one of LABEL_BYTES; None is a label without a filesystem. Bytes count, not characters.
+    `fs` is a key of LABEL_BYTES; None means that no filesystem was requested. The length is counted
+    in bytes.
     """
     if fs is None:
         return "needs fs"
     if len(label.encode("utf-8", "surrogateescape")) > LABEL_BYTES[fs]:
         return f"{fs} takes {LABEL_BYTES[fs]} bytes at most"
-    # It becomes an argument of mkfs, where a dash begins an option.
+    # It becomes an argument of mkfs, which would treat a leading dash as an option.
     if label.startswith("-") or not label.isprintable():
         return "a label is text that does not begin with '-'"
     return None

@@ -1,6 +1,6 @@
 """The actions: everything that iscsictl can do to a machine, as data.
 
-A module of actions is imported when one of its actions is first named (PEP 562): no command needs
+A module of actions is imported when one of its actions is first used (PEP 562): no command needs
 all of them, and `reconnect` needs hardly any.
 """
 
@@ -183,10 +183,10 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import the module of an action, and return the action."""
+    """Import the module of an action and return the action. Raises AttributeError."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    # From now on the name is found without a call of this function.
-    globals()[name] = found
-    return found
+    action: object = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    # From now on, the name is found without calling this function.
+    globals()[name] = action
+    return action

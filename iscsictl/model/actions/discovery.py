@@ -11,7 +11,7 @@ from iscsictl.model.secret import Secret
 
 @dataclass(frozen=True)
 class CreateDiscovery(Action):
-    """Make a discovery record of a portal (SendTargets) with the defaults of iscsid.conf."""
+    """Create a discovery record for a portal (SendTargets) with the defaults of iscsid.conf."""
 
     verb: ClassVar[str] = "discovery"
     portal: Portal
@@ -27,7 +27,7 @@ class DeleteDiscovery(Action):
 
 @dataclass(frozen=True)
 class WriteDiscovery(Action):
-    """Set values of a discovery record; None clears one. Secrets go to the file directly."""
+    """Set values of a discovery record; None clears one. Secrets go straight to the file."""
 
     verb: ClassVar[str] = "settings"
     portal: Portal
@@ -36,7 +36,7 @@ class WriteDiscovery(Action):
 
 @dataclass(frozen=True)
 class WriteDefaults(Action):
-    """Set values of iscsid.conf, from which new records are made; None takes one out."""
+    """Set values of iscsid.conf, the defaults of new records; None removes one."""
 
     verb: ClassVar[str] = "defaults"
     changes: Mapping[str, str | Secret | None] = field(hash=False, default_factory=dict)

@@ -14,9 +14,9 @@ class OverwriteGround(StrEnum):
 
 @dataclass(frozen=True)
 class DiskId:
-    """The disk of an action; it is asked for its WWID (INQUIRY page 0x83) before each write.
+    """The disk of an action; its WWID is read again (INQUIRY page 0x83) before each write.
 
-    `device` is where it was when the action was planned, "" if it has to be found by its WWID.
+    `device` is its device when the action was planned, "" if it must be found by its WWID.
     """
 
     target: str

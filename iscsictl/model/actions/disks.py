@@ -10,9 +10,9 @@ from iscsictl.model.plan import Action, Hazard
 
 @dataclass(frozen=True)
 class Wipe(Action):
-    """Erase the signatures that the user confirmed to lose.
+    """Erase the signatures whose loss the user confirmed.
 
-    `part` None: those of the whole disk and of every partition in its table.
+    With a `part` of None, those of the whole disk and of every partition in its table.
     """
 
     verb: ClassVar[str] = "wipe"
@@ -25,8 +25,8 @@ class Wipe(Action):
 class Label(Action):
     """Write a partition table of kind `table` (gpt, dos, bsd, sun).
 
-    With a claim it has one partition over the whole disk, and both get the ids of the claim;
-    without one the table is empty.
+    With a claim it has one partition that spans the disk, and both get the ids of the claim;
+    without a claim the table is empty.
     """
 
     verb: ClassVar[str] = "label"
@@ -39,11 +39,11 @@ class Label(Action):
 
 @dataclass(frozen=True)
 class Mkfs(Action):
-    """Make the filesystem of a claim, or swap, at the place that the claim names.
+    """Create the filesystem of a claim, or swap, where the claim says.
 
-    Just before mkfs starts, the claim in fstab gets the mark that it has begun. `options` are the
-    user's own for the mkfs of this kind (mke2fs(8), mkfs.xfs(8), ...). Blocks are discarded only
-    with `discard`: what a proof of blankness missed can be rescued otherwise.
+    Just before mkfs starts, the claim in fstab is marked as begun. `options` are those that the
+    user gave for this mkfs (mke2fs(8), mkfs.xfs(8), ...). Blocks are discarded only with `discard`:
+    without it, data that the blank check missed can still be recovered.
     """
 
     verb: ClassVar[str] = "mkfs"
@@ -58,7 +58,7 @@ class Mkfs(Action):
 
 @dataclass(frozen=True)
 class GrowFs(Action):
-    """Let a mounted filesystem take all of its device."""
+    """Grow a mounted filesystem to the size of its device."""
 
     verb: ClassVar[str] = "grow-fs"
     hazard: ClassVar[Hazard] = Hazard.RESHAPES

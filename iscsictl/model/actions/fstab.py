@@ -11,9 +11,9 @@ from iscsictl.model.plan import Action
 
 @dataclass(frozen=True)
 class Claim(Action):
-    """Write the inert fstab entry that says which filesystem is being made on the disk.
+    """Write the inert fstab entry that says which filesystem is being created on the disk.
 
-    It takes the place of an older claim on the same part of the disk.
+    It replaces an older claim on the same part of the disk.
     """
 
     verb: ClassVar[str] = "claim"
@@ -24,11 +24,12 @@ class Claim(Action):
 
 @dataclass(frozen=True)
 class WriteFstab(Action):
-    """Write the fstab entry of a filesystem, in the place of its claim or of an older entry.
+    """Write the fstab entry of a filesystem, replacing its claim or an older entry.
 
-    `path` None is an entry without a mount point: it says that iscsictl made the filesystem. `boot`
-    False is `noauto`. An `exclusive` one is mounted only under this host's reservation of the LUN.
-    systemd is told, and the login service is started if the boot left it out.
+    With a `path` of None the entry has no mount point and only records that iscsictl created the
+    filesystem. `boot` False means `noauto`. An `exclusive` filesystem is mounted only while this
+    host has reserved the LUN. systemd is reloaded, and the login service is started if it was not
+    started at boot.
     """
 
     verb: ClassVar[str] = "fstab"
@@ -52,7 +53,7 @@ class DropFstab(Action):
 
 @dataclass(frozen=True)
 class RestoreFstab(Action):
-    """Restore the fstab entries that iscsictl wrote for a disk as they were in `before`.
+    """Restore the fstab entries that iscsictl wrote for a disk to those in `before`.
 
     All other lines stay as they are now.
     """

@@ -10,7 +10,7 @@ from iscsictl.model.plan import Action
 
 @dataclass(frozen=True)
 class SetInitiatorName(Action):
-    """Write the name of this host, and have iscsid read it; only while no session is up."""
+    """Write the initiator name and have iscsid read it; only while no session is up."""
 
     verb: ClassVar[str] = "initiator"
     name: str
@@ -18,7 +18,7 @@ class SetInitiatorName(Action):
 
 @dataclass(frozen=True)
 class WriteIface(Action):
-    """Write an interface definition; None takes a value out."""
+    """Write an interface definition; None removes a value."""
 
     verb: ClassVar[str] = "iface"
     name: str
@@ -42,14 +42,14 @@ class FirmwareLogin(Action):
 
 @dataclass(frozen=True)
 class ClearLock(Action):
-    """Take away a lock of the node database that no living process owns."""
+    """Remove a lock of the node database that no living process owns."""
 
     verb: ClassVar[str] = "unlock"
 
 
 @dataclass(frozen=True)
 class Protect(Action):
-    """Take a file that may hold secrets away from everyone but root (mode 0600)."""
+    """Make a file that may contain secrets accessible to root only (mode 0600)."""
 
     verb: ClassVar[str] = "protect"
     path: Path

@@ -9,7 +9,7 @@ from iscsictl.model.plan import Action
 
 @dataclass(frozen=True)
 class MakeDirectory(Action):
-    """Make the mount point, and the directories above it (mode 0755)."""
+    """Create the mount point and the directories above it (mode 0755)."""
 
     verb: ClassVar[str] = "directory"
     path: str
@@ -25,7 +25,7 @@ class RemoveDirectory(Action):
 
 @dataclass(frozen=True)
 class Mount(Action):
-    """Mount the filesystem with this UUID, and refuse to if it is not on this disk."""
+    """Mount the filesystem with this UUID; refused if it is not on this disk."""
 
     verb: ClassVar[str] = "mount"
     disk: DiskId
@@ -37,7 +37,7 @@ class Mount(Action):
 
 @dataclass(frozen=True)
 class Own(Action):
-    """Set owner and mode of the root of the mounted filesystem; None leaves them."""
+    """Set owner and mode of the root of the mounted filesystem; None leaves a value unchanged."""
 
     verb: ClassVar[str] = "owner"
     path: str
@@ -48,9 +48,9 @@ class Own(Action):
 
 @dataclass(frozen=True)
 class Unmount(Action):
-    """Unmount a path; `lost` gives up on a dead array and detaches the mount lazily.
+    """Unmount a path. `lost`: the array is gone for good, so the mount is detached lazily.
 
-    `disk` is then the one that must still be unreachable.
+    `disk` is then the disk, which must still be unreachable.
     """
 
     verb: ClassVar[str] = "umount"

@@ -1,4 +1,4 @@
-"""Actions on dm-multipath: what it may make a map of, how the map waits, and the map itself."""
+"""Actions on dm-multipath: which disks get a map, how the map waits for paths, and the map."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,14 +10,14 @@ from iscsictl.model.plan import Action
 
 @dataclass(frozen=True)
 class StartMultipathd(StartService):
-    """Start multipathd; only then does it tell how it spells the WWID of a path."""
+    """Start multipathd, which is needed to know how it spells the WWID of a path."""
 
     frontier: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
 class WriteMapSettings(Action):
-    """Write the section for one map into our multipath configuration, and have it read.
+    """Write the section for one map into iscsictl's multipath configuration, and have it read.
 
     `wwid` is spelled as multipathd spells it; for the other values see `MapSettings`.
     """
@@ -32,10 +32,10 @@ class WriteMapSettings(Action):
 
 @dataclass(frozen=True)
 class DropMapSettings(Action):
-    """Remove the section for the map of a disk from our multipath configuration.
+    """Remove the section for the map of a disk from iscsictl's multipath configuration.
 
-    `is_read`: multipathd reads it too. Otherwise the file notes that it still has to, until
-    ReadMapSettings.
+    `is_read`: multipathd then reads the configuration again. Otherwise the file notes that this
+    remains to be done by ReadMapSettings.
     """
 
     verb: ClassVar[str] = "drop-map-settings"
@@ -47,7 +47,7 @@ class DropMapSettings(Action):
 
 @dataclass(frozen=True)
 class ReadMapSettings(Action):
-    """Have multipathd read its configuration, from which a section of ours was removed."""
+    """Have multipathd read its configuration, from which iscsictl has removed a section."""
 
     verb: ClassVar[str] = "read-map-settings"
     undoable: ClassVar[bool] = False
@@ -57,7 +57,7 @@ class ReadMapSettings(Action):
 
 @dataclass(frozen=True)
 class AllowMap(Action):
-    """Add the WWID to /etc/multipath/wwids, so that multipathd makes a map (multipath -a)."""
+    """Add the WWID to /etc/multipath/wwids, so that multipathd creates a map (multipath -a)."""
 
     verb: ClassVar[str] = "allow-map"
     shares_files: ClassVar[bool] = True
@@ -67,7 +67,7 @@ class AllowMap(Action):
 
 @dataclass(frozen=True)
 class DisallowMap(Action):
-    """Take the WWID off /etc/multipath/wwids (multipath -w)."""
+    """Remove the WWID from /etc/multipath/wwids (multipath -w)."""
 
     verb: ClassVar[str] = "disallow-map"
     undoable: ClassVar[bool] = False
@@ -77,9 +77,9 @@ class DisallowMap(Action):
 
 @dataclass(frozen=True)
 class MakeMap(Action):
-    """Have multipathd look at the paths again, and wait until its map is there and has them.
+    """Have multipathd check the paths again, and wait until its map exists and has them.
 
-    `joins`: the map was there, and only gets more paths. An undo leaves it.
+    `joins`: the map exists already and only gets more paths, so an undo leaves it.
     """
 
     verb: ClassVar[str] = "map"
@@ -90,9 +90,9 @@ class MakeMap(Action):
 
 @dataclass(frozen=True)
 class RemoveMap(Action):
-    """Have multipathd let go of a map that nothing uses.
+    """Have multipathd remove a map that nothing uses.
 
-    `lost`: its array is gone for good; what was not written yet fails instead of waiting.
+    `lost`: its array is gone for good, so pending writes fail instead of waiting.
     """
 
     verb: ClassVar[str] = "unmap"

@@ -10,7 +10,7 @@ from iscsictl.model.plan import Action, Hazard
 
 @dataclass(frozen=True)
 class Reshape(Action):
-    """Change one partition of a table that must still be `before`; all others stay as they are."""
+    """Change one partition, and no other, of a table that must still equal `before`."""
 
     hazard: ClassVar[Hazard] = Hazard.RESHAPES
     undoable: ClassVar[bool] = False
@@ -32,14 +32,14 @@ class AddPart(Reshape):
 
 @dataclass(frozen=True)
 class RemovePart(Reshape):
-    """Take a partition out of the table; what is in it is not erased."""
+    """Remove a partition from the table; its content is not erased."""
 
     verb: ClassVar[str] = "part-rm"
 
 
 @dataclass(frozen=True)
 class SetType(Reshape):
-    """Give a partition another type."""
+    """Change the type of a partition."""
 
     verb: ClassVar[str] = "part-type"
     type: str
@@ -47,7 +47,7 @@ class SetType(Reshape):
 
 @dataclass(frozen=True)
 class SetBootable(Reshape):
-    """Mark a partition bootable, or not any more; `after` is how it will be."""
+    """Mark a partition as bootable, or no longer so; `after` is its entry after the change."""
 
     verb: ClassVar[str] = "bootable"
     after: Entry
@@ -56,7 +56,7 @@ class SetBootable(Reshape):
 
 @dataclass(frozen=True)
 class GrowPart(Reshape):
-    """Make a partition larger where it stands; `size` in sectors."""
+    """Grow a partition in place; `size` is its new size in sectors."""
 
     verb: ClassVar[str] = "grow-part"
     size: int

@@ -12,7 +12,7 @@ from iscsictl.model.secret import Secret
 
 @dataclass(frozen=True)
 class CreateRecord(Action):
-    """Make a node record with the defaults of iscsid.conf."""
+    """Create a node record with the defaults of iscsid.conf."""
 
     verb: ClassVar[str] = "record"
     target: str
@@ -33,7 +33,7 @@ class WriteRecord(Action):
 
 @dataclass(frozen=True)
 class DeleteRecord(Action):
-    """Delete a node record; `direct` without iscsiadm, which takes long for hundreds."""
+    """Delete a node record; `direct`: without iscsiadm, which is slow for hundreds of records."""
 
     verb: ClassVar[str] = "forget"
     target: str
@@ -44,10 +44,10 @@ class DeleteRecord(Action):
 
 @dataclass(frozen=True)
 class RestoreRecord(Action):
-    """Give the settings that an edit of a file changed their earlier values, and no others.
+    """Reset the settings that an edit of a record changed to their earlier values, and no others.
 
-    `before` and `after` are what the file held around the edit. They may carry secrets and are
-    never shown.
+    `before` and `after` are the content of the file before and after the edit. They may contain
+    secrets and are never shown.
     """
 
     verb: ClassVar[str] = "restore"
@@ -58,7 +58,7 @@ class RestoreRecord(Action):
 
 @dataclass(frozen=True)
 class RemoveCorruptRecord(Action):
-    """Remove a record that open-iscsi cannot use; with `keep_copy` what it held is kept."""
+    """Remove a record that open-iscsi cannot use; with `keep_copy` a copy of it is kept."""
 
     verb: ClassVar[str] = "forget"
     path: Path

@@ -9,11 +9,11 @@ from iscsictl.model.plan import Action
 
 @dataclass(frozen=True)
 class Reserve(Action):
-    """Keep other hosts from writing to the LUN, by a persistent reservation of this host.
+    """Keep other hosts from writing to the LUN with a persistent reservation of this host.
 
-    Where the LUN has none, the step says so and does nothing; an `exclusive` one, which is kept as
-    long as the volume is attached, fails then. While the disk has no device yet, it is awaited by
-    the `uuid` of its filesystem.
+    If the LUN does not support reservations, the step says so and does nothing, but an `exclusive`
+    reservation, which lasts as long as the volume is attached, fails. If the disk has no device
+    yet, the filesystem with this `uuid` is waited for.
     """
 
     verb: ClassVar[str] = "reserve"
@@ -25,10 +25,10 @@ class Reserve(Action):
 
 @dataclass(frozen=True)
 class Release(Action):
-    """End the reservation of this host, and all of its registrations with the LUN.
+    """End the reservation of this host, and all its registrations with the LUN.
 
-    `exclusive`: until now fstab has it that only this host may write, so a roll-back reserves the
-    LUN again.
+    `exclusive`: so far the fstab entry says that only this host may write, so a rollback reserves
+    the LUN again.
     """
 
     verb: ClassVar[str] = "release"
@@ -38,9 +38,10 @@ class Release(Action):
 
 @dataclass(frozen=True)
 class TakeOver(Action):
-    """End the reservation and all registrations of the host that has this key; the user named it.
+    """End the reservation and all registrations of the host with this key, which the user gave.
 
-    It destroys no data itself. If that host is running after all, two hosts can write to the LUN.
+    This destroys no data itself, but if that host is running after all, two hosts can write to the
+    LUN.
     """
 
     verb: ClassVar[str] = "take-over"

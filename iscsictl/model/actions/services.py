@@ -1,4 +1,4 @@
-"""Actions on units of systemd."""
+"""Actions on systemd units."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,10 +8,10 @@ from iscsictl.model.plan import Action
 
 @dataclass(frozen=True)
 class EnableService(Action):
-    """Have systemd start the login service at boot, or not any more.
+    """Have systemd start the login service at boot, or no longer (`on` False).
 
-    `boot_targets` are those that a boot logged in to before the service was enabled: they are no
-    reason to keep it when that is rolled back.
+    `boot_targets` are the targets that logged in at boot before the service was enabled: if this is
+    rolled back, they are no reason to keep it enabled.
     """
 
     verb: ClassVar[str] = "enable"
@@ -32,7 +32,7 @@ class StartService(Action):
 
 @dataclass(frozen=True)
 class StopService(Action):
-    """Have systemd stop multipathd, which this run started; refused while there is any map."""
+    """Have systemd stop multipathd, which this run started; refused while any map exists."""
 
     verb: ClassVar[str] = "stop"
     shares_files: ClassVar[bool] = True
@@ -48,7 +48,7 @@ class Reload(Action):
 
 @dataclass(frozen=True)
 class RequireMount(Action):
-    """Make a unit wait for the mount (`RequiresMountsFor=` in a drop-in)."""
+    """Make a unit require and wait for the mount (`RequiresMountsFor=` in a drop-in)."""
 
     verb: ClassVar[str] = "require"
     shares_files: ClassVar[bool] = True
@@ -58,7 +58,7 @@ class RequireMount(Action):
 
 @dataclass(frozen=True)
 class DropRequire(Action):
-    """Remove the drop-ins for a mount point, of all units or of one."""
+    """Remove the drop-ins for a mount point, those of all units or of one."""
 
     verb: ClassVar[str] = "unrequire"
     undoable: ClassVar[bool] = False

@@ -11,7 +11,7 @@ from iscsictl.model.plan import Action
 
 @dataclass(frozen=True)
 class Login(Action):
-    """Log in and wait for the disk of `lun`, or for any disk."""
+    """Log in and wait for the disk of `lun`; if that is None, for any disk."""
 
     verb: ClassVar[str] = "login"
     frontier: ClassVar[bool] = True
@@ -23,7 +23,7 @@ class Login(Action):
 
 @dataclass(frozen=True)
 class Scan(Action):
-    """Ask the kernel to look for a LUN on a session that is up, and wait for its disk."""
+    """Have the kernel scan a session that is up for a LUN, and wait for its disk."""
 
     verb: ClassVar[str] = "scan"
     frontier: ClassVar[bool] = True
@@ -36,8 +36,8 @@ class Scan(Action):
 class Logout(Action):
     """End a session that nothing uses.
 
-    `lost`: its disks may be in use, for their array is gone. `sid`: this session, and only while
-    it is down; what waits for it fails at once.
+    `lost`: its disks may be in use, because their array is gone. `sid`: only this session, and only
+    while it is down; I/O that waits for it fails at once.
     """
 
     verb: ClassVar[str] = "logout"
@@ -51,7 +51,7 @@ class Logout(Action):
 
 @dataclass(frozen=True)
 class Rescan(Action):
-    """Look for new LUNs on a session, and ask its disks `hctls` for their sizes again."""
+    """Scan a session for new LUNs, and read the sizes of its disks `hctls` again."""
 
     verb: ClassVar[str] = "rescan"
     sid: int
@@ -60,7 +60,7 @@ class Rescan(Action):
 
 @dataclass(frozen=True)
 class RemoveDevice(Action):
-    """Have the kernel forget a disk while its session stays; sd(4) flushes its write cache first.
+    """Have the kernel remove a disk but keep its session; sd(4) flushes its write cache first.
 
     `hctls` are its SCSI addresses (host:channel:target:lun), one for each path.
     """
@@ -73,7 +73,7 @@ class RemoveDevice(Action):
 
 @dataclass(frozen=True)
 class SetHold(Action):
-    """Note that an admin took this down, so that reconnect leaves it."""
+    """Record that an admin took this down, so that reconnect leaves it down."""
 
     verb: ClassVar[str] = "hold"
     hold: Hold
@@ -82,7 +82,7 @@ class SetHold(Action):
 
 @dataclass(frozen=True)
 class DropHold(Action):
-    """Take the note away."""
+    """Remove a hold."""
 
     verb: ClassVar[str] = "unhold"
     hold: Hold
