@@ -1,1 +1,1 @@
-"""The rules of `doctor`: one module per subject, each a pure function of facts."""
+"""The checks of `doctor`: one module per subject, each a pure function of the facts."""

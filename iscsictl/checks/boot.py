@@ -9,10 +9,10 @@ from iscsictl.model.shell_form import shell_form
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether a target that the machine boots from is left to the firmware and the initrd.
+    """Report whether the targets that the machine boots from are left to firmware and initramfs.
 
-    Its record should be `onboot`, not `automatic`: the login service may log out of what is
-    automatic when it is stopped, and at shutdown the root filesystem still needs its disk then.
+    Their records should be `onboot`, not `automatic`: when it is stopped, the login service may log
+    out of automatic targets, and at shutdown the root filesystem still needs its disk at that time.
     """
     for target in sorted(machine.boot_targets):
         records = machine.db.value.records if isinstance(machine.db, Known) else ()

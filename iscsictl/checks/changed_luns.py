@@ -1,4 +1,4 @@
-"""Whether disks under mounts, and the paths of maps, still are the disks that they were."""
+"""Whether the disks of mounts, and the paths of maps, are still the same disks."""
 
 from collections.abc import Iterable, Iterator
 
@@ -17,10 +17,10 @@ from iscsictl.planner.selection.surviving import has_surviving_path
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Yield disks of mounts and maps that are gone, others or smaller, and changes not looked at.
+    """Report disks of mounts and maps that are gone, replaced or smaller, and unhandled changes.
 
-    Of a disk that was not asked, or did not answer in time, nothing is said. What the kernel's log
-    says of a target is a failure unless REPORT LUNS and the kernel's disks agree.
+    Nothing is reported about a disk that was not asked or did not answer in time. A change of LUNs
+    in the kernel's log is a failure unless REPORT LUNS agrees with the kernel's disks.
     """
     known = machine.disk_answers
     answers = known.value if isinstance(known, Known) else DiskAnswers()
@@ -39,9 +39,9 @@ def check(machine: Machine) -> Iterator[Finding]:
 
 
 def _is_as_kernel_has_it(session: Session, reported: Iterable[int]) -> bool:
-    """Tell whether REPORT LUNS agrees with the kernel. A controller without a disk may be left out.
+    """Return whether REPORT LUNS agrees with the kernel; it may omit a controller without a disk.
 
-    The kernel asks LUN 0 in any case (scsi_scan.c), also where the target does not report it.
+    The kernel always asks LUN 0 (scsi_scan.c), even if the target does not report it.
     """
     disks = {unit.lun for unit in session.luns or () if unit.device is not None}
     return disks <= set(reported) <= session.settled_luns
@@ -60,8 +60,8 @@ def _check_mounted_disks(
         if not hctls & answers.names.keys():
             continue
         if path is None:
-            # Nothing writes to a disk that is not mounted: `rescan` is for those. But what is
-            # written to a map later would go to two disks.
+            # Nothing writes to a disk that is not mounted, so that is left to `rescan`. But later
+            # writes to a map would go to two disks.
             if reasons and disk.block.kind == "mpath":
                 yield _report_foreign_path(session, device, *reasons[0])
             continue

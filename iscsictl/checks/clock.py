@@ -1,4 +1,4 @@
-"""The clock: logs that can be compared, and names and certificates that hold."""
+"""The clock, on which comparing logs, generated names and certificates depend."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,14 @@ from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.packages import install_command
 
-# 2024-01-01: no release that runs this is older.
+# 2024-01-01 in epoch seconds: iscsictl itself is newer.
 EARLIEST = 1704067200.0
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the clock is right, by what the kernel says of it (adjtimex(2)).
+    """Report whether the clock is right, according to the kernel (adjtimex(2)).
 
-    A clock before EARLIEST counts as never set, such as on a board without a battery.
+    A time before EARLIEST means that the clock was never set, as on a board without a battery.
     """
     clock = machine.clock
     if 0 < clock.now < EARLIEST:

@@ -1,4 +1,4 @@
-"""All rules of `doctor`, in the order of the layers."""
+"""All checks of `doctor`, in the order of the layers."""
 
 from collections.abc import Callable, Iterator
 
@@ -27,7 +27,7 @@ from iscsictl.checks import (
 from iscsictl.model.finding import Finding
 from iscsictl.model.host_facts import Machine
 
-#: Those of `boot check`: the layers below the root filesystem, where that is on iSCSI.
+#: The checks of `boot check`: the layers below a root filesystem on iSCSI.
 BOOT_CHECKS: tuple[Callable[[Machine], Iterator[Finding]], ...] = (
     boot.check,
     initramfs.check,
@@ -56,18 +56,18 @@ CHECKS: tuple[Callable[[Machine], Iterator[Finding]], ...] = (
 
 
 def examine(machine: Machine) -> tuple[Finding, ...]:
-    """Return what all checks find, in the order of the layers, from the kernel up.
+    """Return the findings of all checks, in the order of the layers, from the kernel up.
 
-    What could not be observed is skipped by the check that needs it. No check reads the machine, or
+    What could not be observed is skipped by the check that needs it. No check reads the machine or
     depends on another.
     """
     return tuple(finding for check in CHECKS for finding in check(machine))
 
 
 def examine_boot(machine: Machine) -> tuple[Finding, ...]:
-    """Return what the checks on the next boot find; nothing where `machine.root_boot` is None."""
+    """Return the findings about the next boot; none if `machine.root_boot` is None."""
     if machine.root_boot is None:
         return ()
-    # What is planned to be booted from is not yet booted from.
+    # If booting from iSCSI is only planned, the machine does not boot from a target yet.
     checks = BOOT_CHECKS[1:] if machine.root_boot.is_planned else BOOT_CHECKS
     return tuple(finding for check in checks for finding in check(machine))

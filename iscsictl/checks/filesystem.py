@@ -1,4 +1,4 @@
-"""Filesystems on iSCSI disks: whether they take writes, and who can replace their mount points."""
+"""Filesystems on iSCSI disks: whether they can be written, and who can replace mount points."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -14,10 +14,10 @@ _FULL = "the array is out of space: free or add some there, then "
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Yield which filesystems went read-only or fail, and which mount points are not safe.
+    """Report filesystems that became read-only or fail, and mount points that are not safe.
 
-    Errors of a disk in the kernel's log are told with the filesystem on it, once. Those of a path
-    are a warning while its map has none of its own: device-mapper sent the I/O over another path.
+    Errors of a disk in the kernel's log are reported once, with the filesystem on it. Those of a
+    path are only a warning while its map has none: device-mapper sent the I/O over another path.
     """
     errors = machine.trouble.value.disk_errors if isinstance(machine.trouble, Known) else {}
     disks = machine.listing.disks or ()
@@ -36,7 +36,7 @@ def check(machine: Machine) -> Iterator[Finding]:
             mount,
             min(troubles, key=lambda trouble: not _says_out_of_space(trouble[1]), default=None),
         )
-    # Other disks of the host, which the kernel's log has too, are not for this program to judge.
+    # The kernel's log also has errors of disks that are not iSCSI: they are not reported.
     ours = {device for disk in disks for device in _disk_and_path_devices(disk)}
     for device in sorted((errors.keys() & ours) - told):
         yield fail(
@@ -49,7 +49,7 @@ def check(machine: Machine) -> Iterator[Finding]:
 
 
 def _check_mount_point(path: str, state: Observation[tuple[str, ...]]) -> Iterator[Finding]:
-    """Yield what is wrong with a mount point; one that cannot be read is another check's."""
+    """Report what is wrong with a mount point; one that cannot be read is left to other checks."""
     if isinstance(state, ReadFailed) and isinstance(state.error, RefusedError):
         yield fail("mount-link", state.error.text, state.error.hint or "name a directory", path)
     elif isinstance(state, Known) and state.value:
@@ -65,9 +65,9 @@ def _check_mount_point(path: str, state: Observation[tuple[str, ...]]) -> Iterat
 
 
 def _repeated_errors(errors: Mapping[str, str], disks: Iterable[Disk]) -> set[str]:
-    """Return the paths with errors whose map has none: device-mapper sent the I/O elsewhere.
+    """Return the paths with errors whose map has none, as device-mapper used another path.
 
-    That is not so where the array is out of space: every path gives the same answer.
+    Errors that mean that the array is out of space are excluded: they are the same on every path.
     """
     return {
         path.device
@@ -83,18 +83,18 @@ def _disk_and_path_devices(disk: Disk) -> set[str]:
 
 
 def _devices_below(disks: Iterable[Disk]) -> dict[str, set[str]]:
-    """Return, for each device on these disks, what it stands on, and itself."""
-    found: dict[str, set[str]] = {}
+    """Return, for each device on these disks, the device itself and those below it."""
+    below: dict[str, set[str]] = {}
 
     def add_devices_below(block: Block, underlying: frozenset[str]) -> None:
         own = underlying | {block.device}
-        found.setdefault(block.device, set()).update(own)
+        below.setdefault(block.device, set()).update(own)
         for child in block.children:
             add_devices_below(child, own)
 
     for disk in disks:
         add_devices_below(disk.block, frozenset(path.device for path in disk.paths))
-    return found
+    return below
 
 
 def _says_out_of_space(text: str) -> bool:

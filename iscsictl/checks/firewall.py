@@ -21,16 +21,16 @@ from iscsictl.model.shell_form import shell_form
 
 # The hooks that packets pass, by direction (nft(8), "Address families").
 _OUTWARDS, _INWARDS = ("output", "postrouting"), ("prerouting", "input")
-# The program that owns a chain of iptables-nft, by address family, and the tables that it makes.
+# The program that owns a chain of iptables-nft, by address family, and the tables that it creates.
 _IPTABLES = {"ip": "iptables", "ip6": "ip6tables"}
 _IPTABLES_TABLES = frozenset({"filter", "mangle", "nat", "raw", "security"})
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell which rule drops what goes to a portal, or comes from it.
+    """Report rules that drop packets to or from a portal.
 
-    Nothing is said where it is not certain: where it depends on a condition that is not understood,
-    where packets are sent elsewhere, or where the portal took a connection all the same.
+    Nothing is reported if it is not certain: if it depends on a condition that was not understood,
+    if packets are redirected, or if the portal accepted a connection nevertheless.
     """
     portals = {p: needed for p, needed in wanted_portals(machine).items() if _is_remote(machine, p)}
     firewall = machine.network.firewall
@@ -44,7 +44,7 @@ def check(machine: Machine) -> Iterator[Finding]:
 
 
 def _is_remote(machine: Machine, portal: Portal) -> bool:
-    """Tell whether packets to it leave the host: those to an own address go over loopback."""
+    """Return whether packets to a portal leave the host: those to its own addresses do not."""
     own = {
         address.partition("/")[0]
         for nic in machine.network.nics.values()
@@ -81,12 +81,12 @@ def _check_portal(
 def _packets(
     machine: Machine, firewall: Firewall, portal: Portal
 ) -> tuple[tuple[Packet, ...], tuple[Packet, ...]]:
-    """Return the first packet of a connection, one of an established one, and an answer."""
+    """Return the packets to a portal (the first and a later one) and from it (an answer)."""
     address = address_of(portal.address)
     if address is None:
         return (), ()
     family, words = ("ip", "ipv4") if address.version == 4 else ("ip6", "ipv6")
-    there, port = (int(address), int(address)), (portal.port, portal.port)
+    remote, port = (int(address), int(address)), (portal.port, portal.port)
     both: dict[str, Field] = {
         "meta l4proto": frozenset({"tcp"}),
         "meta nfproto": frozenset({words}),
@@ -95,12 +95,12 @@ def _packets(
         "ip6 nexthdr": frozenset({"tcp"}),
     }
     outwards = both | {
-        f"{family} daddr": there,
+        f"{family} daddr": remote,
         "tcp dport": port,
         "tcp sport": firewall.local_ports,
     }
     inwards = both | {
-        f"{family} saddr": there,
+        f"{family} saddr": remote,
         "tcp sport": port,
         "tcp dport": firewall.local_ports,
     }
@@ -123,10 +123,10 @@ def _packets(
 def _addresses_and_nics(
     machine: Machine, portal: Portal, address: Address
 ) -> tuple[Address | None, frozenset[str], frozenset[str]]:
-    """Return this host's address towards a portal, and the NICs to leave and to enter by.
+    """Return the address from which this host sends to a portal, and the NICs out and back in.
 
-    There are several NICs, and no address, where that is not certain: a login through an interface
-    of its own takes another way than the kernel's routes say.
+    If that is not certain, there are several NICs and possibly no address: a login through an
+    interface definition does not follow the kernel's routes.
     """
     net = machine.network
     every = frozenset(net.nics) - {"lo"}
@@ -138,7 +138,7 @@ def _addresses_and_nics(
     held = {one.partition("/")[0] for one in nic.addresses or ()} if nic is not None else set()
     if nic is None or str(own) not in held:
         return own, every, every
-    # Where two NICs are in one network, an answer may come in by the other.
+    # If two NICs are in the same network, an answer may come in through the other.
     beside = {
         one.nic
         for one in net.routes
@@ -172,16 +172,16 @@ def _describe_place(drop: Drop) -> str:
 
 
 def _accept_command(fate: Fate, portal: Portal, *, is_answer: bool) -> str:
-    """Return what lets this one portal through, at the first place that drops its packets.
+    """Return the fix that lets this one portal through, at the first place that drops its packets.
 
-    The command comes last, behind a colon, and holds until the rules are loaded again.
+    It ends in a colon and a command, which is effective until the rules are loaded again.
     """
     drop, chain = fate.drops[0], fate.drops[0].chain
     base, address, port = fate.base or chain, address_of(portal.address), portal.port
     if chain.table == "firewalld":
         return "allow it in firewalld, which writes this table: firewall-cmd --info-policy POLICY"
     keep = "let it through, and add that to your saved rules"
-    # Of what comes in, only answers: whoever can send from port 3260 is not to reach every port.
+    # Of incoming packets only answers: not everybody who sends from port 3260 may reach every port.
     has_state = is_answer and base.priority >= CONNTRACK
     program = _IPTABLES.get(chain.family)
     if program is not None and _is_of_iptables(base):
@@ -204,5 +204,5 @@ def _accept_command(fate: Fate, portal: Portal, *, is_answer: bool) -> str:
 
 
 def _is_of_iptables(base: Chain) -> bool:
-    """Tell whether a base chain is one that iptables-nft makes: OUTPUT of the table filter, say."""
+    """Return whether iptables-nft created a base chain, such as OUTPUT of the table filter."""
     return base.table in _IPTABLES_TABLES and base.name == (base.hook or "").upper()

@@ -1,4 +1,4 @@
-"""The entries of fstab and crypttab for iSCSI disks: safe for a boot, and of the right disk."""
+"""The entries of fstab and crypttab for iSCSI disks: safe for a boot, and for the right disk."""
 
 from collections.abc import Iterator
 
@@ -11,10 +11,10 @@ from iscsictl.planner.safety.storage_graph import StorageFacts, storage_facts
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell which lines would hang a boot, or mount the wrong disk.
+    """Report lines that would hang the boot or mount the wrong disk.
 
-    The rules are those of `iscsictl fstab check`; each id is that of the rule, with the name of the
-    file in front. Without root, crypttab is skipped.
+    The rules are those of `iscsictl fstab check`; the id of a finding is that of the rule, prefixed
+    with the name of the file. Without root, crypttab is skipped.
     """
     match machine.fstab:
         case ReadFailed(error):

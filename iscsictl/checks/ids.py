@@ -21,8 +21,8 @@ IDS = frozenset(_LIST.split())
 
 
 def is_called(check: str, name: str) -> bool:
-    """Tell whether a name is the id of a check, or its beginning, as `--only` takes them.
+    """Return whether a name that `--only` accepts stands for a check: its id, or a prefix of it.
 
-    A beginning ends at a hyphen: `fstab` stands for all ids that begin with `fstab-`.
+    A prefix ends before a hyphen: `fstab` stands for all ids that begin with `fstab-`.
     """
     return check == name or check.startswith(f"{name}-")

@@ -1,4 +1,4 @@
-"""What the initramfs needs to log in to the disk of the root filesystem before there is one."""
+"""What the initramfs needs to log in to the target that has the root filesystem."""
 
 from collections.abc import Iterator
 
@@ -13,10 +13,11 @@ from iscsictl.model.root_boot import Initramfs, InitramfsLogin, KernelParameters
 from iscsictl.model.shell_form import shell_form
 
 _SETTINGS = "/etc/iscsi/iscsi.initramfs"
-# The hook of open-iscsi brings the first alone; with MODULES=list nothing else brings the driver of
+# The hook of open-iscsi adds only the first; with MODULES=list nothing else adds the driver of
 # disks (initramfs.conf(5)).
 _MODULES = ("iscsi_tcp", "sd_mod")
-# What makes each kind of device, and the Debian package whose hook puts it into the initramfs.
+# The program that sets up each kind of device, and the Debian package whose hook puts it into the
+# initramfs.
 _LAYER_PROGRAMS = {
     "lvm": ("lvm", "lvm2"),
     "crypt": ("cryptsetup", "cryptsetup-initramfs"),
@@ -28,10 +29,10 @@ _NO_NETWORK = frozenset({"none", "off"})
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether each kernel that may be booted finds its root filesystem on the target.
+    """Report whether every kernel that may be booted finds its root filesystem on the target.
 
-    Nothing is said of a host whose root filesystem is elsewhere. What only root can read is
-    skipped.
+    Nothing is reported for a host whose root filesystem is elsewhere. Whatever only root can read
+    is skipped.
     """
     boot = machine.root_boot
     if boot is None:
@@ -119,7 +120,7 @@ def _check_contents(
 
 
 def kinds_below_root(machine: Machine) -> frozenset[str]:
-    """Return the kinds of devices that stand between disks of sessions and the root filesystem."""
+    """Return the kinds of devices from a disk of a session up to the root filesystem."""
     return frozenset(
         below.kind
         for disk in machine.listing.disks or ()
@@ -139,25 +140,25 @@ def _portals(machine: Machine, boot: RootBoot) -> Iterator[str]:
 
 
 def sessions_of(machine: Machine, boot: RootBoot) -> Iterator[Session]:
-    """Return the sessions of the targets that the root filesystem is on, or is to be on."""
+    """Return the sessions of the targets that have, or will have, the root filesystem."""
     return (session for session in machine.listing.sessions if session.target in boot.targets)
 
 
 def records_of(machine: Machine, boot: RootBoot) -> Iterator[NodeRecord]:
-    """Return the usable records of the same targets."""
+    """Return the usable records of the targets that have, or will have, the root filesystem."""
     records = machine.db.value.records if isinstance(machine.db, Known) else ()
     return (r for r in records if r.target in boot.targets and r.problem is None)
 
 
 def accounts_of(machine: Machine, boot: RootBoot) -> list[str]:
-    """Return the CHAP accounts that sessions and records of the targets have."""
+    """Return the CHAP accounts of the sessions and records of the same targets."""
     sessions, records = sessions_of(machine, boot), records_of(machine, boot)
     accounts = [s.chap.username for s in sessions if s.chap and s.chap.username]
     return accounts + [record.username for record in records if record.username]
 
 
 def nic_of(machine: Machine, address: str) -> str | None:
-    """Return the NIC through which an address is reached, None where no route leads there."""
+    """Return the NIC through which an address is reached, None if there is no route to it."""
     route = find_route(address, machine.network.routes)
     return None if route is None else route.nic
 
@@ -165,7 +166,7 @@ def nic_of(machine: Machine, address: str) -> str | None:
 def _check_login(
     machine: Machine, boot: RootBoot, path: str, login: InitramfsLogin, parameters: KernelParameters
 ) -> Finding:
-    """Judge where the initramfs logs in to, by its own copy of the settings and the parameters."""
+    """Check the login of the initramfs: its copy of the settings and the kernel's parameters."""
     wanted = ", ".join(sorted(boot.targets))
     by_hand = f"set ISCSI_TARGET_NAME and ISCSI_TARGET_IP in {_SETTINGS}, then: update-initramfs -u"
     if login.firmware:
@@ -249,7 +250,7 @@ def _check_parameters(
 
 
 def _check_address(machine: Machine, boot: RootBoot, parameters: KernelParameters) -> Finding:
-    """Judge ip= (Documentation/admin-guide/nfs/nfsroot.rst of the kernel)."""
+    """Check ip= (Documentation/admin-guide/nfs/nfsroot.rst of the kernel)."""
     value = parameters.ip
     if value is None:
         return ok("boot-address", "there is no ip=, so DHCP is asked on every NIC",
@@ -260,7 +261,7 @@ def _check_address(machine: Machine, boot: RootBoot, parameters: KernelParameter
             "write ip=dhcp, or ip=ADDRESS::GATEWAY:NETMASK::NIC:off", parameters.source,
         )  # fmt: skip
     fields = value.split(":")
-    # Only a plain IPv4 value can be split: a method alone has no colon.
+    # The NIC is the sixth field; a value without colons is just a method, such as dhcp.
     nic = fields[5] if len(fields) > 5 else ""
     nics = machine.network.nics
     if nic and nics and nic not in nics:

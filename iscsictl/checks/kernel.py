@@ -7,16 +7,16 @@ from iscsictl.model.host_facts import Machine, ModuleState
 from iscsictl.model.inventory import Known
 from iscsictl.model.transports import TRANSPORT_MODULES
 
-#: What brings the modules of the running kernel back.
+#: How to get the modules of the running kernel back.
 _GONE = "reboot into a kernel that is installed, or install the package of the running one"
 _FINE: frozenset[ModuleState] = frozenset({"loaded", "builtin", "loadable"})
 
 
 def wanted_transports(machine: Machine) -> tuple[str, ...]:
-    """Return the transports that the records use, sorted; plain TCP where there are none.
+    """Return the transports that the records use, sorted; plain TCP if there are no records.
 
-    The transport of a record is that of its interface definition, or its own where that is missing.
-    Records that could not be read count as none.
+    The transport of a record is that of its interface definition or, without one, its own. Records
+    that could not be read do not count.
     """
     if not isinstance(machine.db, Known):
         return ("tcp",)
@@ -27,10 +27,10 @@ def wanted_transports(machine: Machine) -> tuple[str, ...]:
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the modules that iSCSI needs are there, or can be loaded.
+    """Report whether the kernel modules that iSCSI needs are loaded or can be loaded.
 
-    After an upgrade of the kernel the running one may have lost its directory in /lib/modules; then
-    only what is loaded already works, until a reboot. A container has the kernel of its host.
+    After an upgrade, the directory of the running kernel in /lib/modules may be gone; then only the
+    modules that are already loaded work until the reboot. A container has the kernel of its host.
     """
     kernel = machine.kernel
     release = kernel.release or "of unknown release"
@@ -39,7 +39,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         yield ok("kernel-modules", f"kernel {release}", release)
     elif kernel.contained:
         yield ok("kernel-modules", f"kernel {release}, of the host of this container", release)
-    # One that is missing tells of the directory itself.
+    # The finding about a missing module mentions the directory already.
     elif all(finding.level is Level.OK for finding in transports):
         yield warn(
             "kernel-modules",

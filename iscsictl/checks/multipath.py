@@ -1,4 +1,4 @@
-"""Disks with several paths: one map over them, or none may be written; and how the map waits."""
+"""Disks with several paths: whether one map covers them, and how it waits when all are lost."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -16,10 +16,10 @@ _CONF = "/etc/multipath/conf.d"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether each disk has a WWID and a map of its own, and each map all of its paths.
+    """Report whether each disk has its own WWID and map, and each map all of its paths.
 
-    Several disks that cannot be told apart are a failure, and of these nothing else is said. What
-    only multipathd knows is judged where it answered.
+    Several disks that cannot be told apart are a failure, and nothing else is reported about them.
+    What only multipathd knows is checked if it answered.
     """
     disks = machine.listing.disks or ()
     alike = confusable_disks(disks)
@@ -31,7 +31,7 @@ def check(machine: Machine) -> Iterator[Finding]:
             continue
         if paths := outside.get(id(disk)):
             if disk.block.kind != "mpath":
-                continue  # It is told of with its map.
+                continue  # It is reported with its map.
             yield from _report_paths_outside(disk, paths)
         if disk.block.kind == "mpath":
             yield _check_paths(disk)
@@ -60,7 +60,7 @@ def _report_missing_map(machine: Machine, disk: Disk) -> Finding:
 
 
 def _explain_missing_map(machine: Machine, disk: Disk) -> tuple[str, str]:
-    """Return why a disk with several paths has no map, as far as it is known, and what to do."""
+    """Return why a disk with several paths has no map (as far as is known), and what to do."""
     facts, first = machine.multipath, disk.paths[0].device
     program = machine.programs.get("multipath")
     if machine.multipathd is None and program is not None and program.path is not None:
@@ -94,7 +94,7 @@ def _dead_paths(disk: Disk) -> list[str]:
 
 
 def _check_paths(disk: Disk) -> Finding:
-    """Judge the paths of a map: one that is lost is a state, no path at all a failure."""
+    """Check the paths of a map: a lost path is a warning, no working path at all a failure."""
     devices = ", ".join(path.device for path in disk.paths)
     dead = _dead_paths(disk)
     if len(dead) == len(disk.paths):
@@ -135,9 +135,9 @@ def _report_paths_outside(disk: Disk, outside: Iterable[Disk]) -> Iterator[Findi
 
 
 def _check_queueing(machine: Machine, disk: Disk) -> Iterator[Finding]:
-    """Judge for how long I/O waits while no path works (no_path_retry in multipath.conf(5))."""
+    """Check how long I/O waits while no path works (no_path_retry in multipath.conf(5))."""
     if len(_dead_paths(disk)) == len(disk.paths):
-        return  # "off" then says no more than that the wait is over (libmultipath/print.c).
+        return  # Here "off" may just mean that the wait is over (libmultipath/print.c).
     facts = machine.multipath
     word = facts.queueing.get(disk.block.device.removeprefix("/dev/mapper/"), "")
     checks = word.removesuffix(" chk")
@@ -146,7 +146,7 @@ def _check_queueing(machine: Machine, disk: Disk) -> Iterator[Finding]:
     elif word == "on":
         problem = "I/O waits for ever when no path works: programs hang, the host cannot shut down"
     elif not checks.isdecimal():
-        return  # Not told, or "55 sec": counting down just now, as no path works.
+        return  # Unknown, or "55 sec": no path works, and it is counting down now.
     elif (seconds := int(checks) * facts.polling_interval) < SINGLE_AT_LEAST:
         problem = f"I/O fails {seconds} s after the last path: a restart of an array takes longer"
     else:
@@ -163,11 +163,11 @@ def _check_queueing(machine: Machine, disk: Disk) -> Iterator[Finding]:
 
 
 def _check_single_nic(machine: Machine, disk: Disk) -> Iterator[Finding]:
-    """Warn where all paths of a map leave through one NIC: its cable is the only one."""
+    """Warn if all paths of a map use one NIC, and therefore one cable."""
     sids = {path.sid for path in disk.paths}
-    sessions = [one for sid in sids for one in machine.index.sessions_with_sid(sid)]
-    if len(sessions) < 2 or len({one.iface for one in sessions}) > 1:
-        return  # An iface may be bound to a NIC, whatever the routes say.
+    sessions = [session for sid in sids for session in machine.index.sessions_with_sid(sid)]
+    if len(sessions) < 2 or len({session.iface for session in sessions}) > 1:
+        return  # An iface may be bound to a NIC, whatever the routes are.
     nics = set()
     for session in sessions:
         portal = session.requested_portal
@@ -185,10 +185,10 @@ def _check_single_nic(machine: Machine, disk: Disk) -> Iterator[Finding]:
 
 
 def _check_common_configuration(machine: Machine) -> Iterator[Finding]:
-    """Judge the configuration that all maps have in common."""
+    """Check the configuration that applies to all maps."""
     facts = machine.multipath
     if facts.installed and not facts.running:
-        # The kernel goes on with the paths that it has, and counts no seconds of no_path_retry.
+        # The kernel continues with the paths it has, and nobody counts the checks of no_path_retry.
         yield fail(
             "multipath-daemon",
             f"{MULTIPATHD} does not run: a path that fails is not used again when it is back, and "
@@ -219,7 +219,7 @@ def _check_common_configuration(machine: Machine) -> Iterator[Finding]:
 def _check_confusable_disks(
     disks: Iterable[Disk], confusable_with: Mapping[int, tuple[Disk, ...]]
 ) -> Iterator[Finding]:
-    """Fail for each group of disks that share a WWID or a map: a write may reach any of them."""
+    """Report each group of disks that share a WWID or a map: a write may reach any of them."""
     told: set[int] = set()
     for disk in disks:
         confusable = [o for o in confusable_with.get(id(disk), ()) if id(o) not in told]

@@ -1,4 +1,4 @@
-"""The name of this host: there, well-formed, its own."""
+"""The initiator name of this host: whether it exists, is valid and is unique."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.names import why_not_made, why_not_met
 from iscsictl.model.shell_form import shell_form
 
-# Names that stand in manuals, examples and templates; whoever has one shares it.
+# Names from manuals, examples and templates, which other hosts may have too.
 SAMPLES = frozenset(
     {
         "iqn.1987-05.com.cisco:01",
@@ -27,16 +27,16 @@ SAMPLES = frozenset(
     }
 )
 _EXAMPLES = (".com.example", ".org.example", ".net.example")
-# A file that is this much older than the machine's id came with an image.
+# Seconds: a file that is older than machine-id(5) by more than this came with an image.
 SLACK = 60.0
 BREAKS = 4
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the initiator name is sound and this host's alone.
+    """Report whether the initiator name is valid and used by this host only.
 
-    Two hosts of one name end each other's sessions: to the array the second login is session
-    reinstatement (RFC 7143, 6.3.5). Where the name may not be read, the check is skipped.
+    Two hosts with the same name end each other's sessions: to the array, the second login is a
+    session reinstatement (RFC 7143, 6.3.5). If the name cannot be read, the check is skipped.
     """
     found = machine.initiator
     if machine.initiator_error is not None:
@@ -45,7 +45,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     if not found.exists or found.name is None:
         where = "/etc/iscsi/initiatorname.iscsi"
         what = "has no InitiatorName= line" if found.exists else "is not there"
-        # Debian's package writes this; its service replaces it by a name of the host's own.
+        # Debian's package writes this; its service replaces it by a unique name.
         if found.generate:
             what = "still says GenerateName: the name is made when iscsid first starts"
         yield fail("initiator-name", f"{where} {what}", "iscsictl initiator generate")
@@ -107,7 +107,7 @@ def _check_cloned_name(machine: Machine, found: InitiatorName, name: str) -> Ite
 
 
 def _sids_of_flapping_sessions(machine: Machine) -> tuple[int, ...]:
-    """Return the sessions that break over and over while their portal answers."""
+    """Return the ids of sessions that break again and again although their portal answers."""
     if not isinstance(machine.trouble, Known):
         return ()
     silent = machine.network.silent
@@ -128,7 +128,7 @@ def _check_session_names(machine: Machine, name: str) -> Iterator[Finding]:
     ifaces = machine.db.value.ifaces if isinstance(machine.db, Known) else ()
     own = {value for i in ifaces if (value := i.values.get("iface.initiatorname"))}
     for session in machine.listing.sessions:
-        # The firmware logs in under a name of its own, and that session has to stay.
+        # The firmware logs in with its own name, and that session must stay.
         if session.target in machine.boot_targets:
             continue
         if session.initiator not in {None, name, *own}:

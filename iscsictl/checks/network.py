@@ -1,4 +1,4 @@
-"""The network between: links, MTU along the path, NICs that get in each other's way."""
+"""The network to the portals: links, the MTU of the path, NICs that interfere with each other."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -11,15 +11,16 @@ from iscsictl.model.names import Portal
 
 _UP = frozenset({"up", "unknown"})
 SLOW = 1000
-#: Bytes that pass through every usual tunnel.
+#: Bytes: an MTU that fits through every usual tunnel.
 LOW_MTU = 1400
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the network carries what iSCSI sends.
+    """Report whether the network carries the packets of iSCSI.
 
-    Judged are the NICs to which the kernel's routes lead for the portals of records and sessions. A
-    portal behind offload or RDMA has none of them. The path MTU is judged only where it was tried.
+    This checks the NICs that the kernel's routes use for the portals of records and sessions, which
+    excludes portals behind offload adapters and RDMA. The path MTU is checked only if it was
+    probed.
     """
     ways = [
         (portal, route)
@@ -66,7 +67,7 @@ def _check_path_mtu(
     subject = str(portal)
     nic = machine.network.nics.get(route.nic) if route is not None else None
     name = nic.name if nic is not None else "the interface"
-    # Without an answer to a small packet, none to a large one proves nothing.
+    # If small packets are not answered either, a missing answer to a large one proves nothing.
     if not seen.small:
         yield skip(
             "net-mtu",
@@ -75,7 +76,7 @@ def _check_path_mtu(
             subject,
         )
     elif not seen.large:
-        # All NICs to portals: with one alone the paths would differ, which is a fault too.
+        # For all NICs to portals: otherwise the MTUs of the paths would differ, which is wrong too.
         lower = "; ".join(f"ip link set {nic} mtu {LOW_MTU}" for nic in names or ["NIC"])
         yield fail(
             "net-mtu",
@@ -104,7 +105,7 @@ def _check_mixed_mtus(
 def _check_shared_subnets(
     machine: Machine, ways: list[tuple[Portal, KernelRoute]]
 ) -> Iterator[Finding]:
-    """Judge the pairs of NICs in a subnet in which a portal, or the router to one, is asked for."""
+    """Check the pairs of NICs in a subnet that has a portal, or the router to one."""
     asked = [address_of(route.gateway or portal.address) for portal, route in ways]
     direct = [
         r for r in machine.network.routes if r.gateway is None and not r.prefix.endswith("/0")
@@ -114,7 +115,7 @@ def _check_shared_subnets(
         first, second = network_of(one.prefix), network_of(other.prefix)
         if first is None or second is None or one.nic == other.nic or "lo" in {one.nic, other.nic}:
             continue
-        # ARP, with which a NIC answers for the address of another, is IPv4's alone.
+        # A NIC answers for the address of another with ARP, which only IPv4 has.
         if first.version != 4 or second.version != 4 or not first.overlaps(second):
             continue
         pair = tuple(sorted((one.nic, other.nic)))
@@ -133,8 +134,8 @@ def _check_nic_pair(machine: Machine, one: str, other: str, subnet: str) -> Find
         wrong.append("arp_ignore=1")
     if any(nic.arp_announce < 2 for nic in nics):
         wrong.append("arp_announce=2")
-    # Strict: a packet is dropped that comes in on another NIC than the route to its sender names
-    # (Documentation/networking/ip-sysctl.rst).
+    # 1 is strict: a packet is dropped if it comes in on a NIC other than the one to which the route
+    # to its sender leads (Documentation/networking/ip-sysctl.rst).
     if any(nic.rp_filter == 1 for nic in nics):
         wrong.append("rp_filter=2")
     if not wrong:

@@ -1,4 +1,4 @@
-"""The node database: its lock, its records, who may read them."""
+"""The node database: its lock, its records, and who can read them."""
 
 from collections.abc import Iterator
 
@@ -19,10 +19,10 @@ _KEEPS = "keeps a copy beside the database"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether open-iscsi's records can be used, and by root alone.
+    """Report whether open-iscsi's records are usable, and readable by root only.
 
     One record with a value that iscsiadm cannot read makes it list nothing (nodedb-listing).
-    Without root, what may not be read is skipped, not failed.
+    Without root, whatever cannot be read is skipped rather than failed.
     """
     yield from _check_lock(machine)
     match machine.db:
@@ -131,14 +131,14 @@ def _check_discovery_and_ifaces(db: NodeDb) -> Iterator[Finding]:
 
 
 def _check_listing(db: NodeDb) -> Iterator[Finding]:
-    """Name what makes `iscsiadm -m node` or `-m iface` fail for all records at once."""
-    found = [
+    """Report whatever makes `iscsiadm -m node` or `-m iface` fail for all records."""
+    problems = [
         *(f for r in db.records if r.problem is None for f in _unlistable_record(r, db.open_iscsi)),
         *(f for i in db.ifaces if i.problem is None for f in _unlistable_iface(i, db.open_iscsi)),
         *map(_report_stray_file, db.strays),
     ]
-    yield from found
-    if not found and (db.records or db.ifaces):
+    yield from problems
+    if not problems and (db.records or db.ifaces):
         yield ok("nodedb-listing", "iscsiadm can list every record", db.path)
 
 

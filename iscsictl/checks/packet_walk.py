@@ -1,7 +1,7 @@
-"""What becomes of a packet in the chains of nf_tables.
+"""What happens to a packet in the chains of nf_tables.
 
-A condition that is not understood may hold or not, so the answer is all that can become of the
-packet: only where that is one thing is it certain.
+A condition that was not understood may or may not hold, so the answer is the set of everything that
+can happen to the packet; it is certain only if there is just one possibility.
 """
 
 from collections.abc import Container, Iterator, Mapping
@@ -21,27 +21,27 @@ from iscsictl.model.firewall import (
 )
 
 Field = frozenset[str] | Interval
-# What a TCP packet over IP is not: a rule for it never holds, not even a negated one.
+# Protocols other than TCP over IP: a rule for one of them never matches, not even a negated one.
 _OTHER_PROTOCOLS = frozenset(
     {"udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "esp", "ah", "comp", "arp"}
 )
-# NF_IP_PRICONNTRACK: a chain before it sees packets that belong to no connection yet.
+# NF_IP_PRI_CONNTRACK: chains before it see packets that are not yet assigned to a connection.
 CONNTRACK = -200
 
 
 @dataclass(frozen=True)
 class Packet:
-    """What is known of a packet, by the keys of nft(8), and the protocols that it has not.
+    """What is known about a TCP packet, by the keys of nft(8).
 
-    A field has all values that are possible: words, or an interval. One that is not there is not
-    known.
+    `family` is `ip` or `ip6`. A field has all possible values: words, or an interval. A missing
+    field is not known.
     """
 
     family: str
     fields: Mapping[str, Field]
 
     def may_match(self, match: Match) -> bool | None:
-        """Tell whether a condition holds; None where that is not certain."""
+        """Return whether a condition holds; None if that is not certain."""
         if match.key is None:
             return None
         protocol = match.key.partition(" ")[0]
@@ -78,7 +78,7 @@ def _interval_matches(known: Interval, values: Values) -> bool | None:
 
 @dataclass(frozen=True)
 class Drop:
-    """Where a packet is dropped: by a rule, or without one by the policy of the chain."""
+    """Where a packet is dropped: by a rule or, if that is None, by the policy of the chain."""
 
     chain: Chain
     rule: Rule | None = None
@@ -87,9 +87,9 @@ class Drop:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that can become of a packet. `ends` says that it may come to the end of the chain.
+    """Everything that can happen to a packet. `ends`: it may reach the end of the chain.
 
-    An `altered` packet is not the one that was judged, so nothing is known of it.
+    `altered`: it may have been changed, and nothing is known about it from there on.
     """
 
     drops: tuple[Drop, ...] = ()
@@ -98,7 +98,7 @@ class Outcome:
     altered: bool = False
 
     def joined(self, other: "Outcome") -> "Outcome":
-        """Return what can become of it where either of two things can happen."""
+        """Return what can happen if either of the two outcomes is possible."""
         return Outcome(
             (*self.drops, *other.drops),
             self.accepted or other.accepted,
@@ -111,41 +111,41 @@ _ON = Outcome(ends=True)
 
 
 class _Walk:
-    """Follows one packet through chains; each chain is judged once, however often it is called."""
+    """Follows one packet through chains; each chain is walked once, however often it is called."""
 
     def __init__(self, firewall: Firewall, packet: Packet) -> None:
         self._chains = firewall.chains
         self._packet = packet
-        self._found: dict[ChainKey, Outcome] = {}
+        self._outcomes: dict[ChainKey, Outcome] = {}
 
     def through_chain(self, chain: Chain) -> Outcome:
         key = chain.family, chain.table, chain.name
-        if key not in self._found:
-            # The kernel refuses loops; should a listing have one, nothing is certain of it.
-            self._found[key] = Outcome(altered=True)
-            self._found[key] = self._through_rules(chain)
-        return self._found[key]
+        if key not in self._outcomes:
+            # The kernel refuses loops. Should a listing contain one, nothing is certain about it.
+            self._outcomes[key] = Outcome(altered=True)
+            self._outcomes[key] = self._through_rules(chain)
+        return self._outcomes[key]
 
     def _through_rules(self, chain: Chain) -> Outcome:
-        found = Outcome()
+        outcome = Outcome()
         for rule in chain.rules:
-            on, here = self._through_rule(chain, rule)
-            found = found.joined(here)
-            if not on:
-                return found
-        return found.joined(_ON)
+            continues, possible = self._through_rule(chain, rule)
+            outcome = outcome.joined(possible)
+            if not continues:
+                return outcome
+        return outcome.joined(_ON)
 
     def _through_rule(self, chain: Chain, rule: Rule) -> tuple[bool, Outcome]:
-        """Return whether the packet may reach the next rule, and what else may become of it."""
-        certain, found = True, Outcome()
+        """Return whether the packet may reach the next rule, and what else may happen to it."""
+        certain, outcome = True, Outcome()
         for statement in rule.statements:
             if isinstance(statement, Match):
                 held = self._packet.may_match(statement)
                 if held is False:
-                    return True, found
+                    return True, outcome
                 certain = certain and held is True
             elif isinstance(statement, Alteration):
-                found = found.joined(Outcome(altered=True))
+                outcome = outcome.joined(Outcome(altered=True))
             else:
                 pairs = (
                     ((True, statement),)
@@ -153,14 +153,14 @@ class _Walk:
                     else self._choices(statement)
                 )
                 for chosen, verdict in pairs:
-                    on, here = self._judge(chain, rule, verdict)
-                    found = found.joined(here)
-                    if chosen and certain and not on:
-                        return False, found
-        return True, found
+                    continues, possible = self._judge(chain, rule, verdict)
+                    outcome = outcome.joined(possible)
+                    if chosen and certain and not continues:
+                        return False, outcome
+        return True, outcome
 
     def _choices(self, statement: VerdictMap) -> Iterator[tuple[bool, Verdict]]:
-        """Yield the verdicts that a map may choose, and whether it certainly does."""
+        """Yield the verdicts that a map may choose, and whether it certainly chooses each."""
         for values, verdict in statement.entries:
             held = self._packet.may_match(Match(statement.key, values))
             if held is not False:
@@ -169,7 +169,7 @@ class _Walk:
                 return
 
     def _judge(self, chain: Chain, rule: Rule, verdict: Verdict) -> tuple[bool, Outcome]:
-        """Return whether the packet may go on behind this rule, and what else may become of it."""
+        """Return whether the packet may reach the next rule, and what else may happen to it."""
         if verdict.kind == "continue":
             return True, Outcome()
         if verdict.kind == "return":
@@ -181,19 +181,19 @@ class _Walk:
         target = self._chains.get((chain.family, chain.table, verdict.target or ""))
         if target is None:
             return False, Outcome(altered=True)
-        found = self.through_chain(target)
+        outcome = self.through_chain(target)
         if verdict.kind == "goto":
-            return False, found
-        return found.ends, Outcome(found.drops, found.accepted, False, found.altered)
+            return False, outcome
+        return outcome.ends, Outcome(outcome.drops, outcome.accepted, False, outcome.altered)
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What certainly becomes of a packet; nothing is certain where it neither passes nor is lost.
+    """What certainly happens to a packet; nothing is certain if `base` is None and `passes` False.
 
-    One that may be `altered`, or sent elsewhere, is another packet from there on.
-    `base` is the base chain in which it is certainly dropped, `drops` are the places in that chain,
-    and those that it jumps to, where that can happen, in the order in which they are met.
+    `altered`: it may be changed or redirected, so it is another packet from there on.
+    `base` is the base chain in which it is certainly dropped; `drops` are the places in that chain,
+    and in those to which it jumps, where that can happen, in the order in which it reaches them.
     """
 
     base: Chain | None = None
@@ -203,30 +203,30 @@ class Fate:
 
 
 def follow_packet(firewall: Firewall, hooks: Container[str], packet: Packet) -> Fate:
-    """Return what becomes of a packet on its way through all base chains of these hooks.
+    """Return what happens to a packet in all base chains of these hooks.
 
-    It passes if every chain accepts it; one chain that drops it is enough to lose it.
+    It passes if every chain accepts it; a single chain that drops it is enough to lose it.
     """
     fields = packet.fields.items()
     early = Packet(packet.family, {k: v for k, v in fields if not k.startswith("ct ")})
     walks = {False: _Walk(firewall, packet), True: _Walk(firewall, early)}
     lost, passes = Fate(), True
     for chain in firewall.chains.values():
-        # What comes in or goes out of one NIC alone is not followed.
+        # The chains of single NICs are not followed.
         if chain.hook in {"ingress", "egress"} and chain.rules:
             passes = False
         if chain.hook not in hooks or chain.family not in {"inet", packet.family}:
             continue
-        # Chains of address translation see the first packet of a connection alone.
+        # Chains of address translation see only the first packet of a connection.
         if chain.kind == "nat" and packet.fields.get("ct state") != frozenset({"new"}):
             continue
-        found = walks[chain.priority < CONNTRACK].through_chain(chain)
-        if found.altered:
+        outcome = walks[chain.priority < CONNTRACK].through_chain(chain)
+        if outcome.altered:
             return Fate(altered=True)
-        drops = found.drops
-        if found.ends and chain.policy == "drop":
+        drops = outcome.drops
+        if outcome.ends and chain.policy == "drop":
             drops = (*drops, Drop(chain))
-        accepted = found.accepted or (found.ends and chain.policy != "drop")
+        accepted = outcome.accepted or (outcome.ends and chain.policy != "drop")
         passes = passes and not drops
         if chain.active and drops and not accepted and lost.base is None:
             lost = Fate(chain, drops)

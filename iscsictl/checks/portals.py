@@ -1,4 +1,4 @@
-"""Portals: who answers on the array's side."""
+"""The portals: whether they accept connections."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,17 +11,17 @@ from iscsictl.planner.selection.surviving import has_other_paths
 
 
 def wanted_portals(machine: Machine) -> Mapping[Portal, bool]:
-    """Return the portals of records and sessions; True for those that must answer.
+    """Return the portals of records and sessions; the value is True for those that must answer.
 
-    A portal whose sessions are all paths of maps with other paths need not.
-    Those that only RDMA or an adapter with its own TCP leads to are left out: neither routes nor
-    NICs nor a connection of this host tell anything of them.
+    A portal need not answer if all its sessions are paths of maps that have other paths.
+    Portals that are used only through RDMA or an adapter with its own TCP are left out: routes,
+    NICs and connections of this host say nothing about them.
     """
-    found: dict[Portal, bool] = {}
+    portals: dict[Portal, bool] = {}
 
     def note_portal(portal: Portal, *, needed: bool) -> None:
         place = Portal(portal.address, portal.port)
-        found[place] = found.get(place, False) or needed
+        portals[place] = portals.get(place, False) or needed
 
     for session in machine.listing.sessions:
         portal = session.requested_portal
@@ -32,17 +32,17 @@ def wanted_portals(machine: Machine) -> Mapping[Portal, bool]:
         index = SessionIndex(machine.db.value.records, machine.listing.sessions)
         for record in machine.db.value.records:
             if record.over_tcp:
-                there = index.session_of(record)
-                spared = has_other_paths(record.target, there, machine.index)
+                session_of_record = index.session_of(record)
+                spared = has_other_paths(record.target, session_of_record, machine.index)
                 note_portal(record.portal, needed=record.onboot and not spared)
-    return found
+    return portals
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell which portals take a connection.
+    """Report which portals accept connections.
 
-    One that need not answer (see `wanted_portals`) is a warning. Where no portal was tried, the
-    check is skipped.
+    For a portal that need not answer (see `wanted_portals`) it is only a warning. If no portal was
+    tried, the check is skipped.
     """
     portals = wanted_portals(machine)
     silent = machine.network.silent

@@ -1,4 +1,4 @@
-"""The plan of `doctor --fix`: the repairs that can do no harm, and nothing else."""
+"""The plan of `doctor --fix`: only repairs that can do no harm."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,10 @@ from iscsictl.planner.builder import PlanBuilder
 
 
 def plan_repairs(findings: Iterable[Finding]) -> Plan:
-    """Return the repairs of what was found; what needs a hand is a note.
+    """Return the plan of the repairs; failures that an admin must correct become notes.
 
-    Each repair is there once, however many findings ask for it. None of them needs consent: a
-    record is removed only where iscsiadm cannot use it, and with a copy.
+    Each repair is planned once, however many findings ask for it. None of them needs consent: a
+    record is removed only if iscsiadm cannot use it, and a copy is kept.
     """
     draft = PlanBuilder()
     planned = set()

@@ -1,4 +1,4 @@
-"""Whether exclusive volumes are this host's alone, now and after the next boot."""
+"""Whether exclusive volumes are reserved for this host, now and after the next boot."""
 
 from collections.abc import Iterator
 
@@ -14,9 +14,9 @@ from iscsictl.planner.disks.new_filesystem import is_kept_over
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell of each exclusive entry of fstab who holds its LUN; nothing on hosts that have none.
+    """Report, for each exclusive entry of fstab, who holds its LUN.
 
-    Of a LUN that is not there the checks of its session tell.
+    LUNs that are missing are left to the checks of sessions.
     """
     entries = machine.fstab.value.ours if isinstance(machine.fstab, Known) else ()
     exclusive = [line for line in entries if line.exclusive and not line.is_claim]

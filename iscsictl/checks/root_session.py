@@ -1,4 +1,4 @@
-"""The sessions of the root filesystem: kept at shutdown, and patient while the array is away."""
+"""The sessions of the root filesystem: kept at shutdown, and able to outlast an array outage."""
 
 from collections.abc import Iterator
 
@@ -17,27 +17,28 @@ from iscsictl.model.root_boot import RootBoot
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.fstab_rules import DEVICE_LETTER
 
-# What iscsictl gives a session without another path; open-iscsi's README (8.2) has a day for root.
+# Seconds. The first is what iscsictl gives a session without another path; open-iscsi's README
+# (8.2) recommends a day for the root filesystem.
 _RECOVERY_AT_LEAST = 600
 _A_DAY = 86400
-# An empty configuration of OpenSSL that no disk is needed for (config(5) of OpenSSL).
+# An empty configuration of OpenSSL, which can be read without a disk (config(5) of OpenSSL).
 _WITHOUT_OPENSSL_CONF = (
     "mkdir -p /etc/systemd/system/iscsid.service.d && "
     "printf '[Service]\\nEnvironment=OPENSSL_CONF=/dev/null\\n' > "
     "/etc/systemd/system/iscsid.service.d/openssl.conf && systemctl daemon-reload"
 )
 _KEY = "node.session.timeo.replacement_timeout"
-# umountiscsi.sh of Debian follows these from a disk to what is mounted.
+# The kinds of device that Debian's umountiscsi.sh follows from a disk to a mount.
 _FOLLOWED = frozenset({"disk", "part", "mpath", "crypt", "lvm"})
-# Their mounts have a device number of their own, which is no block device's (btrfs(5)).
+# Their mounts have a device number that is not that of a block device (btrfs(5)).
 _ANONYMOUS = frozenset({"btrfs"})
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell what may take the disk away from the root filesystem.
+    """Report what may remove the disk below the root filesystem.
 
-    Nothing is said of a host whose root filesystem is elsewhere; where it is to be moved, only what
-    can be told beforehand.
+    Nothing is reported for a host whose root filesystem is elsewhere. If it is to be moved to a
+    target, only what can be known beforehand is reported.
     """
     boot = machine.root_boot
     if boot is None:
@@ -54,12 +55,12 @@ def check(machine: Machine) -> Iterator[Finding]:
 
 
 def _check_iscsid(machine: Machine) -> Finding:
-    """Judge whether iscsid runs after the boot: the initramfs leaves a session and no daemon.
+    """Check whether iscsid runs after the boot: the initramfs leaves a session but no daemon.
 
-    Debian enables its socket alone. Nothing knocks there at boot unless the login service has a
-    record to log in to, and the kernel does not; but a rule of its udev has systemd start the
-    daemon when a disk of a session appears, as that of the root filesystem does again when udev
-    starts anew (systemd-udev-trigger.service).
+    Debian enables only its socket, to which nothing connects at boot unless the login service has a
+    record to log in to. But a udev rule of Debian has systemd start the daemon when a disk of a
+    session appears, and that of the root filesystem appears again when udev is restarted
+    (systemd-udev-trigger.service).
     """
     systemd = machine.systemd
     daemon, login = (systemd.units.get(n) for n in ("iscsid.service", systemd.login_service))
@@ -80,11 +81,11 @@ def _check_iscsid(machine: Machine) -> Finding:
 
 
 def _check_first_login(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
-    """Judge whether iscsid can take over the session that the initramfs made.
+    """Check whether iscsid can take over the session that the initramfs created.
 
-    It drops the connection and logs in again (usr/initiator.c, iscsi_sync_session). With CHAP this
-    is where it first uses OpenSSL (usr/login.c, check_for_authentication), which then reads its
-    configuration: from the root filesystem that waits for this login.
+    It drops the connection and logs in again (usr/initiator.c, iscsi_sync_session). With CHAP, this
+    login is the first use of OpenSSL (usr/login.c, check_for_authentication), which then reads its
+    configuration: from the root filesystem, which is waiting for this very login.
     """
     daemon = machine.systemd.units.get("iscsid.service")
     accounts = accounts_of(machine, boot)
@@ -99,7 +100,7 @@ def _check_first_login(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
 
 
 def _root_blocks(machine: Machine) -> list[Block]:
-    """Return the devices that the root filesystem is mounted from."""
+    """Return the devices from which the root filesystem is mounted."""
     return [
         block
         for disk in machine.listing.disks or ()
@@ -109,7 +110,7 @@ def _root_blocks(machine: Machine) -> list[Block]:
 
 
 def _check_root_parameter(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
-    """Judge root= of the kernel's command line."""
+    """Check root= on the kernel's command line."""
     if not isinstance(boot.parameters, Known):
         return
     source, root = boot.parameters.value.source, boot.parameters.value.root
@@ -136,12 +137,12 @@ def _check_root_parameter(machine: Machine, boot: RootBoot) -> Iterator[Finding]
 
 
 def _check_shutdown(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
-    """Judge whether the login service leaves the session of the root filesystem alone.
+    """Check whether the login service leaves the session of the root filesystem alone.
 
-    Debian's umountiscsi.sh looks for what / and /usr are on, and logout-all.sh keeps those
-    sessions. Where it finds none, as everywhere else (iscsi.service of open-iscsi), `iscsiadm
-    --logoutall` decides: it leaves alone what is `onboot`, has no record, or was found by the
-    firmware's table (usr/iscsiadm.c, __logout_by_startup).
+    Debian's umountiscsi.sh searches for the sessions below / and /usr, and logout-all.sh keeps
+    them. If it finds none, and in other distributions (iscsi.service of open-iscsi), `iscsiadm
+    --logoutall` decides: it keeps sessions whose record is `onboot`, missing, or from the
+    firmware's boot table (usr/iscsiadm.c, __logout_by_startup).
     """
     reason = _not_followed(machine)
     for target in sorted(boot.targets):
@@ -172,7 +173,7 @@ def _check_shutdown(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
 
 
 def _not_followed(machine: Machine) -> str | None:
-    """Return why Debian's script does not find the root filesystem, None where it does."""
+    """Return why Debian's script does not find the root filesystem, None if it does."""
     for block in _root_blocks(machine):
         if block.fstype in _ANONYMOUS:
             return f"where that is {block.fstype}"
@@ -199,9 +200,9 @@ def _check_nics(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
 
 
 def _check_recovery(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
-    """Judge how long the root filesystem waits for a lost session, on one path; seconds.
+    """Check how many seconds the root filesystem waits for a lost session on a single path.
 
-    Below a map that is multipathd's matter.
+    Below a map, multipathd decides that.
     """
     if "mpath" in kinds_below_root(machine):
         return

@@ -1,4 +1,4 @@
-"""Which way packets to an address take, by the kernel's own table."""
+"""The route of packets to an address, according to the kernel's table."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def address_of(text: str) -> Address | None:
-    """Read an address; None for a host name.
+    """Parse an address; None for a host name.
 
-    An IPv4 address in IPv6 form (::ffff:192.0.2.1, RFC 4291, 2.5.5.2) is read as the IPv4 one, as
-    the kernel routes it.
+    An IPv4-mapped IPv6 address (::ffff:192.0.2.1, RFC 4291, 2.5.5.2) is returned as the IPv4
+    address, which is how the kernel routes it.
     """
     try:
         address = ipaddress.ip_address(text)
@@ -24,7 +24,7 @@ def address_of(text: str) -> Address | None:
 
 
 def network_of(text: str) -> Net | None:
-    """Read a prefix such as 192.0.2.0/24; None if it is none."""
+    """Parse a prefix such as 192.0.2.0/24; None if it is not valid."""
     try:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:
@@ -32,10 +32,9 @@ def network_of(text: str) -> Net | None:
 
 
 def find_route(address: str, routes: Iterable[KernelRoute]) -> KernelRoute | None:
-    """Return the route of an address: the longest prefix, then the lowest metric.
+    """Return the route to an address: the longest prefix, then the lowest metric.
 
-    None for a host name, and where no route leads there. Policy routing (ip-rule(8)) is not
-    considered.
+    None for a host name, and if there is no route. Policy routing (ip-rule(8)) is not considered.
     """
     wanted = address_of(address)
     if wanted is None:
@@ -53,20 +52,20 @@ def find_route(address: str, routes: Iterable[KernelRoute]) -> KernelRoute | Non
 
 
 def is_default_route(route: KernelRoute) -> bool:
-    """Tell whether it is the default route, of IPv4 or IPv6."""
+    """Return whether a route is the default route of IPv4 or IPv6."""
     return route.prefix.endswith("/0")
 
 
 def is_public(address: str) -> bool:
-    """Tell whether the whole Internet can name this address; False for a host name.
+    """Return whether an address is globally routable; False for a host name.
 
-    Private and link-local ranges are not public (RFC 6890, the registries of IANA).
+    Private and link-local ranges are not (RFC 6890, the registries of IANA).
     """
-    found = address_of(address)
-    return found is not None and found.is_global
+    parsed = address_of(address)
+    return parsed is not None and parsed.is_global
 
 
 def is_local(address: str) -> bool:
-    """Tell whether the address is this machine's own loopback."""
-    found = address_of(address)
-    return found is not None and found.is_loopback
+    """Return whether an address is a loopback address."""
+    parsed = address_of(address)
+    return parsed is not None and parsed.is_loopback

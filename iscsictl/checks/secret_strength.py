@@ -1,8 +1,8 @@
-"""Judge CHAP secrets, and generate good ones.
+"""Rating CHAP secrets, and generating good ones.
 
-RFC 7143, section 9.2.1 requires 96 random bits unless IPsec protects the connection, and
-different secrets for the two directions. ARRAYS lists what arrays accept, each with its source.
-How hard a secret is to guess is estimated by zxcvbn.
+RFC 7143, section 9.2.1, requires 96 random bits unless IPsec protects the connection, and different
+secrets for the two directions. ARRAYS lists what arrays accept, with sources. zxcvbn estimates how
+hard a secret is to guess.
 """
 
 import math
@@ -28,19 +28,19 @@ Level = Literal["refuse", "warn", "note"]
 MIN_BYTES: Final = 12
 COMMON_MAX_BYTES: Final = 16
 MADE_LENGTH: Final = 16
-# zxcvbn takes 10 guesses a character where it finds no pattern: 10^16 for what we make.
+# zxcvbn assumes 10 guesses per character if it finds no pattern: 10^16 for a generated secret.
 _PATTERNLESS_BITS: Final = 53
-# 66 characters: 16 of them are the 96 bits of the standard, also after those are left out that
-# `generate_secret` does not make. No quotes, backslash, blank, '#', ':' or ',': some array or file
-# refuses or misreads each of those.
+# With 66 characters, 16 of them have the 96 bits of the standard, even without the combinations
+# that `generate_secret` rejects. There are no quotes, backslash, blank, '#', ':' or ',': each of
+# them is refused or misread by some array or file.
 ALPHABET: Final = string.ascii_letters + string.digits + "_.-+"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One thing that is wrong with a secret, or that is worth knowing (note).
+    """Something that is wrong with a secret, or worth knowing (`note`).
 
-    `id` stays the same in all versions. `text` never holds the secret.
+    `id` stays the same in all versions. `text` never contains the secret.
     """
 
     level: Level
@@ -50,7 +50,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Array:
-    """What one kind of target takes, in bytes; `without` are characters that it refuses."""
+    """The lengths in bytes that a kind of target accepts; `without` are characters it refuses."""
 
     name: str
     shortest: int
@@ -73,7 +73,7 @@ ARRAYS: Final[tuple[Array, ...]] = (
     Array("NetApp ONTAP", 1, 512, "ONTAP 9 SAN administration"),
 )
 
-#: Words of the trade, which guessers of a CHAP secret try first, and zxcvbn's lists lack.
+#: Technical words that are likely guesses for a CHAP secret and missing from zxcvbn's lists.
 _STORAGE_WORDS: Final = (
     "iscsi", "scsi", "iscsiadm", "initiator", "target", "chap", "lun", "san", "nas", "raid",
     "storage", "array", "disk", "cluster", "server", "backup", "volume", "changeme", "promise",
@@ -81,17 +81,17 @@ _STORAGE_WORDS: Final = (
     "freenas", "hitachi", "huawei", "fujitsu", "nimble", "lefthand", "nexsan", "infortrend",
     "areca", "hpe",
 )  # fmt: skip
-#: zxcvbn scores a secret 4 ("very unguessable") from 10^10 guesses on: 33 bits.
+#: zxcvbn gives its best score, 4 ("very unguessable"), from 10^10 guesses on, which is 33 bits.
 _GUESSABLE_BITS: Final = 33
-#: zxcvbn refuses more than 72 characters, and takes long for them.
+#: zxcvbn refuses more than 72 characters, for which it would take long.
 _ZXCVBN_CHARACTERS: Final = 72
 
 
 def generate_secret() -> Secret:
-    """Make a secret of 96 random bits and more that every known array takes: 16 characters."""
+    """Generate a secret of 16 characters, with at least 96 random bits, for every known array."""
     while True:
         text = "".join(secrets.choice(ALPHABET) for _ in range(MADE_LENGTH))
-        # Some arrays want two kinds of characters and no punctuation at the front.
+        # Some arrays require two kinds of characters and no punctuation at the beginning.
         kinds = (str.islower, str.isupper, str.isdigit)
         if text[0].isalnum() and all(any(map(kind, text)) for kind in kinds):
             return Secret(text)
@@ -105,25 +105,26 @@ def judge_secret(
     made: bool = False,
     words: Iterable[str] = (),
 ) -> tuple[Verdict, ...]:
-    """Tell all that is wrong with a secret, what must be refused first.
+    """Return everything that is wrong with a secret, the reasons to refuse it first.
 
-    `other` is the secret of the other direction, `words` are names near at hand: target, host.
-    With `made` the secret is one that we or the admin choose freely, so weakness is refused;
-    without, the array may dictate it, and only what the standard or open-iscsi cannot take is.
+    `other` is the secret of the other direction, `words` are names that a guesser may try: target,
+    host. With `made`, the secret was chosen freely by iscsictl or the admin, so a weak one is
+    refused. Otherwise the array may dictate it, and only secrets that the standard or open-iscsi
+    does not allow are refused.
     """
-    found = list(_check_acceptable(secret, other))
+    verdicts = list(_check_acceptable(secret, other))
     if secret.strip():
         weak: Level = "refuse" if made else "warn"
-        found += _check_size_and_characters(secret, weak)
-        found += _check_strength(secret, weak, [*words, *([user] if user else [])])
+        verdicts += _check_size_and_characters(secret, weak)
+        verdicts += _check_strength(secret, weak, [*words, *([user] if user else [])])
     order: dict[Level, int] = {"refuse": 0, "warn": 1, "note": 2}
-    return tuple(sorted(found, key=lambda verdict: order[verdict.level]))
+    return tuple(sorted(verdicts, key=lambda verdict: order[verdict.level]))
 
 
 def is_refused(verdicts: Iterable[Verdict]) -> bool:
-    """Tell whether the secret must not be used.
+    """Return whether the secret must not be used.
 
-    Warnings and notes do not forbid it: an array may dictate what is asked for.
+    Warnings and notes do not forbid it.
     """
     return any(verdict.level == "refuse" for verdict in verdicts)
 
@@ -133,7 +134,7 @@ def _byte_length(secret: str) -> int:
 
 
 def _check_acceptable(secret: str, other: str | None) -> Iterator[Verdict]:
-    """Tell what neither the standard nor open-iscsi can take."""
+    """Yield why the standard or open-iscsi does not allow a secret."""
     if not secret.strip():
         yield Verdict("refuse", "blank", "the secret is blank")
         return
@@ -170,15 +171,15 @@ def _check_size_and_characters(secret: str, weak: Level) -> Iterator[Verdict]:
 def shared_with(targets: Iterable[str]) -> Verdict:
     """Return the verdict on a secret that these targets have too.
 
-    It is a warning: whoever learns the secret of one target can log in to all. At most three are
-    named.
+    It is a warning, as whoever learns the secret of one target can log in to all. At most three
+    targets are named.
     """
     shown = first_names(sorted(targets), 3)
     return Verdict("warn", "shared", f"the same secret is in use for {shown}")
 
 
 def estimate_bits(secret: str, words: Iterable[str] = ()) -> float:
-    """Estimate how many bits a guesser has to try, by zxcvbn (USENIX Security 2016).
+    """Estimate the strength of a secret in bits with zxcvbn (USENIX Security 2016).
 
     `words` are names that a guesser knows: the user, the target, the host.
     """

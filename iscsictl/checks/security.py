@@ -1,4 +1,4 @@
-"""Who else could read, or be taken for, what goes over the wire."""
+"""Who else could read the data on the network, or pass for this host or the array."""
 
 from collections.abc import Iterator
 
@@ -22,10 +22,10 @@ _ALGORITHMS = "SHA3-256,SHA256,SHA1,MD5"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell how far the host and its portals are exposed. Never more than a warning.
+    """Report how far the host and its portals are exposed, with warnings at most.
 
-    What is right here is for the admin to decide, so nothing of it makes `doctor` fail. What is on
-    the loopback interface is left out, and corrupt records are told by another check.
+    What is acceptable is for the admin to decide, so none of it makes `doctor` fail. Portals on the
+    loopback interface are left out, and corrupt records are reported by another check.
     """
     records = machine.db.value.records if isinstance(machine.db, Known) else ()
     for record in records:
@@ -62,7 +62,7 @@ def _check_chap(record: NodeRecord) -> Iterator[Finding]:
             subject,
         )
         return
-    # Without a setting open-iscsi offers MD5 alone (iscsid.conf, node.session.auth.chap_algs).
+    # Without this setting, open-iscsi offers only MD5 (iscsid.conf, node.session.auth.chap_algs).
     algorithms = {a.upper() for a in record.chap_algs} or {"MD5"}
     if algorithms == {"MD5"}:
         yield warn(
@@ -80,8 +80,8 @@ def _check_chap(record: NodeRecord) -> Iterator[Finding]:
 
 def _check_routed_digests(machine: Machine, record: NodeRecord) -> Iterator[Finding]:
     route = find_route(record.portal.address, machine.network.routes)
-    # Within one network the checksum of a frame stays with it; a router makes a new one, and may
-    # damage the data before that.
+    # Within one network, a frame keeps its checksum; a router computes a new one, and may have
+    # damaged the data before.
     if route is None or route.gateway is None:
         return
     values = [

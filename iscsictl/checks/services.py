@@ -1,4 +1,4 @@
-"""What systemd starts at boot, in which order; and who says that the network is there."""
+"""What systemd starts at boot, in which order, and what tells it that the network is online."""
 
 from collections.abc import Iterator
 
@@ -14,10 +14,10 @@ ISCSID = ("iscsid.service", "iscsid.socket")
 
 
 def needed_at_boot(machine: Machine) -> bool:
-    """Tell whether anything is to come up at boot: an automatic record, or a line of ours.
+    """Return whether the login service is needed at boot, for a record or an entry of iscsictl.
 
-    Targets that the machine boots from do not count, the initrd logs in to them. Records or an
-    fstab that could not be read count as none.
+    Targets that the machine boots from do not count, as the initramfs logs in to them. Records and
+    an fstab that could not be read do not count.
     """
     records = machine.db.value.records if isinstance(machine.db, Known) else ()
     if any(r.onboot and r.target not in machine.boot_targets for r in records):
@@ -27,15 +27,15 @@ def needed_at_boot(machine: Machine) -> bool:
 
 
 def start_iscsid(machine: Machine) -> str:
-    """Return the command that starts iscsid; without systemd that is the daemon itself."""
+    """Return the command that starts iscsid; without systemd, the daemon itself."""
     return "systemctl start iscsid.service" if machine.systemd.running else "iscsid"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether a boot brings everything back.
+    """Report whether a boot restores sessions and mounts.
 
-    systemd's own files are judged: units, their order, and what says that the network is up.
-    Without systemd only that is said.
+    This checks the systemd units, their order, and what tells systemd that the network is online.
+    Without systemd, only its absence is reported.
     """
     systemd = machine.systemd
     if not systemd.running:
@@ -55,7 +55,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     login = systemd.units.get(systemd.login_service, Unit(systemd.login_service))
     needed = needed_at_boot(machine)
     if not login.defined:
-        # Where open-iscsi is not installed, that is told once, by the check of the tools.
+        # If open-iscsi is not installed, only the check of the tools reports that.
         if not machine.has_program("iscsiadm"):
             return
         yield fail(
@@ -103,7 +103,7 @@ def _check_iscsid_units(machine: Machine) -> Finding:
     if all(u.masked for u in units):
         unmask = f"systemctl unmask {shell_form(*(u.name for u in units))}"
         return fail("service-iscsid", "iscsid is masked", unmask)
-    # The socket, where there is one: iscsid is then started when it is needed.
+    # The socket, if there is one: it starts iscsid on demand.
     unit = next(u for u in reversed(units) if not u.masked)
     return fail(
         "service-iscsid",

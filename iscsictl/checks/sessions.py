@@ -1,4 +1,4 @@
-"""Sessions and their LUNs: up, coming back, or stuck."""
+"""Sessions and their LUNs: whether they are up, recovering or down."""
 
 from collections.abc import Iterator
 
@@ -13,10 +13,10 @@ from iscsictl.planner.selection.surviving import has_other_paths, is_under_maps
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell how each session is, and which should be there and is not.
+    """Report the state of each session, and which sessions are missing.
 
-    A session that recovers is a failure on one path and a warning below a map that has another one.
-    A record on hold should have none.
+    A recovering session is a failure if it is the only path, and a warning below a map with another
+    working path. A record on hold should have no session.
     """
     for session in machine.listing.sessions:
         subject = f"{session.target} {session.requested_portal}"
@@ -32,7 +32,7 @@ def check(machine: Machine) -> Iterator[Finding]:
             )
     yield from _check_missing_sessions(machine)
     yield from _check_startup_modes(machine)
-    # The check of multipath says the same, with how to fix it.
+    # The check of multipath reports these too, with a fix.
     unmapped = [d.wwid for d in machine.listing.disks or () if len(d.paths) > 1 and d.wwid]
     for note in machine.listing.warnings:
         if any(wwid in note.text for wwid in unmapped):
@@ -62,7 +62,7 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
             )
         wait = session.timeouts.recovery if session.timeouts else None
         what = f"the session is lost and iscsid tries again ({state}); I/O waits"
-        # Where the timeout is not known, that I/O waits is all that can be said.
+        # If the timeout is not known, there is nothing to add to "I/O waits".
         if is_under_maps(session, machine.index):
             what += " in its map, which has no other path"
         elif wait is not None:
@@ -102,7 +102,7 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
 
 
 def _is_bypassed(machine: Machine, session: Session) -> bool:
-    """Tell whether I/O goes around a session, over the other paths of its disks' maps."""
+    """Return whether I/O bypasses a session over the other paths of its disks' maps."""
     return has_other_paths(session.target, session, machine.index)
 
 
@@ -122,9 +122,9 @@ def _report_bad_lun(session: Session, lun: Lun) -> Finding:
 
 
 def _check_startup_modes(machine: Machine) -> Iterator[Finding]:
-    """Name the targets that are `onboot` where the login service does not ask for that word.
+    """Report the `onboot` targets that the login service of this host does not log in to.
 
-    What the host boots from is left out: the initrd logs in to it.
+    Targets that the host boots from are left out: the initramfs logs in to them.
     """
     systemd = machine.systemd
     records = machine.db.value.records if isinstance(machine.db, Known) else ()

@@ -1,4 +1,4 @@
-"""How long I/O waits for a lost session: long on one path, short below a map."""
+"""How long I/O waits for a lost session: long on a single path, short below a map."""
 
 from collections.abc import Iterator
 
@@ -9,20 +9,21 @@ from iscsictl.model.listing import Session
 from iscsictl.model.record import NodeRecord, number_of
 from iscsictl.model.shell_form import shell_form
 
-# iscsid.conf's own default; below it a reboot of the array fails the filesystem.
+# Seconds: the default of iscsid.conf; with less, the filesystem fails when the array reboots.
 SINGLE_AT_LEAST = 120
-# multipathd sets 5 (fast_io_fail_tmo) by itself; above this a fail-over looks like an outage.
+# Seconds: multipathd itself sets 5 (fast_io_fail_tmo); above this, a failover looks like an outage.
 MULTI_AT_MOST = 30
-# The kernel's own default for a disk (SD_TIMEOUT in drivers/scsi/sd.h).
+# Seconds: the kernel's default for a disk (SD_TIMEOUT in drivers/scsi/sd.h).
 DISK_AT_LEAST = 30
 _KEY = "node.session.timeo.replacement_timeout"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the timeouts fit the number of paths. All of them are seconds.
+    """Report whether the timeouts, all in seconds, fit the number of paths.
 
-    On one path `recovery_tmo` is how long I/O waits before the filesystem gets an error; below a
-    map it is how long before the I/O takes another path. A negative one never ends.
+    On a single path, `recovery_tmo` is how long I/O waits before the filesystem gets an error;
+    below a map, it is how long before I/O is sent over another path. A negative value means
+    forever.
     """
     several = {
         path.sid

@@ -1,4 +1,4 @@
-"""The programs, their versions, and iscsid itself."""
+"""The required programs, their versions, and the state of iscsid."""
 
 from collections.abc import Iterator
 
@@ -12,10 +12,10 @@ _ON_DISKS = ("sfdisk", "findmnt", "udevadm", "mkfs.ext4")
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the tools are there, of one version, and whether iscsid can work.
+    """Report whether the tools are installed, in one version, and whether iscsid works.
 
-    iscsiadm and iscsid exchange structures that change between releases, so those of two releases
-    misunderstand each other. `multipath` is for another check, since only some hosts need it.
+    iscsiadm and iscsid exchange structures that change between releases, so two different releases
+    misunderstand each other. `multipath`, which only some hosts need, is left to another check.
     """
     install = install_command("open-iscsi", machine.package_manager)
     missing = [name for name in _OPEN_ISCSI if not machine.has_program(name)]
@@ -65,7 +65,7 @@ def _check_versions(machine: Machine) -> Iterator[Finding]:
 
 
 def _check_other_installations(machine: Machine) -> Iterator[Finding]:
-    """Name a second iscsictl: the schedule, a shell and Ansible may each run another one."""
+    """Warn of a second iscsictl: the schedule, a shell and Ansible may each run a different one."""
     program = machine.programs.get("iscsictl", Program("iscsictl"))
     for path in program.also_at:
         yield warn(
@@ -88,7 +88,7 @@ def _check_iscsid(machine: Machine) -> Iterator[Finding]:
                 start_iscsid(machine),
             )
         elif not machine.has_program("iscsid"):
-            return  # which is told already, and starting it comes after that
+            return  # That is reported already, and it must be installed before it can be started.
         elif machine.systemd.running and socket and socket.enabled and not socket.masked:
             yield ok("iscsid-running", "iscsid is started by its socket when it is needed")
         else:
@@ -100,7 +100,7 @@ def _check_iscsid(machine: Machine) -> Iterator[Finding]:
             f"iscsid (pid {daemon.pid}) is stopped (state {daemon.state}) and does not answer",
             "kill -CONT $(pidof iscsid)",
         )
-    # A process in this state takes no signal, not even SIGKILL (proc(5)).
+    # A process in this state reacts to no signal, not even SIGKILL (proc(5)).
     elif daemon.state == "D":
         yield fail(
             "iscsid-answers",
