@@ -15,7 +15,7 @@ Extent = tuple[int, int]
 
 #: Reads are whole pages: enough for disks with 512-byte and with 4096-byte sectors.
 BLOCK = 4096
-#: What is read of each usual start of a partition: more than any format leaves empty in front.
+#: How much is read at each usual start of a partition: more than any format leaves empty there.
 START_LENGTH = MIB
 #: Partitions end up to 8 MiB before the disk does (alignment to the optimal I/O size of LIO).
 TAIL_LENGTH = 16 * MIB
@@ -61,8 +61,9 @@ _CYLINDER_SECTORS = 255 * 63
 class DiskShape:
     """What decides where partitions and their parts start, in bytes.
 
-    `sector` is the logical one, `optimal_io` what partitions are aligned to, `stripe_unit` a RAID's
-    chunk, to which mkfs.xfs aligns; 0 where the disk does not tell.
+    `sector` is the logical sector size, `optimal_io` the size that partitions are aligned to, and
+    `stripe_unit` the chunk size of a RAID, to which mkfs.xfs aligns; 0 if the disk does not report
+    it.
     """
 
     size: int
@@ -71,19 +72,19 @@ class DiskShape:
     stripe_unit: int = 0
 
     def usual_starts(self) -> tuple[int, ...]:
-        """Return where a filesystem usually starts: with no table, or first in a table.
+        """Return the usual starts of a filesystem: without a table, and of the first in a table.
 
-        Bytes, sorted. 63 sectors is how tables were made before about 2010, 8 MiB how sfdisk aligns
-        on LIO.
+        In bytes, sorted. Until about 2010, the first partition started at sector 63; on LIO, sfdisk
+        aligns it to 8 MiB.
         """
         starts = {0, 63 * self.sector, MIB, 8 * MIB, self.optimal_io}
         return tuple(sorted(start for start in starts if start < self.size))
 
     def usual_ends(self) -> tuple[int, ...]:
-        """Return where the last partition usually ends: the backup of GPT takes 33 sectors.
+        """Return the usual ends of the last partition; the backup GPT occupies 33 sectors after it.
 
-        Bytes, sorted: the disk's own end, whole MiB, whole cylinders, multiples of the optimal I/O
-        size.
+        In bytes, sorted: the disk's own end, whole MiB, whole cylinders, multiples of the optimal
+        I/O size.
         """
         last = self.size - 33 * self.sector
         cylinder = _CYLINDER_SECTORS * self.sector
@@ -96,8 +97,9 @@ class DiskShape:
 def round_starts(shape: DiskShape) -> tuple[int, ...]:
     """Return where further partitions often start: at fractions of the disk and at round sizes.
 
-    The size that an admin gave the partition before, from a first one at 0, 1 MiB or the optimal
-    I/O size: whole GiB up to 64, tens and sixteens of GiB up to 1 TiB, whole TiB.
+    Round sizes are those that an admin may have given the partition before, counted from a start at
+    0, 1 MiB or the optimal I/O size: whole GiB up to 64, multiples of 10 and 16 GiB up to 1 TiB,
+    whole TiB.
     """
     size, grains = shape.size, {MIB, shape.optimal_io or MIB}
     sizes = {n * GIB for n in range(1, 64)}
@@ -118,12 +120,13 @@ def signature_extents(
     """Return the places where formats keep their signatures, superblocks and copies of them.
 
     `known` are the partitions that the kernel or udev still has. For each of them and each usual
-    start: the first MiB, ext's backup superblocks in all groups that have one, XFS's allocation
-    groups, copies at fixed distances. Besides the last 16 MiB, for the backup of GPT, md 0.90 and
-    1.0, ZFS's last labels, LVM's second metadata area; of a known partition the last MiB.
+    start, the extents cover the first MiB, ext's backup superblocks in all groups that have one,
+    XFS's allocation groups, and copies at fixed distances. They also cover the last 16 MiB of the
+    disk (backup GPT, md 0.90 and 1.0, ZFS's last labels, LVM's second metadata area) and the last
+    MiB of each known partition.
 
-    `brief`, for a disk that was read so a moment ago: of starts in the middle and of the last
-    16 MiB only the very places where something is kept.
+    `brief` is for a disk that was completely searched a moment ago: at starts in the middle of the
+    disk, and in its last 16 MiB, only the places where something is kept are returned.
     """
     size = shape.size
     if size <= READ_WHOLE:
@@ -159,7 +162,7 @@ def _ext_copies(length: int) -> Iterator[int]:
 
 
 def _xfs_groups(shape: DiskShape) -> Iterator[int]:
-    """Yield the starts of the allocation groups of an XFS that mkfs.xfs made without options."""
+    """Yield the starts of the allocation groups of an XFS that mkfs.xfs created without options."""
     for start in shape.usual_starts():
         for end in shape.usual_ends():
             for length in _xfs_group_lengths(end - start, shape.stripe_unit):
@@ -195,8 +198,8 @@ def widest_grid_gap(size: int) -> int:
 def grid_extents(size: int, one_in: int = 1) -> tuple[Extent, ...]:
     """Return one block at a random offset in each cell of the grid, new ones at every call.
 
-    `one_in` 8 takes each eighth cell, from a random one on. Fixed offsets would miss the same data
-    again and again: what a filesystem writes stands at regular distances too.
+    With `one_in` 8, only every eighth cell is used, starting with a random one. Fixed offsets would
+    miss the same data every time, because filesystems write at regular distances, too.
     """
     if size <= READ_WHOLE:
         return ()
@@ -215,7 +218,8 @@ def grid_extents(size: int, one_in: int = 1) -> tuple[Extent, ...]:
 def all_extents(size: int) -> tuple[Extent, ...]:
     """Return extents that cover the whole disk, for `--verify-blank=full`: at most a thousand.
 
-    They are long enough for progress to be told in steps of a thousandth; `size` in bytes.
+    Each is about a thousandth of the disk, so that progress can be reported in such steps, but at
+    least 8 MiB; `size` is in bytes.
     """
     step = max(8 * MIB, size // 1000 // MIB * MIB + MIB)
     return tuple((at, min(step, size - at)) for at in range(0, size, step))

@@ -1,4 +1,4 @@
-"""The proof that nothing stands on a disk: which places are read, and what that proves."""
+"""The proof that a disk is blank: which places are read, and what that proves."""
 
 import fcntl
 import os
@@ -28,16 +28,16 @@ _BLKSSZGET = 0x1268
 _BLKROGET = 0x125E
 _BLKIOMIN = 0x1278
 _BLKIOOPT = 0x1279
-# So much that is mapped is read whole; a LUN with more is read by samples.
+# Up to this much mapped data is read completely; a LUN with more of it is sampled.
 _MAPPED_READ = 256 * MIB
-# Before each write a new eighth of the grid is read; the whole of it was read just before.
+# Before each write another eighth of the grid is read; all of it was read shortly before.
 _REPEATED = 8
 
 
 def read_shape(fd: int) -> DiskShape:
-    """Return what the kernel says of a disk: its size, sector and I/O sizes, in bytes.
+    """Return the size, sector size and I/O sizes that the kernel reports of a disk, in bytes.
 
-    Raises UnreachableError where it has no size: an array may show a LUN before it is ready.
+    Raises UnreachableError if it has no size: an array may show a LUN before it is ready.
     """
     status = os.fstat(fd)
     if stat.S_ISREG(status.st_mode):
@@ -51,13 +51,13 @@ def read_shape(fd: int) -> DiskShape:
         raise UnreachableError(
             "the disk has no size yet", hint="have the kernel ask for it again: iscsictl rescan"
         )
-    # Some adapters report their largest transfer as the optimal one, a multiple of nothing.
+    # Some adapters report their largest transfer as the optimal one; it is no multiple of a block.
     optimal = optimal if optimal % BLOCK == 0 else 0
     return DiskShape(size, sector, optimal, minimum if minimum > BLOCK else 0)
 
 
 def is_read_only(fd: int) -> bool:
-    """Tell whether the kernel takes a disk for read-only (BLKROGET)."""
+    """Tell whether the kernel treats a disk as read-only (BLKROGET)."""
     if stat.S_ISREG(os.fstat(fd).st_mode):
         return False
     return bool(struct.unpack("i", fcntl.ioctl(fd, _BLKROGET, bytes(4)))[0])
@@ -71,18 +71,18 @@ def search_disk(
     full: bool = False,
     report: Callable[[float], None] = ignore_progress,
 ) -> tuple[int | None, BlankProof]:
-    """Look for data on a whole disk or partition: return its offset, None for none, and the proof.
+    """Search a whole disk or partition for data; return its offset, None for none, and the proof.
 
-    `full` reads everything. Else the places where signatures stand are read, and what the LUN says
-    is mapped; of one that does not tell, a grid. `known` are the partitions that the kernel or udev
-    still has. Raises UnreachableError, InterruptError.
+    `full` reads everything. Otherwise the usual places of signatures are read, and in addition what
+    the LUN reports as mapped, or a grid if it does not report that. `known` are the partitions that
+    the kernel or udev still has. Raises UnreachableError, InterruptError.
     """
     if full:
         return first_nonzero(fd, all_extents(shape.size), report), BlankProof.all_read()
     extents = signature_extents(shape, known)
     mapped = mapped_extents(fd, shape)
     if mapped is not None and sum(length for _, length in mapped) <= _MAPPED_READ:
-        # The signatures are read all the same: an array may tell of blocks what is not so.
+        # The places of signatures are read all the same: what an array reports may be wrong.
         extents = (*extents, *mapped)
         proof = BlankProof.all_read() if mapped else BlankProof.nothing_mapped()
     elif shape.size <= READ_WHOLE:
@@ -94,9 +94,9 @@ def search_disk(
 
 
 def search_again(fd: int, shape: DiskShape, known: Collection[Extent] = ()) -> int | None:
-    """Look once more, just before a write: where signatures stand, and at a new part of the grid.
+    """Search again just before a write: the places of signatures, and a new part of the grid.
 
-    The whole proof was made for the plan; this one is for what another host wrote since.
+    The complete proof was made for the plan; this search finds what another host has written since.
     """
     signatures = signature_extents(shape, known, brief=True)
     extents = (*signatures, *grid_extents(shape.size, _REPEATED))

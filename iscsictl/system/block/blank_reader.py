@@ -1,4 +1,4 @@
-"""Read many places of a disk, several at a time, past the page cache, and look for data.
+"""Search many places of a disk for data, several at a time, bypassing the page cache.
 
 A read that fails or comes back short is an error: a disk that cannot be read is not blank.
 """
@@ -21,10 +21,10 @@ from iscsictl.system.io import signals
 if TYPE_CHECKING:
     from concurrent import futures
 else:
-    # With them comes `logging`, and no command that only shows something needs either.
+    # It imports `logging`; commands that only show something need neither.
     futures = lazy_import("concurrent.futures")
 
-# An array that takes 1 ms for a read gets through the 35 000 reads of 1 TiB in about a second.
+# With so many, an array that needs 1 ms per read answers the 35 000 reads of 1 TiB in a second.
 _MAX_LANES = 32
 _MIN_LANES = 4
 _EXTENTS_PER_LANE = 32
@@ -34,7 +34,7 @@ _ZEROES = bytes(64 * 1024)
 
 
 def ignore_progress(_share: float) -> None:
-    """Take the share that was read, and tell nobody."""
+    """Ignore the share that was read: the default for callers that show no progress."""
 
 
 def first_nonzero(
@@ -42,22 +42,22 @@ def first_nonzero(
 ) -> int | None:
     """Return the offset, to 1 MiB, of the first data in these extents; None if all are zeroes.
 
-    `report` is told about every second which share of the bytes was read. Raises UnreachableError
-    where an extent cannot be read, InterruptError when the user wants to stop.
+    About once a second, `report` is called with the share of the bytes that was read. Raises
+    UnreachableError if an extent cannot be read, InterruptError if the user interrupts.
     """
     search = _Search(fd, extents, report)
     lanes = min(_MAX_LANES, max(_MIN_LANES, len(extents) // _EXTENTS_PER_LANE))
     with running_beside(*[search.run] * (lanes - 1)) as others:
         search.run()
         for other in others:
-            # One that no thread was free for has nothing left to do.
+            # If no thread was free to start it, nothing is left for it to do.
             if not other.cancel():
                 other.result()
     return min(search.found, default=None)
 
 
 class _Search:
-    """What several threads share that read the same extents: each takes the next piece."""
+    """The state shared by the threads that read the extents; each of them takes the next piece."""
 
     def __init__(self, fd: int, extents: Sequence[Extent], report: Callable[[float], None]) -> None:
         self.found: list[int] = []
@@ -71,7 +71,7 @@ class _Search:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Read until the pieces are used up, or one of us found data or failed."""
+        """Read until no piece is left, or a thread has found data or failed."""
         view = memoryview(scsi_commands.page_aligned_buffer(_PIECE))
         try:
             while (extent := self._take_next_piece()) is not None:
@@ -86,7 +86,10 @@ class _Search:
             raise
 
     def _take_next_piece(self) -> Extent | None:
-        """Return the next piece. Those before the first data were all taken before it was."""
+        """Return the next piece; None if none is left or the search has ended.
+
+        Pieces are taken in order: when data is found, all pieces before it have already been taken.
+        """
         with self._lock:
             if self.found or self._failed:
                 return None
@@ -106,9 +109,9 @@ def _split_into_pieces(extents: Iterable[Extent]) -> Iterator[Extent]:
 
 
 def read_fully(fd: int, piece: memoryview, at: int) -> None:
-    """Fill `piece` from offset `at` of a disk. Raises UnreachableError where less comes.
+    """Fill `piece` from offset `at` of a disk. Raises UnreachableError if less is read.
 
-    With O_DIRECT offset, length and memory have to be aligned to the disk's sectors (open(2)).
+    With O_DIRECT, offset, length and memory have to be aligned to the disk's sectors (open(2)).
     """
     done = 0
     try:
@@ -134,19 +137,19 @@ def _is_all_zero(piece: memoryview) -> bool:
 
 @cache
 def _proof_threads() -> "futures.ThreadPoolExecutor":
-    """Return threads for all proofs: to start one takes longer than a read does."""
+    """Return the threads shared by all proofs: starting a thread takes longer than a read."""
     return futures.ThreadPoolExecutor(PROOF_THREADS)
 
 
 @contextlib.contextmanager
 def running_beside(*work: Callable[[], Any]) -> "Iterator[list[futures.Future[Any]]]":
-    """Do some work while the body does its own; all has ended when that is left.
+    """Run functions in other threads beside the body; on leaving it, wait for them to end.
 
-    What has not begun by then is not done any more.
+    A function that has not started by then is cancelled.
     """
     begun = [_proof_threads().submit(one) for one in work]
     try:
         yield begun
     finally:
-        # A future that was cancelled in the queue never tells `wait` that it is done.
+        # `wait` never learns that a future was cancelled while it was in the queue.
         futures.wait([one for one in begun if not one.cancel()])

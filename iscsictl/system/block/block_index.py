@@ -1,17 +1,17 @@
-"""Names from one directory each: all block devices with their numbers, all SCSI devices."""
+"""All block devices with their numbers, and all SCSI devices, each read from one directory."""
 
 from collections.abc import Iterable
 
 from iscsictl.system.io.sysfs_attributes import Folder, list_names, read_attribute
 
-# Devices that stand on no other one; a name that is not here may hold something.
+# Devices that stand on no other one. A device with any other name may be a holder.
 _BARE = ("sd", "sr", "nvme", "vd", "loop", "ram", "zram", "fd", "nbd", "mmcblk")
 
 
 class BlockIndex:
-    """What the links in /sys/dev/block and /sys/bus/scsi tell without opening a file.
+    """What the links in /sys/dev/block and /sys/bus/scsi say, without opening a file.
 
-    Where a capture lacks these directories the answers are looked up one by one.
+    If a capture lacks these directories, each answer is looked up separately.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -34,7 +34,7 @@ class BlockIndex:
                     self._add_device(number, link.split("/"))
 
     def _add_device(self, number: str, path: list[str]) -> None:
-        """Learn from `.../H:C:T:L/block/sda`, `.../block/sda/sda1` or `.../virtual/block/dm-0`."""
+        """Add `.../H:C:T:L/block/sda`, `.../block/sda/sda1` or `.../virtual/block/dm-0`."""
         kname = path[-1]
         self._numbers[kname] = number
         if len(path) < 3:
@@ -61,7 +61,7 @@ class BlockIndex:
         return found
 
     def luns(self, host: int) -> list[str] | None:
-        """Return the LUNs (H:C:T:L) of an adapter; None where the SCSI bus is not to be seen.
+        """Return the LUNs (H:C:T:L) of an adapter; None if the SCSI bus cannot be read.
 
         Those of all its sessions: an offload adapter has several.
         """
@@ -70,7 +70,7 @@ class BlockIndex:
     def partitions(self, kname: str, own: str) -> list[str]:
         """Return the partitions of a disk in order.
 
-        `own` is its directory, which is listed only where the index does not have the disk.
+        `own` is its directory, which is read only if the index does not have the disk.
         """
         if kname in self._numbers:
             names = self._parts.get(kname, [])
@@ -79,7 +79,7 @@ class BlockIndex:
         return sorted(names, key=natural)
 
     def holders(self, kname: str, own: str) -> list[str]:
-        """Return what holds a device. Without any map or array nothing does.
+        """Return the holders of a device; without any map or array on the host, it has none.
 
         The names are those in `own`/holders: dm-0, md0, bcache0. Loop devices are not among them.
         """
@@ -95,7 +95,8 @@ class BlockIndex:
 def loops(prefix: str, names: Iterable[str] | None = None) -> dict[str, list[str]]:
     """Return backing file -> loop devices; `names` are the block devices, if they are known.
 
-    The file's name is the kernel's: without links, and with ` (deleted)` behind one that is gone.
+    File names are the kernel's: links are resolved, and ` (deleted)` is appended to a file that is
+    gone.
     """
     found: dict[str, list[str]] = {}
     names = list_names(f"{prefix}/sys/block") if names is None else names
@@ -107,5 +108,5 @@ def loops(prefix: str, names: Iterable[str] | None = None) -> dict[str, list[str
 
 
 def natural(name: str) -> tuple[int, str]:
-    """Order sda2 before sda10: names of one disk differ in their numbers alone."""
+    """Return a key that sorts sda2 before sda10; names on one disk differ only in the number."""
     return len(name), name

@@ -21,7 +21,7 @@ from iscsictl.system.io.sysfs_attributes import (
     to_integer,
 )
 
-# What sysfs counts sizes in, whatever the sectors of the disk are.
+# sysfs counts sizes in this unit, whatever the sector size of the disk is.
 SECTOR = 512
 # kpartx(8) writes partN-mpath-..., cryptsetup(8) CRYPT-..., multipathd mpath-....
 _DM_KINDS: tuple[tuple[str, Kind], ...] = (
@@ -34,7 +34,7 @@ _DM_KINDS: tuple[tuple[str, Kind], ...] = (
 class Unit:
     """A LUN of a session as sysfs has it; `path` is its directory, `kname` its disk (sda).
 
-    `block` and `udev` are what is known of that disk, as far as it was looked at.
+    `block` and `udev` are what was read about that disk, if it was read.
     """
 
     __slots__ = ("block", "hctl", "kname", "lun", "path", "sid", "state", "udev", "wwid")
@@ -74,8 +74,8 @@ class BlockTree:
     def block(self, kname: str) -> Block | None:
         """Return the device with all that stands on it; None if it is not (or no longer) there.
 
-        `kname` is the kernel's name (sda1, dm-0). Filesystems are what udev knows, not what is
-        there now.
+        `kname` is the kernel's name (sda1, dm-0). Filesystems are those in udev's database, which
+        may be out of date.
         """
         return self._read_block(
             f"{self._prefix}/sys/class/block/{kname}", kname, None, frozenset()
@@ -84,7 +84,7 @@ class BlockTree:
     def read_unit(self, unit: Unit) -> None:
         """Fill in the disk of a LUN, and forget its name if it went away.
 
-        What udev knows of a disk that had the same device number before is not believed.
+        What udev still has about a disk that had the same device number before is ignored.
         """
         if unit.kname is None:
             return
@@ -109,7 +109,7 @@ class BlockTree:
         block = Block(
             device,
             kind,
-            # Nothing, from the moment the kernel takes the disk away (block/genhd.c).
+            # 0 as soon as the kernel removes the disk (block/genhd.c).
             sectors * SECTOR or None,
             found.get("ID_FS_TYPE") or None,
             decoded(found.get("ID_FS_LABEL_ENC")) or found.get("ID_FS_LABEL") or None,
@@ -135,7 +135,7 @@ class BlockTree:
 
 
 def _is_of_another_unit(unit: Unit, found: Mapping[str, str]) -> bool:
-    """Tell whether udev still has there what it knew of a disk that had this number before."""
+    """Tell whether udev's data is still that of a disk that had this number before."""
     known, wwid = found.get("ID_WWN_WITH_EXTENSION"), unit.wwid
     if known is None or wwid is None or not wwid.startswith("naa."):
         return False
@@ -157,13 +157,13 @@ def read_block(root: Path, device: str) -> Block | None:
 def disks_of(
     units: Iterable[Unit], array_of: Callable[[int], str]
 ) -> tuple[tuple[Disk, ...], tuple[Note, ...]]:
-    """Return the disks that the LUNs lead to, each once, and what looks wrong with them.
+    """Return the disks that the LUNs lead to, each once, and notes on what looks wrong.
 
     Paths are one disk if WWID, unit serial number and size agree and one array is known to offer
     them; `array_of` names the array of a session. A map of dm-multipath is the disk of its paths,
-    but where they disagree each disk under it stays one of its own. Without a map, paths of one
-    disk get a warning, for nothing keeps two writers apart; what is in use over any of them is
-    among the children.
+    but if they disagree, each disk below it remains a disk of its own. Several paths without a map
+    get a warning, because nothing coordinates writes over them; whatever is in use over any of them
+    is among the children.
     """
     groups: dict[tuple[object, ...], list[Unit]] = {}
     for unit in units:
@@ -194,8 +194,8 @@ def disks_of(
 def _contradicting_serials(disks: Iterable[Disk]) -> Iterator[Note]:
     """Yield a warning for disks with one serial number (VPD page 80h) and different WWIDs.
 
-    LUNs of one session are different disks beyond doubt: some arrays report the serial number of
-    the array for each of them.
+    LUNs of one session are certainly different disks: some arrays report their own serial number
+    for each of them.
     """
     groups: dict[tuple[str | None, ...], list[Disk]] = {}
     for disk in disks:
@@ -203,7 +203,7 @@ def _contradicting_serials(disks: Iterable[Disk]) -> Iterator[Note]:
             groups.setdefault((disk.vendor, disk.model, disk.serial), []).append(disk)
     for (*_, serial), group in groups.items():
         sids = [_session_ids_of(disk) for disk in group]
-        # Thousands of LUNs may have the array's serial number: no two of them are compared then.
+        # Thousands of LUNs may have the array's serial number: do not compare each with each other.
         if set.intersection(*sids):
             continue
         told = list(zip(group, sids, strict=True))
@@ -231,19 +231,19 @@ def _multipath_map_over(unit: Unit) -> Block | None:
 def _same_disks(
     members: list[Unit], array_of: Callable[[int], str], *, mapped: bool
 ) -> list[list[Unit]]:
-    """Part the LUNs that share a WWID or a map into those that are the same disk."""
+    """Group LUNs that share a WWID or a map by the disk that they are."""
     if len(members) == 1:
         return [members]
     parts: dict[tuple[object, ...], list[Unit]] = {}
     for unit in members:
-        # The paths of a map learn of a new size one after the other: that is no other disk.
+        # The paths of a map learn of a new size one after the other: that makes no other disk.
         size = None if mapped or unit.block is None else unit.block.size
         parts.setdefault((unit.wwid, serial_of(unit), size, array_of(unit.sid)), []).append(unit)
     return list(parts.values())
 
 
 def _describe_differences(parts: list[list[Unit]], array_of: Callable[[int], str]) -> str:
-    """Name each disk, with what tells it from the others."""
+    """Name each disk, with what distinguishes it from the others."""
     words = []
     for part in parts:
         unit = part[0]
@@ -258,7 +258,7 @@ def _describe_differences(parts: list[list[Unit]], array_of: Callable[[int], str
 def serial_of(unit: Unit) -> str | None:
     """Return the unit serial number of a LUN: the kernel's, else what udev found.
 
-    None where neither has one. Some arrays give all their LUNs the same.
+    None if neither has one. Some arrays give all their LUNs the same one.
     """
     return _read_unit_serial(unit.path) or unit.udev.get("ID_SCSI_SERIAL") or None
 
@@ -302,9 +302,9 @@ def _read_unit_serial(path: str) -> str | None:
 
 
 def holders(root: Path, kname: str) -> tuple[str, ...]:
-    """Return the kernel's names of what holds the device: dm, md (loops do not count there).
+    """Return the kernel's names of the holders of a device: dm and md, not loop devices.
 
-    Sorted; empty too for a device that is gone.
+    Sorted; also empty if the device is gone.
     """
     return tuple(sorted(list_names(path_below(root, f"sys/class/block/{kname}/holders"))))
 
@@ -323,7 +323,7 @@ def device_number(root: Path, kname: str) -> str | None:
 def device_path(root: Path, kname: str) -> str:
     """Return the name to open: /dev/mapper/NAME for a map, else /dev/KNAME.
 
-    sysfs has ! for a slash in names (cciss!c0d0). Nothing in /dev is looked at.
+    sysfs writes a slash in a name as ! (cciss!c0d0). /dev itself is not read.
     """
     if kname.startswith("dm-"):
         name = read_attribute(path_below(root, f"sys/class/block/{kname}/dm/name"))
@@ -333,9 +333,9 @@ def device_path(root: Path, kname: str) -> str:
 
 
 def kind_of(root: Path, kname: str) -> Kind:
-    """Tell what a block device is; a map of device-mapper's by the prefix of its UUID.
+    """Return the kind of a block device; that of a device-mapper map by its UUID's prefix.
 
-    Every other map counts as `lvm`, whatever made it, and every other device as `disk`.
+    A map with another prefix counts as `lvm`, whatever created it, and any other device as `disk`.
     """
     own = path_below(root, f"sys/class/block/{kname}")
     if kname.startswith("dm-"):
@@ -351,8 +351,8 @@ def kind_of(root: Path, kname: str) -> Kind:
 def mounts_by_device(root: Path) -> dict[str, list[Mount]]:
     """Return the mounts of this namespace by MAJOR:MINOR.
 
-    btrfs gives its mounts a number that no device has: they are counted for every device of
-    that filesystem, as /sys/fs/btrfs lists them.
+    The mounts of a btrfs have a number that no device has: they are listed for every device of that
+    filesystem (/sys/fs/btrfs).
     """
     found: dict[str, list[Mount]] = {}
     btrfs: list[tuple[str, Mount]] = []

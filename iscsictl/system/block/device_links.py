@@ -1,4 +1,4 @@
-"""The names of a device that stay: the links that udev keeps in /dev/disk."""
+"""Persistent names of devices: the links that udev creates in /dev/disk."""
 
 import os
 import time
@@ -20,15 +20,15 @@ _TAGS = {
     "PARTLABEL": "by-partlabel",
 }
 _QUOTES = "\"'"
-# Names that the array gave (wwn, NAA, EUI-64) before those that udev made of other fields.
+# Names that the array gave (wwn, NAA, EUI-64) before those that udev derives from other fields.
 _PREFERRED = ("wwn-", "scsi-3", "scsi-2", "dm-uuid-", "scsi-")
 
 
 def stable_path(device: str) -> str:
-    """Return the best lasting name of a device, waiting some seconds for udev to make it.
+    """Return the best persistent name of a device; wait some seconds for udev to create it.
 
-    What udev's database names is believed, once all of it is there: udev makes the links one
-    after the other.  The device's own path is returned where udev makes none.
+    udev creates the links one after the other, so the choice is made only when all links in udev's
+    database exist. If udev creates none, the device's own path is returned.
     """
     with Waiter() as events:
         found = events.wait(
@@ -40,7 +40,7 @@ def stable_path(device: str) -> str:
 
 
 def _best_link(device: str) -> str | None:
-    """Return the best link, the device's own path if there is none; None while udev works."""
+    """Return the best link, the device's own path if there is none; None while udev is at work."""
     try:
         known = pyudev.Devices.from_device_file(pyudev.Context(), device)
     except (OSError, pyudev.DeviceNotFoundError):
@@ -55,11 +55,11 @@ def _best_link(device: str) -> str | None:
 
 
 def named_nodes(specs: Iterable[str], devices: Iterable[str], root: Path) -> dict[str, str]:
-    """Return which of the devices each of fstab's first fields (fstab(5)) names now, if any.
+    """Return spec -> device for each spec (fstab(5), first field) that names one of the devices.
 
     Tags (LABEL=, PARTUUID=, ...) are looked up in /dev/disk, as libmount does; links are followed.
-    Only what is in /dev is looked at: elsewhere lstat(2) may wait for a server that is away, or
-    have an automount mount something.
+    Only names in /dev are looked up: elsewhere, lstat(2) may hang on a server that is down, or
+    trigger an automount.
     """
     nodes = {_resolve_links(device, root): device for device in devices}
     links = ((spec, _tag_link(spec)) for spec in specs)
@@ -72,9 +72,9 @@ def named_nodes(specs: Iterable[str], devices: Iterable[str], root: Path) -> dic
 
 
 def find_nodes(name: str, disks: Iterable[Disk], root: Path) -> dict[str, str]:
-    """Return the kernel's node of each link in /dev: of the name, and of what is on the disks.
+    """Return link -> the kernel's node, for `name` and for the devices on the disks.
 
-    A name that is no link is left out, and one that is not in /dev.
+    Names that are no links, or are not in /dev, are left out.
     """
     names = (name, *(block.device for disk in disks for block in blocks(disk.block)))
     nodes = ((one, _resolve_links(one, root)) for one in names if one.startswith("/dev/"))
@@ -82,7 +82,7 @@ def find_nodes(name: str, disks: Iterable[Disk], root: Path) -> dict[str, str]:
 
 
 def absent_specs(specs: Iterable[str], root: Path) -> frozenset[str]:
-    """Return those that name a device which is not there now; none where there is no udev.
+    """Return the specs that name a device which does not exist now; none if there is no udev.
 
     A spec that is no device, such as `tmpfs` or host:/export, is never absent.
     """
@@ -97,7 +97,7 @@ def absent_specs(specs: Iterable[str], root: Path) -> frozenset[str]:
 
 
 def _tag_link(spec: str) -> str:
-    """Return the link that udev makes for a tag; anything else as it is."""
+    """Return the link that udev creates for a tag such as UUID=; any other spec unchanged."""
     tag, _, value = spec.partition("=")
     folder = _TAGS.get(tag)
     return (
@@ -106,7 +106,7 @@ def _tag_link(spec: str) -> str:
 
 
 def _encode_for_udev(value: str) -> str:
-    """Write a name as udev does in links: all but letters, digits and a few signs in hex."""
+    """Escape a name as udev does in links: all but letters, digits and a few signs in hex."""
     return "".join(
         c if c.isalnum() or c in "#+-.:=@_" or ord(c) >= 128 else f"\\x{ord(c):02x}" for c in value
     )

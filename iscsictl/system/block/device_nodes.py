@@ -1,4 +1,4 @@
-"""Nodes in /dev: the kernel has a device before udev has made its node."""
+"""Nodes in /dev: the kernel has a device before udev has created its node."""
 
 import os
 from pathlib import Path
@@ -11,9 +11,9 @@ from iscsictl.system.io.sysfs_attributes import list_names, path_below
 
 
 def kernel_has(device: str, root: Path = Path("/")) -> bool:
-    """Tell whether the kernel has a device of that node: /dev/sda1, or /dev/mapper/NAME.
+    """Tell whether the kernel has the device of a node: /dev/sda1, or /dev/mapper/NAME.
 
-    udev may not have made the node yet, or may just be renaming it.
+    udev may not have created the node yet, or may be renaming it just now.
     """
     names = list_names(path_below(root, "sys/class/block"))
     if not device.startswith("/dev/mapper/"):
@@ -22,9 +22,10 @@ def kernel_has(device: str, root: Path = Path("/")) -> bool:
 
 
 def wait_for_node(device: str) -> None:
-    """Return when udev has made the node, or has nothing left to do (udevadm(8), settle).
+    """Wait until udev has created the node or has nothing left to do (udevadm(8), settle).
 
-    That takes DEVICE_NODE_WAIT seconds or little more. Nothing is raised if the node is not there.
+    That takes at most a little more than DEVICE_NODE_WAIT seconds. Nothing is raised if the node
+    does not appear.
     """
     try:
         run(
@@ -33,4 +34,4 @@ def wait_for_node(device: str) -> None:
             ok=None,
         )
     except IscsictlError:
-        return  # whoever opens the device says that its node is not there
+        return  # opening the device will report that its node is missing

@@ -1,4 +1,4 @@
-"""What every writer asks of a disk first: which disk it is, and whether another host holds it."""
+"""The checks before every write: which disk it is, and whether another host holds it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from iscsictl.system.io.sysfs_attributes import path_below, read_attribute
 def require_same_disk(fd: int, disk: DiskId) -> None:
     """Raise RefusedError unless the disk itself says that it is the one that was planned.
 
-    A LUN number may be mapped to another disk at any time, and the kernel keeps its name.
+    An array may map a LUN number to another disk at any time; the kernel's name stays the same.
     """
     names = scsi_commands.wwids(fd)
     if disk.wwid not in names:
@@ -25,7 +25,7 @@ def require_same_disk(fd: int, disk: DiskId) -> None:
 
 
 def is_in_use(disk: DiskId, root: Path = Path("/")) -> bool:
-    """Tell whether the kernel says that somebody has a disk, or a partition of it, for himself."""
+    """Tell whether the kernel reports a disk, or a partition of it, as opened exclusively."""
     for end in multipath.ends(disk.device, root):
         try:
             with probe.opened(end, exclusive=True):
@@ -37,7 +37,7 @@ def is_in_use(disk: DiskId, root: Path = Path("/")) -> bool:
 
 @dataclass(frozen=True)
 class PathIdentity:
-    """What a path says of the disk behind it; `size` in bytes, None where it does not tell."""
+    """What a path reports about its disk; `size` is in bytes, None if it is not reported."""
 
     path: str
     names: frozenset[str]
@@ -48,14 +48,14 @@ class PathIdentity:
 def require_same_paths(
     disk: DiskId, root: Path = Path("/"), *, with_dead_paths: bool = False
 ) -> None:
-    """Ask every path of a multipath map which disk it leads to; nothing is asked of a plain disk.
+    """Ask every path of a multipath map which disk it leads to; a plain disk is not asked.
 
-    The map answers through one of its paths, and a write may go through another. multipathd keeps
-    a path whose LUN was mapped to another disk (recheck_wwid is off unless it is set,
-    multipath.conf(5)). Raises RefusedError where a path leads to another disk, UnreachableError
-    where one does not answer: it may by the time of the write. `with_dead_paths` leaves those out,
-    and those that answer with an error and that the map does not use: a filesystem that exists is
-    mounted though a path is down.
+    The map answers through one of its paths, and a write may use another. multipathd keeps a path
+    whose LUN was mapped to another disk (recheck_wwid is off by default, multipath.conf(5)). Raises
+    RefusedError if a path leads to another disk, and UnreachableError if one does not answer: it
+    may work again by the time of the write. `with_dead_paths` skips such paths, and those that
+    answer with an error and are not used by the map: an existing filesystem can be mounted while a
+    path is down.
     """
     paths = multipath.paths_of(disk.device, root)
     if with_dead_paths:
@@ -85,14 +85,14 @@ def require_same_paths(
 
 
 def _require_running(path: str, root: Path) -> None:
-    """Raise UnreachableError for a disk that is blocked or offline: a command would wait there."""
+    """Raise UnreachableError for a disk that is blocked or offline: a command would hang."""
     state = _read_scsi_state(path, root)
     if state != "running":
         raise UnreachableError(f"its state is {state or 'not known'}")
 
 
 def _read_scsi_state(path: str, root: Path) -> str | None:
-    """Return the state that sysfs shows of a SCSI disk, such as running or transport-offline."""
+    """Return the state that sysfs shows for a SCSI disk, such as running or transport-offline."""
     return read_attribute(path_below(root, f"sys/class/block/{Path(path).name}/device/state"))
 
 
@@ -116,11 +116,11 @@ def _identify_path(disk: DiskId, path: str, root: Path) -> PathIdentity:
 
 
 def require_unreserved(fd: int, disk: DiskId, *, reserved: bool = False) -> None:
-    """Raise RefusedError where another host holds a SCSI-3 persistent reservation on the disk.
+    """Raise RefusedError if another host holds a SCSI-3 persistent reservation on the disk.
 
-    Where this run has `reserved` it, also where that is no longer so: an array that was restarted
-    may have forgotten it (APTPL is 0), and then nothing keeps other hosts out. Raises
-    UnreachableError, ScsiError, GarbledAnswerError where the disk does not say.
+    With `reserved`, also if the reservation that this run made is gone: an array that was restarted
+    may have lost it (APTPL is 0), and then nothing keeps other hosts out. Raises UnreachableError,
+    ScsiError or GarbledAnswerError if the disk gives no valid answer.
     """
     found = reservations.read_reservations(fd)
     refusal = found.refusal(disk.device)
@@ -135,10 +135,10 @@ def require_unreserved(fd: int, disk: DiskId, *, reserved: bool = False) -> None
 
 
 def verify_writable(disk: DiskId, *, reserved: bool = False) -> None:
-    """Ask the disk both, as the last thing before a tool writes: what was read may be old by then.
+    """Check identity and reservations again, immediately before a tool writes.
 
-    Of a map every path is asked. What this run has `reserved` must be so still. Raises
-    RefusedError, UnreachableError.
+    Every path of a map is asked. With `reserved`, the reservation that this run made must still
+    exist. Raises RefusedError, UnreachableError.
     """
     require_same_paths(disk)
     with probe.opened(disk.device, exclusive=False) as fd:

@@ -1,4 +1,4 @@
-"""Whether the disks below a block device take commands: a map without a path keeps its I/O."""
+"""Whether the disks below a block device accept commands; a map without a path queues its I/O."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_att
 def disk_states(kname: str, root: Path = Path("/")) -> tuple[str, ...]:
     """Return the state of each SCSI disk that a block device stands on ("running", "blocked").
 
-    Empty where there is none. `kname` is the kernel's name: sda1, dm-3.
+    Empty if there is none. `kname` is the kernel's name: sda1, dm-3.
     """
     base = path_below(root, f"sys/class/block/{kname}")
     if below := list_names(f"{base}/slaves"):
@@ -21,9 +21,9 @@ def disk_states(kname: str, root: Path = Path("/")) -> tuple[str, ...]:
 
 
 def takes_commands(kname: str, root: Path = Path("/")) -> bool:
-    """Tell whether I/O gets to some disk below a block device, as far as the kernel tells.
+    """Tell whether I/O reaches a disk below a block device, according to the kernel.
 
-    True where there is no SCSI disk below: such a device has no state that could forbid it.
+    True if there is no SCSI disk below: other devices have no such state.
     """
     states = disk_states(kname, root)
     return not states or "running" in states
@@ -32,8 +32,8 @@ def takes_commands(kname: str, root: Path = Path("/")) -> bool:
 def require_path(device: str) -> None:
     """Raise UnreachableError for a map none of whose paths works.
 
-    Its I/O waits for a path (no_path_retry), SG_IO without end: neither a timeout nor a signal
-    ends the process that asked (drivers/md/dm-mpath.c).
+    Its I/O waits for a path (no_path_retry), and SG_IO waits forever: neither a timeout nor a
+    signal ends the calling process (drivers/md/dm-mpath.c).
     """
     if not device.startswith("/dev/mapper/"):
         return

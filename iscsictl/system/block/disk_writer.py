@@ -1,4 +1,4 @@
-"""Write to a disk: each function proves who the disk is, and what it may overwrite, first."""
+"""Write to a disk: each function first verifies its identity, and what may be overwritten."""
 
 import contextlib
 import errno
@@ -37,7 +37,7 @@ from iscsictl.system.io.waits import waiting
 
 
 def _lock_whole_disk(fd: int, device: str, deadline: float) -> None:
-    """Wait for the flock of a disk. Nothing is written yet, so a signal ends it at once."""
+    """Wait for the flock of a disk. Nothing is written yet, so a signal ends the wait at once."""
     doing = f"waiting for another program to unlock {device}"
     with waiting(doing, round(max(0.0, deadline - time.monotonic()))):
         while True:
@@ -62,12 +62,11 @@ def _lock_whole_disk(fd: int, device: str, deadline: float) -> None:
 
 @contextlib.contextmanager
 def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
-    """Hold the whole disk under flock, as udev and systemd expect of who changes it.
+    """Lock the whole disk with flock(2), as udev and systemd expect of programs that change it.
 
-    Under the lock it is asked for its name and for reservations. `deadline` is in
-    time.monotonic() seconds. Raises RefusedError when it is another disk or another host holds it,
-    InUseError when another program has the lock, UnreachableError when flock(2) fails,
-    InterruptError after a signal.
+    Under the lock, its identity and its reservations are checked. `deadline` is in time.monotonic()
+    seconds. Raises RefusedError if it is another disk or another host holds it, InUseError if
+    another program has the lock, UnreachableError if flock(2) fails, InterruptError after a signal.
     """
     device = disk.device
     with probe.opened(device, exclusive=False) as fd:
@@ -81,11 +80,11 @@ def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
 def verify_unchanged(
     disk: DiskId, node: str, fine: Callable[[Content], bool], *, reserved: bool = False
 ) -> Content:
-    """Prove under O_EXCL that what will be overwritten is as it was planned.
+    """Verify under O_EXCL that what will be overwritten has not changed since it was planned.
 
-    Zeroes wherever signatures stand and in a new part of the grid are proof enough; else the
-    whole disk is probed again. Then the disk is asked once more which one it is, and whether what
-    this run has `reserved` is so still. Raises RefusedError, UnexpectedContentError.
+    Zeroes in all places of signatures and in a new part of the grid are proof enough; otherwise the
+    whole disk is probed again. Then its identity is checked once more, and with `reserved` also
+    that the reservation made by this run still exists. Raises RefusedError, UnexpectedContentError.
     """
     device = disk.device
     with probe.opened(node, exclusive=True) as fd:
@@ -104,10 +103,10 @@ def verify_unchanged(
 
 
 def wipe(disk: DiskId, deadline: float, *, reserved: bool = False) -> None:
-    """Erase all signatures of the disk and its partitions; the user confirmed the WWID.
+    """Erase all signatures of the disk and its partitions; the user has confirmed the WWID.
 
-    wipefs(8) erases the magic bytes alone: the data behind them can be rescued. `reserved`: this
-    run holds the LUN, and nothing is written unless it does so still. Raises RefusedError,
+    wipefs(8) erases only the magic bytes; the data itself can be recovered. With `reserved`,
+    nothing is written unless the reservation made by this run still exists. Raises RefusedError,
     InUseError, UnreachableError, MissingError, ToolError.
     """
     device = disk.device
@@ -121,7 +120,7 @@ def wipe(disk: DiskId, deadline: float, *, reserved: bool = False) -> None:
                     writes.run(["wipefs", "--all", "--quiet", end])
                 multipath.drop_parts(device)
                 verify_unchanged(disk, device, lambda _: True, reserved=reserved)
-            # What is inside goes first: afterwards no table tells where it was.
+            # Signatures in partitions go first: without the table their position is unknown.
             _table, parts = probe.read_table(device)
             for part in parts:
                 if Path(part.device).exists():
@@ -164,8 +163,8 @@ def _is_mapper_device(device: str) -> bool:
 def forget_parts(device: str) -> None:
     """Have the kernel forget the partitions of a disk whose table is new or gone.
 
-    They may be those of a table that went behind its back, and what is made on one of them would
-    stand elsewhere than the new table says. Raises InUseError where one is held.
+    They may be those of a table that was changed without its knowledge; a filesystem created on one
+    of them would not be where the new table says. Raises InUseError if one of them is in use.
     """
     if _partitions_of(device):
         run(["partx", "--delete", device], ok=None)
@@ -184,7 +183,8 @@ def _partitions_of(device: str) -> list[str]:
 def verify_kernel_partition(device: str, part: int) -> None:
     """Raise RefusedError unless the kernel has a partition where the table says that it is.
 
-    The kernel is told once more before that. Maps are left out: kpartx made them of this table.
+    Before that, the kernel is told once more. Maps are not checked: kpartx created them from this
+    table.
     """
     label, parts = probe.read_table(device)
     if label is None or _is_mapper_device(device):
@@ -212,11 +212,11 @@ def _extent_of_partition(node: str) -> tuple[int, int] | None:
 
 
 def create_partition_node(device: str, part: int, deadline: float) -> None:
-    """Have the kernel show a partition that is on the disk.
+    """Have the kernel create the device of a partition that is in the table.
 
-    It is told of this one alone: when it reads the whole table again, udev looks at the disk and
-    at the partition twice. The partitions of a map are shown by kpartx(8), which udev would run
-    too, but after all events that it has before this one.
+    Only this partition is announced: if the kernel read the whole table again, udev would handle
+    the disk and the partition twice. The partitions of a map are created by kpartx(8); udev would
+    run it, too, but only after all earlier events.
     """
     node = partition_node(device, part)
     if not Path(node).exists():
@@ -247,9 +247,9 @@ def mkfs(
 ) -> None:
     """Run mkfs (`command` without the device) under a pty, for as long as it takes.
 
-    `before_write` is called once the place is proved, before anything is written. Signatures that
-    an interrupted mkfs left (`leftovers`) are erased first. mkfs's own question whether to
-    overwrite something is answered with no: a second guard.
+    `before_write` is called after all is verified, before anything is written. Signatures that an
+    interrupted mkfs left (`leftovers`) are erased first. If mkfs itself asks whether to overwrite
+    something, the answer is no: a second safeguard.
     """
     node = disk.device if part is None else partition_node(disk.device, part)
     with locked_disk(disk, deadline):
@@ -268,7 +268,7 @@ def mkfs(
 
 
 def _run_mkfs(command: list[str], node: str, watch: Callable[[str], None] | None) -> None:
-    """Run mkfs on a terminal; raise RefusedError where its question was answered with no."""
+    """Run mkfs on a terminal; raise RefusedError if its question was answered with no."""
     try:
         pty(
             [*command, node],
@@ -281,7 +281,7 @@ def _run_mkfs(command: list[str], node: str, watch: Callable[[str], None] | None
 
 
 def _flush_to_disk(node: str) -> None:
-    """Have all that was written reach the disk. Raises UnreachableError."""
+    """Flush everything that was written to the disk. Raises UnreachableError."""
     try:
         with open(node, "rb") as device:
             os.fsync(device.fileno())
@@ -304,7 +304,7 @@ def _mkfs_error(node: str, result: Result) -> IscsictlError:
 def mkfs_command(
     fs: str, uuid: str, label: str | None, extra: tuple[str, ...] = (), *, discard: bool = False
 ) -> list[str]:
-    """Return the command that makes a filesystem with this UUID, without the device.
+    """Return the command that creates a filesystem with this UUID, without the device.
 
     mke2fs, mkfs.xfs and mkfs.btrfs discard the whole device unless they are told not to.
     """
@@ -324,9 +324,9 @@ def mkfs_command(
 
 
 def _never_discarding(extra: tuple[str, ...]) -> tuple[str, ...]:
-    """Return options of mke2fs with nodiscard as the last extended one.
+    """Return the options of mke2fs with nodiscard added as the last extended option.
 
-    Of several -E mke2fs heeds the last alone, so the user's are joined into one.
+    mke2fs uses only the last of several -E, so those of the user are joined into one.
     """
     extended, others = [], []
     words = iter(extra)

@@ -1,4 +1,4 @@
-"""Whether a FAT was unmounted cleanly, as far as it tells."""
+"""Whether a FAT was unmounted cleanly, as far as it records that."""
 
 import struct
 from collections.abc import Callable
@@ -15,9 +15,9 @@ _CLEAN_16, _CLEAN_32 = 0x8000, 0x08000000
 def is_dirty_fat(read: Callable[[int, int], bytes]) -> bool | None:
     """Tell whether a FAT is mounted somewhere or was not unmounted cleanly.
 
-    `read` takes an offset and a number of bytes. Linux keeps a bit in the boot sector, Windows one
-    in the FAT itself; FAT12 has no bit of the second kind. None where the boot sector makes no
-    sense.
+    `read` is called with an offset and a number of bytes. Linux keeps a bit in the boot sector,
+    Windows one in the FAT itself; FAT12 has no bit of the second kind. None if the boot sector is
+    not valid.
     """
     boot = read(0, 512)
     sector, per_cluster, reserved, fats, entries, small, _, fat_16 = struct.unpack_from(

@@ -1,6 +1,6 @@
-"""What would stand on the disks of sessions if it was activated; nothing is.
+"""Logical volumes and md arrays on the disks of sessions that are not active; none is activated.
 
-Logical volumes are told by LVM's own tools, arrays by what udev knows of their members.
+LVM's own tools report logical volumes; arrays are derived from what udev knows of their members.
 """
 
 import os
@@ -25,7 +25,7 @@ from iscsictl.system.block import probe
 from iscsictl.system.block.disk_states import takes_commands
 from iscsictl.system.io.process import run
 
-# --readonly takes no lock and changes nothing; hints are what other calls were told of disks.
+# --readonly takes no lock and changes nothing; hints are what earlier calls found on disks.
 _LVM = ("--readonly", "--reportformat", "json", "--config", 'devices/hints="none"')
 _CONFIGURATIONS = ("etc/mdadm/mdadm.conf", "etc/mdadm.conf")
 # Superblocks of md, version 1 (include/uapi/linux/raid/md_p.h): 1.2 at 4 KiB, 1.1 at the start.
@@ -33,17 +33,18 @@ _MD_MAGIC = 0xA92B4EFC
 _MD_PLACES = (4096, 0)
 _MD_DATA_OFFSET = 128
 _SECTOR = 512
-# Versions 0.90 and 1.0 have theirs in the last 128 KiB, and the data from the start.
+# Versions 0.90 and 1.0 have theirs in the last 128 KiB, and their data begins at the start.
 _MD_END = 128 << 10
 
 
 def read_inactive(disks: Iterable[Disk], root: Path = Path("/")) -> dict[str, InactiveNames]:
-    """Return the names of what is or may be inactive, by the device that it is on.
+    """Return the names of volumes and arrays that may be inactive, by the device they are on.
 
-    Names of what is active are among them. Only root can read disks: without it, and below another
-    root, arrays are known by their names alone. What cannot be read, or not in time, is left out.
+    Names of active ones are included. Only root can read disks: for other users, and below another
+    root directory, there are only the names of arrays. What cannot be read, or not in time, is left
+    out.
     """
-    # A disk whose session is away would keep the tools waiting.
+    # A disk whose session is down would keep the tools waiting.
     members = [
         block
         for disk in disks
@@ -64,7 +65,7 @@ def read_inactive(disks: Iterable[Disk], root: Path = Path("/")) -> dict[str, In
 
 
 def _volume_names(devices: list[str]) -> dict[str, InactiveNames]:
-    """Ask LVM of these devices, and of no other disk of the host, which may not answer."""
+    """Ask LVM about these devices only: another disk of the host may not answer."""
     try:
         chosen = ["--devices", ",".join(devices)]
         volumes = parse_volumes(_ask_lvm(["lvs", "--all", *chosen, "-o", VOLUME_FIELDS]))
@@ -101,7 +102,7 @@ def _ask_lvm(argv: list[str]) -> str:
 
 
 def _tags_at(device: str, offset: int, size: int) -> Iterator[tuple[str, str]]:
-    """Yield the UUID and the label of what begins at a place of a device."""
+    """Yield the UUID and the label of what begins at an offset of a device."""
     try:
         found = probe.blkid(device, "--offset", str(offset), "--size", str(size))
     except InterruptError:
@@ -132,7 +133,7 @@ def _array_names(block: Block, configured: Mapping[str, set[str]]) -> InactiveNa
         words = [digits[at : at + 8] for at in range(0, 32, 8)]
         nodes.add(f"/dev/disk/by-id/md-uuid-{':'.join(words)}")
     if block.label:
-        # The name of the host comes first, where the array was made on one.
+        # The name of the host comes first if the array was created with one.
         name = block.label.rpartition(":")[2]
         nodes |= {f"/dev/disk/by-id/md-name-{block.label}", f"/dev/md/{name}"}
         if name.isdecimal():
@@ -141,7 +142,7 @@ def _array_names(block: Block, configured: Mapping[str, set[str]]) -> InactiveNa
 
 
 def _tags_in_array(block: Block) -> Iterator[tuple[str, str]]:
-    """Yield the UUID and the label of what the array has at its start, if this member has it."""
+    """Yield the UUID and the label of what starts the array, if this member contains the start."""
     offset, size = 0, (block.size or 0) - _MD_END
     try:
         for place in _MD_PLACES:

@@ -1,4 +1,4 @@
-"""Waiting for the kernel's events about disks and sessions, with a clock beside them."""
+"""Waiting for the kernel's events about disks and sessions, with a timeout."""
 
 import contextlib
 import os
@@ -14,27 +14,27 @@ from iscsictl.system.io.sysfs_attributes import path_below
 pyudev = lazy_import("pyudev")
 
 
-# What a login, a break and a scan send events of; without a filter every NIC would wake us.
+# Logins, lost connections and scans cause events of these; unfiltered, every NIC would wake us.
 SUBSYSTEMS = ("block", "iscsi_session", "iscsi_connection", "scsi")
 # Bytes: a login of hundreds of LUNs sends thousands of events at once, and the kernel drops those
 # for which there is no room (ENOBUFS).
 BUFFER = 1 << 24
-# Seconds: one login is a dozen events, and the last one brings the disk.
+# Seconds: one login causes a dozen events, and the disk comes with the last one.
 SETTLE = 0.05
 
 
 class Events:
-    """Wakes up on an event, or when the time is over.
+    """Waits for an event or a timeout.
 
-    pyudev feeds it. Where there is no udev (another root, a container) only the clock does.
-    The kernel drops events when the buffer overflows and pyudev then raises: a new monitor is
-    made, and since whoever waits looks at everything again, nothing is missed.
+    Events come from pyudev. Without udev (another root directory, a container) only the timeout
+    ends a wait. When the buffer overflows, the kernel drops events and pyudev raises: a new monitor
+    is created, and nothing is missed, because callers read everything again after a wait.
     """
 
     def __init__(
         self, root: Path, subsystems: Sequence[str] = SUBSYSTEMS, settle: float = SETTLE
     ) -> None:
-        """Listen from now on; `settle` is how many seconds a burst is given to end."""
+        """Listen from now on; a burst of events gets `settle` seconds to end."""
         self._live = root == Path("/")
         self._subsystems = subsystems
         self._settle = settle
@@ -56,15 +56,15 @@ class Events:
         return monitor
 
     def close(self) -> None:
-        """Listen no more: from now on only the clock wakes."""
+        """Stop listening: from now on only the timeout ends a wait."""
         self._live, self._monitor = False, None
 
     def wait(self, seconds: float, also: int | None = None) -> bool:
-        """Return True as soon as something happened, False when the time is over.
+        """Wait for an event; return True as soon as one comes, False after `seconds`.
 
-        `also` is a file descriptor that ends the wait when it can be read, such as a terminal's.
-        Events that come in a burst are taken together. True says only that the kernel has to be
-        asked.
+        `also` is a file descriptor, such as a terminal's, that ends the wait when it becomes
+        readable. A burst of events counts as one. True means only that the state must be read
+        again.
         """
         end = time.monotonic() + seconds
         sources = [source for source in (self._monitor, also) if source is not None]
@@ -81,9 +81,10 @@ class Events:
 
 
 def read_traffic(root: Path, device: str) -> tuple[int, int] | None:
-    """Return the bytes read and written of /dev/KNAME since it came (Documentation/block/stat).
+    """Return the bytes read and written of /dev/KNAME since it appeared (Documentation/block/stat).
 
-    None where it is gone. The kernel counts in 512 bytes, whatever the sectors of the disk are.
+    None if it is gone. The kernel counts in units of 512 bytes, whatever the sector size of the
+    disk.
     """
     name = device.removeprefix("/dev/").replace("/", "!")
     try:

@@ -1,6 +1,6 @@
-"""The partitions that the kernel or udev still has, whatever the table of the disk says by now.
+"""The partitions that the kernel or udev still has, whatever the table on the disk says now.
 
-A table may be lost, or replaced by another host, while the filesystems are all there.
+A table may be lost, or replaced by another host, while all filesystems are still there.
 """
 
 import os
@@ -16,7 +16,7 @@ from iscsictl.system.block.udev_db import read_properties
 from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_attribute, to_integer
 
-# What sysfs and udev count in, whatever the disk's sectors are.
+# sysfs and udev count in this unit, whatever the sector size of the disk is.
 _UNIT = 512
 _LINEAR = re.compile(r"0 (\d+) linear \S+ (\d+)\s*")
 
@@ -24,7 +24,8 @@ _LINEAR = re.compile(r"0 (\d+) linear \S+ (\d+)\s*")
 def known_partitions(device: str, root: Path = Path("/")) -> tuple[Partition, ...]:
     """Return the partitions of a whole disk that the kernel has, and those that only udev has.
 
-    `device` of one that only udev has is empty: there is no node to open. Start and size are bytes.
+    `device` is empty for a partition that only udev has: there is no node to open. Start and size
+    are bytes.
     """
     found = tuple(_kernel_partitions(device, root))
     places = {(part.start, part.size) for part in found}
@@ -42,7 +43,8 @@ def _kernel_partitions(device: str, root: Path) -> Iterator[Partition]:
         )
         if number is not None and start is not None and size is not None:
             yield Partition(number, f"/dev/{name}", start * _UNIT, size * _UNIT, "")
-    # The partitions of a map are maps themselves (kpartx(8)); only device-mapper knows where.
+    # The partitions of a map are maps themselves (kpartx(8)); only device-mapper knows where they
+    # are.
     for number, node in enumerate(multipath.parts(device, root), 1):
         table = run(["dmsetup", "table", node], timeout=HELPER_WAIT, ok=None)
         place = _LINEAR.fullmatch(table.out)

@@ -1,7 +1,7 @@
-"""Which blocks of a thin LUN were ever written: GET LBA STATUS (SBC-3 5.5), where the LUN has it.
+"""Which blocks of a thin LUN were ever written: GET LBA STATUS (SBC-3 5.5), if the LUN has it.
 
-What it says is believed only if it is whole and consistent. Anything else counts as no answer,
-and the disk is read instead: a wrong "nothing mapped" would have it formatted.
+An answer is used only if it is complete and consistent. Otherwise the disk is read instead: a wrong
+"nothing mapped" would let a disk with data be formatted.
 """
 
 import struct
@@ -14,22 +14,22 @@ from iscsictl.system.block import scsi_commands
 from iscsictl.system.block.blank_extents import DiskShape, Extent
 from iscsictl.system.io import signals
 
-# As many descriptors of 16 bytes as one answer of 64 KiB has, after its header.
+# One answer: a header, and as many descriptors of 16 bytes as fit into 64 KiB.
 _LENGTH = 64 * 1024
 _HEADER, _DESCRIPTOR = 8, 16
-# PROVISIONING STATUS: 0 mapped or unknown, 1 deallocated, 2 anchored (room kept, not written).
+# PROVISIONING STATUS: 0 mapped or unknown, 1 deallocated, 2 anchored (space reserved, not written).
 _DEALLOCATED = 1
 
 
 def mapped_extents(fd: int, shape: DiskShape) -> tuple[Extent, ...] | None:
-    """Return the extents of a whole disk, in bytes, that may hold data; none of a LUN never used.
+    """Return the extents of a whole disk, in bytes, that may hold data; () if none does.
 
-    None where the disk does not tell: it is not thin, does not know the command, is a partition,
-    or contradicts itself. Raises InterruptError.
+    None if the disk gives no usable answer: it is not thin, does not know the command, is a
+    partition, or contradicts itself. Raises InterruptError.
     """
     try:
         capacity = scsi_commands.capacity(fd)
-        # A partition is asked about its whole disk: block 0 would be another one.
+        # A command to a partition reaches its whole disk, whose block 0 is a different one.
         if capacity is None or not capacity.thin or capacity.size != shape.size:
             return None
         return _merge_mapped_extents(_read_statuses(fd, capacity))
@@ -42,7 +42,7 @@ def mapped_extents(fd: int, shape: DiskShape) -> tuple[Extent, ...] | None:
 def _read_statuses(fd: int, capacity: scsi_commands.Capacity) -> Iterator[tuple[Extent, int]]:
     """Yield extent, in bytes, and status of all blocks of a disk in order.
 
-    Raises GarbledAnswerError where the answers do not follow each other up to the end.
+    Raises GarbledAnswerError if the answers do not cover the disk up to its end without a gap.
     """
     what, at = "asking the disk which blocks are mapped", 0
     deadline = time.monotonic() + LBA_STATUS_WAIT
@@ -64,11 +64,11 @@ def _read_statuses(fd: int, capacity: scsi_commands.Capacity) -> Iterator[tuple[
 def parse_statuses(answer: bytes, what: str) -> list[tuple[int, int, int]]:
     """Return first block, number of blocks and provisioning status of each descriptor.
 
-    Raises GarbledAnswerError where there is none, or less than the answer says.
+    Raises GarbledAnswerError if there is none, or fewer than the answer announces.
     """
     if len(answer) < _HEADER + _DESCRIPTOR:
         raise scsi_commands.GarbledAnswerError(what, f"{len(answer)} bytes came")
-    # PARAMETER DATA LENGTH counts what follows its own four bytes, also what did not fit.
+    # PARAMETER DATA LENGTH counts what follows its own four bytes, including what did not fit.
     length = 4 + int.from_bytes(answer[:4], "big")
     if (length - _HEADER) % _DESCRIPTOR or length < _HEADER + _DESCRIPTOR:
         raise scsi_commands.GarbledAnswerError(what, f"its length is {length}")

@@ -1,4 +1,4 @@
-"""What multipathd(8) makes of a new disk, a path to a map or nothing; and the parts of a map."""
+"""Multipath maps as the kernel and multipathd(8) have them: their paths and their partitions."""
 
 import os
 from collections.abc import Collection, Iterable
@@ -24,12 +24,12 @@ from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_att
 if TYPE_CHECKING:
     from iscsictl.system.block import multipathd
 else:
-    # Sockets are only for what the daemon is asked.
+    # It imports sockets, which only requests to the daemon need.
     multipathd = lazy_import("iscsictl.system.block.multipathd")
 
 
 def runs(root: Path = Path("/")) -> bool:
-    """Tell whether multipathd runs. Its file stays where it was killed: that process is asked."""
+    """Tell whether multipathd runs; a pid file alone may be left from one that was killed."""
     pid = to_integer(read_attribute(path_below(root, "run/multipathd.pid")))
     return pid is not None and read_attribute(path_below(root, f"proc/{pid}/comm")) == "multipathd"
 
@@ -37,17 +37,17 @@ def runs(root: Path = Path("/")) -> bool:
 def has_maps(root: Path = Path("/")) -> bool:
     """Tell whether the kernel has a multipath map, whatever it is over.
 
-    multipathd need not run for that: maps stay when it is stopped.
+    multipathd need not be running: maps stay when it is stopped.
     """
     names = list_names(path_below(root, "sys/class/block"))
     return any(name.startswith("dm-") and kind_of(root, name) == "mpath" for name in names)
 
 
 def maps_without_paths(root: Path = Path("/")) -> tuple[Disk, ...]:
-    """Return the multipath maps of which no path is left, with what stands on them, sorted.
+    """Return the multipath maps that have no path left, with what stands on them, sorted.
 
     multipathd removes a map with its last path unless somebody has it open at that moment, for
-    example udev. Whose disk it was cannot be told any more, so these have no WWID.
+    example udev. Their disks can no longer be identified, so they have no WWID.
     """
     base = path_below(root, "sys/class/block")
     names = [name for name in list_names(base) if name.startswith("dm-")]
@@ -64,9 +64,9 @@ def maps_without_paths(root: Path = Path("/")) -> tuple[Disk, ...]:
 def with_failed_paths(disks: Iterable[Disk], root: Path = Path("/")) -> tuple[Disk, ...]:
     """Return the disks, with the state `failed` for each path that device-mapper does not use.
 
-    The kernel has the disk of a path as `running` while commands to it fail, as where the array
-    took the LUN away on one port: only the map knows. Without maps of several paths no process is
-    started. Where dmsetup(8) is not installed nothing is marked. Raises UnreachableError.
+    The kernel shows a path as `running` even while commands over it fail, for example because the
+    array no longer maps the LUN on one port: only the map knows. No process is started if no map
+    has several paths. If dmsetup(8) is not installed, nothing is marked. Raises UnreachableError.
     """
     there = tuple(disks)
     if not any(disk.block.kind == "mpath" and len(disk.paths) > 1 for disk in there):
@@ -75,9 +75,9 @@ def with_failed_paths(disks: Iterable[Disk], root: Path = Path("/")) -> tuple[Di
 
 
 def is_failed(device: str, root: Path = Path("/")) -> bool:
-    """Tell whether a map has a path that it does not use, as where the array took its LUN away.
+    """Tell whether a path has failed, so that its map does not use it.
 
-    `device` is /dev/KNAME. False where dmsetup(8) is not installed. Raises UnreachableError.
+    `device` is /dev/KNAME. False if dmsetup(8) is not installed. Raises UnreachableError.
     """
     return device_number(root, os.path.basename(device)) in _read_failed_paths()
 
@@ -108,9 +108,9 @@ def mark_failed_paths(
 
 
 def is_awaited(device: str, root: Path = Path("/")) -> bool:
-    """Tell whether a map over a disk may still come: multipathd has not seen it, or makes one.
+    """Tell whether a map over a disk may still appear: multipathd has yet to decide or create it.
 
-    udev's word is not enough: `multipath -u` may say no of a disk that multipathd then takes.
+    udev's answer is not enough: `multipath -u` may reject a disk that multipathd then uses.
     """
     if not runs(root):
         return False
@@ -122,7 +122,7 @@ def is_awaited(device: str, root: Path = Path("/")) -> bool:
 
 
 def _list_known_paths() -> list[str]:
-    """Return DISK:MAP of all that multipathd has seen; [orphan] is none that it makes."""
+    """Return DISK:MAP of all paths that multipathd knows; [orphan] is a path without a map."""
     asked = ("show", "paths", "raw", "format", "%d:%m")
     try:
         return multipathd.ask(*asked, timeout=MULTIPATH_LIST_WAIT).out.split()
@@ -131,7 +131,7 @@ def _list_known_paths() -> list[str]:
 
 
 def paths_of(device: str, root: Path = Path("/")) -> tuple[str, ...]:
-    """Return the paths of a multipath map; none for what is no such map.
+    """Return the paths of a multipath map; none if it is no such map.
 
     sysfs is asked, not multipathd: it shows where the kernel sends writes.
     """
@@ -143,7 +143,7 @@ def paths_of(device: str, root: Path = Path("/")) -> tuple[str, ...]:
 
 
 def parts(device: str, root: Path = Path("/")) -> tuple[str, ...]:
-    """Return the part maps over a map (kpartx(8)), what stands on another before that one.
+    """Return the partition maps over a map (kpartx(8)); one that stands on another comes first.
 
     Empty for a disk that is no map.
     """
@@ -162,10 +162,10 @@ def _partitions_over(kname: str, root: Path) -> list[str]:
 
 
 def ends(device: str, root: Path = Path("/")) -> tuple[str, ...]:
-    """Return what is to be opened exclusively to test that nobody has a disk.
+    """Return the nodes to open exclusively to test that a disk is not in use.
 
-    That is the disk, or in place of a map its parts where nothing else stands on it: their maps
-    have device-mapper itself hold it, and whoever wants it for himself is kept out by them.
+    That is the disk itself. For a map on which nothing but its partition maps stands, it is those:
+    device-mapper holds the map for them, so nobody can open the map itself exclusively.
     """
     kname = _kernel_name_of_map(device, root)
     if kname is None:
@@ -190,12 +190,12 @@ def _kernel_name_of_map(device: str, root: Path) -> str | None:
 
 
 def drop_parts(device: str, root: Path = Path("/")) -> bool:
-    """Remove the part maps of a map; tell whether there were any.
+    """Remove the partition maps of a map; return whether there were any.
 
-    device-mapper refuses that for one that somebody has open. Raises IscsictlError.
+    device-mapper refuses to remove one that is open. Raises IscsictlError.
     """
     there = parts(device, root)
     for part in there:
-        # udev may be looking at it just now.
+        # udev may have it open at this moment.
         run(["dmsetup", "remove", "--retry", part.removeprefix("/dev/mapper/")])
     return bool(there)

@@ -1,4 +1,4 @@
-"""Our configuration of multipath-tools, its list of WWIDs, and what the daemon says of both.
+"""Our configuration of multipath-tools, its list of WWIDs, and what the daemon says about both.
 
 Only one file is ours: /etc/multipath/conf.d/iscsictl.conf. The list of WWIDs is multipath-tools'
 own, and is changed only by its command.
@@ -21,7 +21,7 @@ from iscsictl.system.io.process import ToolError, run
 from iscsictl.system.io.sysfs_attributes import list_names
 from iscsictl.system.io.waits import waiting
 
-# Seconds between two questions to a daemon that is busy.
+# Seconds between two requests to a daemon that is busy.
 _ASK_AGAIN = 0.1
 _PROGRAMS = ("usr/sbin/multipathd", "sbin/multipathd", "usr/bin/multipathd")
 #: The hint for a daemon that does not do what it was asked.
@@ -35,10 +35,10 @@ def _settings_path(root: Path) -> Path:
 
 
 def read_facts(root: Path = Path("/")) -> MultipathFacts:
-    """Return what its own files tell of multipath-tools; no process is started.
+    """Return what the files of multipath-tools say; no process is started.
 
     Users who may not read /etc/multipath get `files_were_read` False. Raises IscsictlError for
-    files that are there and cannot be read.
+    files that exist but cannot be read.
     """
     facts = MultipathFacts(
         installed=any((root / name).exists() for name in _PROGRAMS),
@@ -58,9 +58,9 @@ def read_facts(root: Path = Path("/")) -> MultipathFacts:
 
 
 def _settings_elsewhere(root: Path) -> Iterator[str]:
-    """Yield the WWIDs of the maps whose `no_path_retry` another file than ours sets.
+    """Yield the WWIDs of the maps whose `no_path_retry` is set in a file that is not ours.
 
-    multipath reads multipath.conf first, then conf.d by name, and of two values the last counts
+    multipath reads multipath.conf first, then conf.d by name, and the last of several values counts
     (multipath.conf(5), config_dir).
     """
     folder = root / "etc/multipath/conf.d"
@@ -74,10 +74,10 @@ def _settings_elsewhere(root: Path) -> Iterator[str]:
 def ask_daemon(
     facts: MultipathFacts, wait: float = 0.0, pause: Callable[[float], None] = time.sleep
 ) -> MultipathFacts:
-    """Return the facts with what only the daemon knows; `answers` tells whether it did.
+    """Return the facts with what only the daemon knows; `answers` says whether it replied.
 
-    It is given MULTIPATHD_WAIT seconds for each of three questions, and while it is too busy to
-    answer they are put again, for `wait` seconds.
+    Each of three requests has MULTIPATHD_WAIT seconds. While the daemon is too busy to answer, they
+    are repeated, for `wait` seconds.
     """
     if not facts.running:
         return facts
@@ -117,10 +117,10 @@ def _read_answers(facts: MultipathFacts) -> MultipathFacts:
 
 
 def _ask_multipathd(*words: str) -> str:
-    """Return the daemon's answer. Raises UnreachableError where it has none.
+    """Return the daemon's answer. Raises UnreachableError if it gives none.
 
-    A request that it does not get to within 4 s is answered "timeout", with exit code 0 up to 0.9:
-    that is not an empty list.
+    If it does not get to a request within 4 s, it answers "timeout", up to version 0.9 with exit
+    code 0: that is not an empty list.
     """
     result = multipathd.ask(*words)
     if result.code or result.out.strip() == "timeout":
@@ -133,15 +133,15 @@ def _ask_multipathd(*words: str) -> str:
 def read_settings(root: Path = Path("/")) -> tuple[MapSettings, ...]:
     """Return the maps that our configuration file has a section for.
 
-    Raises NeedsRootError where /etc/multipath is closed to other users, IscsictlError.
+    Raises NeedsRootError if /etc/multipath is closed to other users, IscsictlError.
     """
     return conf.parse_settings(_read_text(_settings_path(root)))
 
 
 def read_unread(root: Path = Path("/")) -> tuple[str, ...]:
-    """Return the WWIDs of maps that are gone from our file, and that multipathd has to forget yet.
+    """Return the WWIDs of maps that are gone from our file but not yet forgotten by multipathd.
 
-    Raises as `read_settings`.
+    Raises what `read_settings` raises.
     """
     return conf.parse_unread(_read_text(_settings_path(root)))
 
@@ -149,7 +149,7 @@ def read_unread(root: Path = Path("/")) -> tuple[str, ...]:
 def save_settings(
     settings: Iterable[MapSettings], root: Path = Path("/"), *, unread: Iterable[str] = ()
 ) -> bool:
-    """Write our configuration file, or remove it with its last section and note.
+    """Write our configuration file, or remove it if no section and no note is left.
 
     `unread` are the WWIDs to note, see `read_unread`. Returns whether it changed. Raises what
     `replace_file` raises.
@@ -171,10 +171,11 @@ def reconfigure(
     root: Path = Path("/"),
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Have the daemon read its configuration, and wait until it has, with the `wanted` settings.
+    """Have the daemon read its configuration, and wait until the `wanted` settings are in force.
 
-    Nothing where it does not run: it reads everything when it starts. Settings for the same map in
-    another file may count more. Raises UnreachableError at the deadline (monotonic seconds).
+    Does nothing if it does not run: it reads everything when it starts. If another file has
+    settings for the same map, those may take precedence and are not waited for. Raises
+    UnreachableError at the deadline (monotonic seconds).
     """
     if not multipath.runs():
         return
@@ -189,11 +190,11 @@ def reconfigure(
 
 
 def _has_read(wanted: MapSettings | None, root: Path) -> bool:
-    """Tell whether the daemon is done with its configuration, and has these settings from it.
+    """Tell whether the daemon has finished reading its configuration, with these settings.
 
-    It answers a `reconfigure` at once, and begins when it has tested all paths, or when udev has
-    handled a map that it just made (multipathd/main.c, need_to_delay_reconfig()). Up to 0.9.4
-    nothing but the settings tells that.
+    It answers `reconfigure` at once, but begins only when it has tested all paths, or when udev has
+    handled a map that was just created (multipathd/main.c, need_to_delay_reconfig()). Up to version
+    0.9.4, only the settings show that it has finished.
     """
     try:
         if _BUSY.search(_ask_multipathd("show", "daemon")):
@@ -207,9 +208,9 @@ def _has_read(wanted: MapSettings | None, root: Path) -> bool:
 
 
 def allow(device: str) -> bool:
-    """Put the WWID of a path on the list; return whether that changed it.
+    """Add the WWID of a path to the list; return whether that changed it.
 
-    Raises RefusedError where multipath's configuration excludes the device.
+    Raises RefusedError if multipath's configuration excludes the device.
     """
     before = conf.parse_wwids(_read_text(Path("/etc/multipath/wwids")))
     result = run(["multipath", "-a", device], timeout=MULTIPATHD_WAIT, ok=None)
@@ -223,9 +224,9 @@ def allow(device: str) -> bool:
 
 
 def disallow(wwid: str) -> bool:
-    """Take a WWID off the list; return whether it was on it.
+    """Remove a WWID from the list; return whether it was on it.
 
-    `wwid` is spelled as multipath spells it. A map that is there stays. Raises ToolError,
+    `wwid` is spelled as multipath spells it. An existing map stays. Raises ToolError,
     UnreachableError.
     """
     if wwid not in conf.parse_wwids(_read_text(Path("/etc/multipath/wwids"))):
@@ -235,7 +236,7 @@ def disallow(wwid: str) -> bool:
 
 
 def add_path(device: str) -> None:
-    """Have the daemon look at a path again. It may say no, or not answer: the map tells.
+    """Have the daemon check a path again. It may refuse or not answer: look at the map then.
 
     `device` is /dev/KNAME. Raises UnreachableError after MULTIPATHD_WAIT seconds, MissingError.
     """
@@ -245,21 +246,21 @@ def add_path(device: str) -> None:
 def resize_map(name: str) -> None:
     """Have the daemon give a map the size of its paths, once each path has the new one.
 
-    It may answer "timeout" while it reads its configuration: the size of the map tells.
+    It may answer "timeout" while it reads its configuration: look at the size of the map then.
     """
     multipathd.ask("resize", "map", name)
 
 
 def fail_waiting(name: str) -> None:
-    """Have a map fail what waits for a path, at once and from now on.
+    """Have a map fail all I/O that waits for a path, at once and from now on.
 
-    Otherwise the filesystem of a lazy unmount keeps the map until no_path_retry is over.
+    Otherwise a lazily unmounted filesystem keeps the map in use until no_path_retry ends.
     """
     multipathd.ask("disablequeueing", "map", name)
 
 
 def note_registration(name: str) -> None:
-    """Tell the daemon that a map's paths are registered, so that those that come back are too.
+    """Tell the daemon that a map's paths are registered, to have it register those that return.
 
     It finds that out by itself when it reads its configuration or makes the map, which was before.
     """

@@ -1,8 +1,8 @@
-"""Ask multipathd(8): over its socket, or with its own program where that is not to be had.
+"""Ask multipathd(8): over its socket, or with its own program if the socket cannot be used.
 
-The program reads all of multipath's configuration before it asks, which takes many times as long as
-the answer. The protocol is that of libmpathcmd (mpath_cmd.h, the same since multipath-tools 0.5):
-each message is its length, a size_t of this machine, and a text that ends with a zero byte.
+The program first reads all of multipath's configuration, which takes many times as long as the
+answer. The protocol is that of libmpathcmd (mpath_cmd.h, the same since multipath-tools 0.5): each
+message is its length, a size_t of this machine, and a text that ends with a zero byte.
 """
 
 import os
@@ -20,15 +20,15 @@ from iscsictl.system.io.waits import waiting
 _ADDRESS: Final = "\0/org/kernel/linux/storage/multipathd"
 _LENGTH: Final = struct.Struct("N")
 _CREDENTIALS: Final = struct.Struct("iII")  # struct ucred: pid, uid, gid
-#: Bytes; libmpathcmd takes no longer answer either (MAX_REPLY_LEN).
+#: Bytes; libmpathcmd accepts no longer answer either (MAX_REPLY_LEN).
 _MAX_ANSWER: Final = 32 << 20
 
 
 def ask(*words: str, timeout: float = MULTIPATHD_WAIT) -> Result:
-    """Give multipathd a command, such as "show", "paths"; return what its program would leave.
+    """Give multipathd a command, such as "show", "paths"; return the result of its program.
 
-    The exit code is 1 where it says that it failed, or that it did not get to the command within
-    4 s. `timeout` is in seconds. Raises UnreachableError at the deadline, MissingError.
+    The exit code is 1 if it reports a failure, or that it did not get to the command within 4 s.
+    `timeout` is in seconds. Raises UnreachableError at the deadline, MissingError.
     """
     argv = ("multipathd", *words)
     try:
@@ -43,8 +43,8 @@ def ask(*words: str, timeout: float = MULTIPATHD_WAIT) -> Result:
 
 
 def _ask_over_socket(words: tuple[str, ...], deadline: float) -> str:
-    """Raise OSError where root does not listen there or the answer is none, TimeoutError."""
-    # Its parser takes a word with a blank in it only in quotes.
+    """Return the answer. Raises OSError if root is not the listener or none comes, TimeoutError."""
+    # Its parser accepts a word with a blank in it only in quotes.
     command = " ".join(f'"{word}"' if " " in word else word for word in words).encode() + b"\0"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(max(0.0, deadline - time.monotonic()))
@@ -68,7 +68,7 @@ def _read_listening_user(connection: socket.socket) -> int:
 
 
 def _receive(connection: socket.socket, length: int, deadline: float) -> bytes:
-    """Return so many bytes. Raises ConnectionError where fewer come, TimeoutError."""
+    """Return `length` bytes. Raises ConnectionError if fewer come, TimeoutError."""
     found = bytearray()
     while len(found) < length:
         connection.settimeout(max(0.001, deadline - time.monotonic()))

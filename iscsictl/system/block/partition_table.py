@@ -1,7 +1,7 @@
 """Partition tables on the disk: read, and changed one partition at a time under the lock.
 
-sfdisk does the work with --no-reread, for other partitions of the disk may be mounted: it
-tells the kernel of the one that changed (BLKPG), and where it does not, partx does.
+sfdisk is run with --no-reread, because other partitions of the disk may be mounted: it tells the
+kernel only about the partition that changed (BLKPG), and if it does not, partx does.
 """
 
 import re
@@ -30,19 +30,19 @@ from iscsictl.system.io.process import find, run
 from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_attribute, to_integer
 from iscsictl.system.io.waits import waiting
 
-# By itself sfdisk would erase signatures that it finds: only wipefs does that here, once it was
-# confirmed. A mounted partition forbids the reading of the whole table.
+# By default sfdisk erases signatures that it finds; here only wipefs does that, after a
+# confirmation. While a partition is mounted, the kernel does not read the whole table again.
 _QUIET = ("--quiet", "--no-reread", "--wipe", "never", "--wipe-partitions", "never")
 
 
 def read_table(device: str) -> Table | None:
-    """Return the table of a disk, None where it has none; a BSD label without its partitions.
+    """Return the table of a disk, None if it has none; a BSD label without its partitions.
 
-    Raises UnreachableError for a map without a path, IscsictlError where the disk cannot be read:
-    that is not "no table".
+    Raises UnreachableError for a map without a path, IscsictlError if the disk cannot be read: that
+    is not "no table".
     """
     require_path(device)
-    # 1 is both a disk without a table and one that cannot be read.
+    # 1: the disk has no table, or it cannot be read.
     result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
     if not result.code:
         table = parse_table(result.out)
@@ -64,7 +64,7 @@ def _with_entry_size(table: Table, device: str) -> Table:
 
 
 def _has_bsd_label(device: str) -> bool:
-    """Tell whether a BSD disk label stands in the second sector (<sys/disklabel.h>, i386)."""
+    """Tell whether there is a BSD disk label at its usual places (<sys/disklabel.h>, i386)."""
     with open(device, "rb", buffering=0) as file:
         start = file.read(8192)
     magic = (0x82564557).to_bytes(4, "little")
@@ -75,9 +75,10 @@ def _has_bsd_label(device: str) -> bool:
 
 
 def type_names(label: str) -> dict[str, str]:
-    """Return the names of the partition types of a table's kind, as sfdisk has them.
+    """Return sfdisk's names of the partition types in one kind of table.
 
-    By the type as it is compared, see `normal_type`. Empty for a kind that sfdisk does not know.
+    The keys are types in the form that is compared, see `normal_type`. Empty for a kind that sfdisk
+    does not know.
     """
     result = run(["sfdisk", "--label", label, "--list-types"], ok=None)
     return parse_types(result.out)
@@ -86,7 +87,8 @@ def type_names(label: str) -> dict[str, str]:
 def verify(device: str) -> tuple[str, ...]:
     """Return what sfdisk finds wrong with a table (it exits 0 all the same).
 
-    Gaps, and partitions that end beside a cylinder, are no faults. Empty if all is well.
+    Gaps, and partitions that do not end at a cylinder boundary, are no faults. Empty if all is
+    well.
     """
     result = run(["sfdisk", "--verify", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
     if "does not contain a recognized partition table" in result.err:
@@ -102,9 +104,10 @@ def verify(device: str) -> tuple[str, ...]:
 
 
 def topology(kname: str, root: Path = Path("/")) -> Topology:
-    """Return how the disk likes to be used (Documentation/ABI/stable/sysfs-block).
+    """Return the sector and I/O sizes of a disk (Documentation/ABI/stable/sysfs-block).
 
-    In bytes. What the disk does not say is its logical sector, which is 512 if it says nothing.
+    In bytes. A size that the disk does not report is its logical sector size, by default 512; the
+    optimal I/O size is 0 then.
     """
     base = path_below(root, f"sys/class/block/{kname}")
 
@@ -118,8 +121,8 @@ def topology(kname: str, root: Path = Path("/")) -> Topology:
         read_number("queue/physical_block_size", logical) or logical,
         read_number("queue/minimum_io_size", logical) or logical,
         read_number("queue/optimal_io_size", 0),
-        # -1 is no place but the kernel's word for limits that do not fit together, as those of a
-        # map whose paths differ (block/blk-settings.c).
+        # -1 is not an offset: the kernel uses it for limits that do not fit together, such as those
+        # of a map whose paths differ (block/blk-settings.c).
         max(0, read_number("alignment_offset", 0)),
     )
 
@@ -127,7 +130,8 @@ def topology(kname: str, root: Path = Path("/")) -> Topology:
 def kernel_view(kname: str, sector: int, root: Path = Path("/")) -> dict[int, tuple[int, int]]:
     """Return start and size, in sectors of the disk, of the partitions that the kernel has.
 
-    By number. sysfs counts in 512 bytes; `sector` is the size of the disk's own.
+    By number. sysfs counts in units of 512 bytes; `sector` is the sector size of the disk, in
+    bytes.
     """
     base = path_below(root, f"sys/class/block/{kname}")
     found = {}
@@ -152,7 +156,7 @@ def write_label(
     *,
     reserved: bool = False,
 ) -> None:
-    """Write an empty table on a disk that is proved to be `fine` under O_EXCL.
+    """Write an empty table on a disk whose content, probed under O_EXCL, is `fine`.
 
     Raises RefusedError if it is not, InUseError, UnreachableError, ToolError, and IscsictlError if
     the table does not read back.
@@ -216,7 +220,7 @@ def reshape(
     judge: Callable[[Table], str | None],
     deadline: float,
 ) -> Table:
-    """Run sfdisk's `commands` (options with {} for the disk, script) on a table still `before`.
+    """Run sfdisk's `commands` (options with {} for the disk, and script) on a table still `before`.
 
     `judge` tells what is wrong with the table that is read back, None if nothing is. Where the
     table changed since it was planned nothing is written: RefusedError.
@@ -248,7 +252,7 @@ def reshape(
 
 
 def _tell_kernel(device: str, before: Table, after: Table) -> None:
-    """Have the kernel work with the partitions of the table."""
+    """Have the kernel use the partitions of the new table."""
     if device.startswith("/dev/mapper/"):
         if find("kpartx") is None:
             raise MissingError(
@@ -274,7 +278,7 @@ def _tell_kernel(device: str, before: Table, after: Table) -> None:
 
 
 def _not_followed(kname: str, table: Table) -> list[int]:
-    """Return the numbers of the partitions that the kernel has otherwise than the table."""
+    """Return the numbers of the partitions that differ between the kernel and the table."""
     kernel = kernel_view(kname, table.sector)
     wanted = {e.number: (e.start, e.size) for e in table.entries}
     inside = {e.number for e in table.entries if table.label == "dos" and e.type in _EXTENDED}
@@ -290,9 +294,9 @@ _EXTENDED = frozenset({"5", "f", "85"})
 
 
 def await_node(node: str, deadline: float, *, there: bool = True) -> None:
-    """Wait until udev made, or took away, the node of a partition.
+    """Wait until udev has created the node of a partition, or has removed it (not `there`).
 
-    `deadline` is in time.monotonic() seconds. Raises UnreachableError then.
+    `deadline` is in time.monotonic() seconds. After it, UnreachableError is raised.
     """
     doing = f"waiting for udev to {'make' if there else 'remove'} {node}"
     with waiting(doing, round(max(0.0, deadline - time.monotonic()))):

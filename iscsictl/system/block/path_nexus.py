@@ -1,7 +1,7 @@
-"""By what an array knows a path to a LUN, as far as sysfs tells: initiator, ISID and target port.
+"""How an array identifies a path to a LUN, as far as sysfs shows: initiator, ISID, target port.
 
-A registration belongs to these three (SPC-4 3.1.71). A count of registrations says nothing of the
-paths of now: those of earlier sessions stay on the array, and have the key of this host too.
+A registration belongs to these three (SPC-4 3.1.71). The number of registrations says nothing about
+the present paths: those of earlier sessions stay on the array, with the key of this host, too.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from iscsictl.model.reservation import Registration
 from iscsictl.system.block.scsi_commands import designators
 from iscsictl.system.io.sysfs_attributes import path_below, read_all, read_attribute
 
-# The OUI of open-iscsi, with which all ISIDs begin that iscsid makes (usr/config.h).
+# The OUI of open-iscsi, with which all ISIDs of iscsid begin (usr/config.h).
 _OWN_ISID = "00023d"
 
 
 @dataclass(frozen=True)
 class PathNexus:
-    """One path. What sysfs does not tell is None; of the ISID there are the possible ones."""
+    """The nexus of one path. What sysfs does not show is None; `isids` are the possible ones."""
 
     initiator: str | None = None
     isids: frozenset[str] = frozenset()
     port: int | None = None
 
     def has_registered(self, registrations: Sequence[Registration]) -> bool:
-        """Tell whether one of the registrations of this host may be that of this path."""
+        """Tell whether one of the registrations of this host may belong to this path."""
         return any(
             _agrees(self.initiator, one.initiator)
             and (one.isid is None or not self.isids or one.isid.lower() in self.isids)
@@ -40,7 +40,7 @@ def _agrees(one: str | None, other: str | None) -> bool:
 
 
 def read_nexus(path: DiskPath, root: Path = Path("/")) -> PathNexus:
-    """Return by what the array knows a path of a disk."""
+    """Return what identifies a path of a disk to the array."""
     session = path_below(root, f"sys/class/iscsi_session/session{path.sid}")
     told = read_attribute(f"{session}/isid")
     isids = frozenset({told.lower()}) if told else _isids_of_iscsid(path.sid)
@@ -49,9 +49,9 @@ def read_nexus(path: DiskPath, root: Path = Path("/")) -> PathNexus:
 
 
 def _isids_of_iscsid(sid: int) -> frozenset[str]:
-    """Return the ISIDs that iscsid may have given a session: its number, in three bytes.
+    """Return the ISIDs that iscsid may have given a session; they contain its number in 3 bytes.
 
-    Until 2016 it was the first of the three alone (usr/initiator.c, session_conn_poll).
+    Until 2016 only the first of the three was used (usr/initiator.c, session_conn_poll).
     """
     return frozenset({f"{_OWN_ISID}{sid & 0xFFFFFF:06x}", f"{_OWN_ISID}{sid & 0xFF:02x}0000"})
 
@@ -70,8 +70,8 @@ def unregistered_paths(
 ) -> tuple[str, ...]:
     """Return the devices of the paths over which this host has not registered.
 
-    `registrations` are all that have its key. Where they cannot be compared with the paths, nobody
-    is accused: ISIDs that iscsid did not make, or ports that the array numbers otherwise here.
+    `registrations` are all that have its key. ISIDs that iscsid did not generate, and ports that
+    the array numbers differently here, are not compared: they prove nothing against a path.
     """
     found = {path.device: read_nexus(path, root) for path in paths}
     isids_known = all((one.isid or "").lower().startswith(_OWN_ISID) for one in registrations)

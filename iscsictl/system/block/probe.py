@@ -1,6 +1,6 @@
-"""Look at a disk's content: the proof that it is blank, or what stands on it.
+"""Probe the content of a disk: the proof that it is blank, or what stands on it.
 
-Every read goes past the page cache. A read that fails is an error, never a blank disk.
+Every read bypasses the page cache. A read that fails is an error, never a blank disk.
 """
 
 import contextlib
@@ -50,12 +50,12 @@ _XFS_IN_PROGRESS = 126
 def _open_in_other_process(device: str) -> None:
     """Have blockdev(8) open a disk that this process may not be able to open yet.
 
-    The kernel reads the partition table of a new disk (device_add_disk() in block/genhd.c), and all
-    openings wait for that in a sleep that no signal ends. A thread of ours that slept there would
-    keep this process from ending, long after its deadline. Raises TimeoutError.
+    While the kernel reads the partition table of a new disk (device_add_disk() in block/genhd.c),
+    every open(2) of it blocks in a sleep that no signal ends. A thread of ours that blocked there
+    would keep this process from exiting, long after its deadline. Raises TimeoutError.
     """
     try:
-        # What else goes wrong, such as a file that is no device, shows in our own opening.
+        # Any other failure, such as a file that is no device, is reported by our own open(2).
         run(["blockdev", "--getro", device], timeout=DISK_OPEN_WAIT, ok=None)
     except UnreachableError:
         raise TimeoutError from None
@@ -64,18 +64,18 @@ def _open_in_other_process(device: str) -> None:
 
 
 def _is_known_to_udev(device: str) -> bool:
-    """Tell whether udev has handled a disk, which it hears of when the partition table was read."""
+    """Tell whether udev has handled a disk, which it does once its partition table is read."""
     number = os.stat(device).st_rdev
     return bool(udev_db.device_properties(Path("/"), f"{os.major(number)}:{os.minor(number)}"))
 
 
 @contextlib.contextmanager
 def opened(device: str, *, exclusive: bool) -> Iterator[int]:
-    """Open a whole disk for reading, under O_EXCL if asked: the kernel's own test of use.
+    """Open a device for reading; with `exclusive` under O_EXCL, the kernel's own test of use.
 
-    A device that the kernel has, but udev has made no node of yet, is waited for. So is the kernel,
-    up to DISK_OPEN_WAIT: it opens no new disk before its partition table was read. Raises
-    InUseError, UnreachableError.
+    If udev has not yet created the node of a device that the kernel has, the node is awaited. A new
+    disk can be opened only when the kernel has read its partition table; that is awaited for up to
+    DISK_OPEN_WAIT seconds. Raises InUseError, UnreachableError.
     """
     require_path(device)
     flags = os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC | (os.O_EXCL if exclusive else 0)
@@ -110,18 +110,18 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
 
 
 def read_signatures(device: str) -> tuple[Signature, ...]:
-    """Return what wipefs recognises on a device, tables included; a partition's own are not.
+    """Return what wipefs recognises on a device, tables included; not what is inside partitions.
 
-    Raises IscsictlError where it fails or prints what cannot be understood.
+    Raises IscsictlError if it fails or its output cannot be parsed.
     """
     result = run(["wipefs", "--json", "--no-act", device], timeout=DISK_TOOL_WAIT)
     return parse_signatures(result.out)
 
 
 def blkid(device: str, *options: str) -> dict[str, str]:
-    """Return what `blkid -p` finds, {} for nothing. Several at once are TYPE=ambivalent.
+    """Return what `blkid -p` finds, {} for nothing. Several formats are TYPE=ambivalent.
 
-    Raises IscsictlError where it fails, or prints what it should not with its exit code.
+    Raises IscsictlError if it fails, or if its output contradicts its exit code.
     """
     require_path(device)
     # 2: nothing found; 8: ambivalent, signatures of several formats (blkid(8)).
@@ -140,9 +140,9 @@ def blkid(device: str, *options: str) -> dict[str, str]:
 def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
     """Return the partition table's kind and its entries as sfdisk reads them.
 
-    None and no entries where there is no table. Raises IscsictlError where the disk cannot be read.
+    None and no entries if there is no table. Raises IscsictlError if the disk cannot be read.
     """
-    # 1 is both a disk without a table and one that cannot be read.
+    # 1: the disk has no table, or it cannot be read.
     result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
     if result.code:
         if "does not contain a recognized partition table" in result.err:
@@ -156,7 +156,7 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
 
 
 def read_bytes_at(device: str, at: int, length: int) -> bytes:
-    """Read up to 4 KiB at a place of a device. Raises UnreachableError, InUseError."""
+    """Read up to 4 KiB at an offset of a device. Raises UnreachableError, InUseError."""
     start = at // BLOCK * BLOCK
     with opened(device, exclusive=False) as fd:
         view = memoryview(scsi_commands.page_aligned_buffer(2 * BLOCK))
@@ -165,7 +165,7 @@ def read_bytes_at(device: str, at: int, length: int) -> bytes:
 
 
 def filesystem_on(device: str) -> Filesystem | None:
-    """Return the filesystem on a device, as blkid and its own superblock tell; None if none.
+    """Return the filesystem on a device, according to blkid and its own superblock, or None.
 
     Raises UnreachableError, IscsictlError.
     """
@@ -196,8 +196,8 @@ def _read_superblock(device: str, found: dict[str, str]) -> Filesystem | None:
             printed = run(["xfs_logprint", "-t", device], ok=None, timeout=DISK_TOOL_WAIT).out
             dirty = "<DIRTY>" in printed
     elif kind == "btrfs":
-        # A log tree is there after an fsync that no commit followed. Without one the filesystem may
-        # have been unmounted cleanly, or another host may have it mounted: nothing in it tells.
+        # A log tree exists after an fsync that no commit followed. Without one, the filesystem may
+        # have been unmounted cleanly or be mounted on another host: nothing in it shows which.
         (log_root,) = struct.unpack_from("<Q", read_bytes_at(device, 64 * 1024, 4096), 96)
         dirty = True if log_root else None
     elif kind == "vfat":
@@ -213,11 +213,11 @@ def probe(
     full: bool = False,
     heard: Callable[[float], None] = ignore_progress,
 ) -> Content:
-    """Look at a whole disk or partition. `usage` are those who hold it, found elsewhere.
+    """Probe a whole disk or partition. `usage` are its holders, as found elsewhere.
 
-    `full` reads all of it, and `heard` is told every second which share was read. The content's
-    wwid is `wwid` if the disk itself says so before and after the reads, else what it says.
-    Raises UnreachableError where a read fails, IscsictlError where a tool does.
+    `full` reads all of it, and `heard` is called every second with the share that was read. The
+    content's wwid is `wwid` if the disk itself reports it before and after the reads, otherwise
+    what it reports. Raises UnreachableError if a read fails, IscsictlError if a tool does.
     """
     with opened(device, exclusive=False) as fd:
         names = scsi_commands.wwids(fd)
@@ -248,8 +248,8 @@ def probe(
         )
         # A LUN number may be given to another disk while this one is read.
         names_after = scsi_commands.wwids(fd)
-        # After the reads: if another host began to format the disk meanwhile, what it has written
-        # so far is explained by its reservation.
+        # After the reads: if another host began to format the disk meanwhile, its reservation
+        # explains what it has written so far.
         reserved = reservations.read_reservations(fd, capabilities=True)
         read_only = is_read_only(fd)
     if wwid not in names_after:
@@ -281,7 +281,7 @@ def _partition_table_id(found: dict[str, str]) -> str | None:
 
 
 def _partitions_within(parts: tuple[Partition, ...], size: int) -> tuple[Partition, ...]:
-    """Return what of these partitions is on the disk, which may have been larger."""
+    """Return the parts of these partitions that lie on the disk, which may have been larger."""
     there = (part for part in parts if part.start < size)
     return tuple(replace(part, size=min(part.size, size - part.start)) for part in there)
 
@@ -289,9 +289,9 @@ def _partitions_within(parts: tuple[Partition, ...], size: int) -> tuple[Partiti
 def _with_signatures(
     fd: int, part: Partition, shape: DiskShape, disk: str | None = None
 ) -> Partition:
-    """Look inside a partition: what the tools recognise, else the first data.
+    """Add what the tools recognise in a partition, or else the offset of its first data.
 
-    Of one without a node, which only udev has, the place on the `disk` is probed.
+    A partition without a node, which only udev has, is probed at its offset on the `disk`.
     """
     signatures: tuple[Signature, ...] = ()
     if os.path.exists(part.device):
@@ -305,7 +305,7 @@ def _with_signatures(
 
 
 def _first_data_in(fd: int, part: Partition, shape: DiskShape) -> int | None:
-    """Search a partition as closely as a disk; the offset is that on the disk."""
+    """Search a partition as thoroughly as a disk; the offset returned is that on the disk."""
     inner = DiskShape(part.size, shape.sector, shape.optimal_io)
     places = (*signature_extents(inner), *grid_extents(part.size))
     return first_nonzero(fd, [(part.start + at, length) for at, length in places])
@@ -314,7 +314,7 @@ def _first_data_in(fd: int, part: Partition, shape: DiskShape) -> int | None:
 def _probe_inside(
     fd: int, part: Partition, shape: DiskShape
 ) -> tuple[tuple[Partition, ...], Filesystem | None]:
-    """Look at the one partition of a disk as closely as at a disk."""
+    """Probe the only partition of a disk as thoroughly as a whole disk."""
     there = (part,) if os.path.exists(part.device) else ()
     with running_beside(*(partial(filesystem_on, one.device) for one in there)) as seen:
         looked = _with_signatures(fd, part, shape)

@@ -1,8 +1,8 @@
-"""Keep other hosts from writing to a LUN, by a persistent reservation, and let them again.
+"""Keep other hosts from writing to a LUN with a persistent reservation, and end it again.
 
-open-iscsi makes the ISID from the number of the session, so after a new login this host is another
-nexus, and what it reserved before keeps it out as any other host's reservation would. Every change
-therefore replaces what has the key of this host. Commands go to the paths of a disk, never through
+open-iscsi derives the ISID from the number of the session. After a new login this host is therefore
+another nexus, and its own earlier reservation keeps it out like that of any other host. So every
+change replaces whatever has the key of this host. Commands go to the paths of a disk, never through
 a multipath map, which chooses a path by itself.
 """
 
@@ -32,16 +32,16 @@ from iscsictl.system.block.reservations import (
     unregister,
 )
 
-#: How often a map is read again whose paths change meanwhile; one more login is one change.
+#: How often a map whose paths change meanwhile is read again; each further login is one change.
 _ROUNDS = 4
 
 
 def reserve(disk: DiskId, root: Path = Path("/")) -> bool:
     """Register this host on every path of a disk, and keep all others from writing to it.
 
-    The type is Write Exclusive, on several paths that for registrants only. Returns False where the
-    LUN knows PERSISTENT RESERVE IN and not OUT. Raises RefusedError where another host was first,
-    or has the same key as this one; then this host leaves no registration.
+    The type is Write Exclusive; for a map, Write Exclusive - Registrants Only. Returns False if the
+    LUN supports PERSISTENT RESERVE IN but not OUT. Raises RefusedError if another host was first,
+    or has the same key as this one; no registration of this host is left then.
     """
     own, kind = _require_own_key(root), _reservation_type_for(disk, root)
     disk_guards.require_same_paths(disk, root)
@@ -59,19 +59,19 @@ def reserve(disk: DiskId, root: Path = Path("/")) -> bool:
 
 
 def _reservation_type_for(disk: DiskId, root: Path) -> ReservationType:
-    """Return the type for a disk: of a map also while one path works, for others will join it."""
+    """Return the type for a disk; a map with one working path counts, too, as others will join."""
     if multipath.paths_of(disk.device, root):
         return ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY
     return ReservationType.WRITE_EXCLUSIVE
 
 
 def keep_reserved(disk: DiskId, root: Path = Path("/")) -> bool:
-    """Reserve a LUN for as long as its volume is attached; tell whether that changed anything.
+    """Reserve a LUN for as long as its volume is attached; return whether that changed anything.
 
-    Called again after anything that may have ended it: a boot, a login, a restart of the array. A
-    path that joins a map meanwhile is registered by multipathd, which knows the key, or by the next
-    call. Raises RefusedError where the LUN has no reservations or another host has it; then nothing
-    is changed.
+    It is called again after anything that may have ended the reservation: a boot, a login, a
+    restart of the array. A path that joins a map meanwhile is registered by multipathd, which knows
+    the key, or by the next call. Raises RefusedError, before anything is changed, if the LUN does
+    not support reservations or another host has one.
     """
     changed = False
     for _ in range(_ROUNDS):
@@ -93,7 +93,8 @@ def _keep_over_paths(disk: DiskId, root: Path) -> bool:
         if refusal is not None:
             raise refusal
         in_use = disk_guards.is_in_use(disk, root)
-        # What earlier sessions left piles up on the array; it goes while nobody writes.
+        # Registrations of earlier sessions pile up on the array; they are removed while nobody
+        # writes.
         stale = found.keys.count(own) > len(fds) and not in_use
         if (
             found.is_kept(kind, len(fds))
@@ -116,8 +117,8 @@ def _take_and_keep(
     if not _register_first(disk, fds[0], own, root):
         raise no_reservations(disk.device)
     if in_use and kind is ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY:
-        # A write over a path that is unregistered, be it for a moment, would fail; which of our
-        # paths is the holder does not matter.
+        # A write over a path that is unregistered even for a moment would fail; which of our paths
+        # holds the reservation does not matter.
         for fd in fds[1:]:
             _register_path(disk, fd, own, root)
         if _read_or_refuse(fds[0], disk, root).is_kept(kind, len(fds)):
@@ -126,9 +127,9 @@ def _take_and_keep(
 
 
 def _end_registrations(fds: list[int], own: int, root: Path) -> None:
-    """Unregister these paths, as far as they answer: the error that led here tells more.
+    """Unregister these paths as far as they answer; the caller raises the error that led here.
 
-    That of a path that was lost meanwhile is removed over one that works.
+    The registration of a path that was lost meanwhile is removed over one that works.
     """
     for fd in fds:
         with suppress(IscsictlError):
@@ -142,7 +143,7 @@ def _end_registrations(fds: list[int], own: int, root: Path) -> None:
 
 
 def _register_path(disk: DiskId, fd: int, own: int, root: Path) -> None:
-    """Register a path. Raises RefusedError where another host has the nexus: it has our names."""
+    """Register a path. Raises RefusedError if another host, with our names, has the nexus."""
     try:
         register(fd, own)
     except scsi_commands.ScsiError as error:
@@ -153,7 +154,7 @@ def _register_path(disk: DiskId, fd: int, own: int, root: Path) -> None:
 
 
 def _register_first(disk: DiskId, fd: int, own: int, root: Path) -> bool:
-    """Register over the first path; tell whether the LUN takes registrations at all."""
+    """Register over the first path; return whether the LUN supports registrations."""
     try:
         _register_path(disk, fd, own, root)
     except scsi_commands.ScsiError as error:
@@ -176,9 +177,9 @@ def _require_own_key(root: Path) -> int:
 def _take_reservation(
     disk: DiskId, fds: list[int], own: int, kind: ReservationType, root: Path
 ) -> None:
-    """Reserve the LUN over paths of which the first is registered.
+    """Reserve the LUN over these paths, the first of which is registered.
 
-    Of several hosts that do so at once, the LUN lets one (SPC-4 5.12.9).
+    If several hosts do so at once, the LUN lets only one of them (SPC-4 5.12.9).
     """
     first, *others = fds
     before = _read_or_refuse(first, disk, root)
@@ -206,10 +207,10 @@ def _take_reservation(
 
 
 def _preempt_own_key(fd: int, own: int, kind: ReservationType) -> None:
-    """Remove what this host left with its key over sessions that are gone.
+    """Remove the registrations of this host over sessions that are gone.
 
-    This nexus is registered, and is so afterwards: some targets, such as the kernel's, remove the
-    one that preempts its own key too (SPC-4 5.12.11.4.4).
+    This nexus is registered before and afterwards: some targets, such as the kernel's, also remove
+    the nexus that preempts its own key (SPC-4 5.12.11.4.4).
     """
     change_reservation(fd, OutAction.PREEMPT, kind, own, own)
     register(fd, own)
@@ -223,7 +224,7 @@ def _end_lost_registrations(fd: int, own: int) -> None:
 
 
 def _require_known_owner(disk: DiskId, found: LunReservations) -> None:
-    """Raise RefusedError where what has the key of this host may be a clone's."""
+    """Raise RefusedError if a registration with the key of this host may be that of a clone."""
     if not found.owners_known:
         raise RefusedError(
             f"{disk.device} does not tell which initiator has registered with the key of this "
@@ -234,7 +235,7 @@ def _require_known_owner(disk: DiskId, found: LunReservations) -> None:
 
 
 def _read_or_refuse(fd: int, disk: DiskId, root: Path) -> LunReservations:
-    """Return the reservations of a LUN. Raises RefusedError where they keep this host out."""
+    """Return the reservations of a LUN. Raises RefusedError if they keep this host out."""
     found = read_reservations(fd, root)
     refusal = found.refusal(disk.device)
     if refusal is not None:
@@ -243,7 +244,7 @@ def _read_or_refuse(fd: int, disk: DiskId, root: Path) -> LunReservations:
 
 
 def _read_without_clone(fd: int, disk: DiskId, root: Path) -> LunReservations:
-    """Return the reservations of a LUN. Raises RefusedError where another host has our key."""
+    """Return the reservations of a LUN. Raises RefusedError if another host has our key."""
     found = read_reservations(fd, root)
     refusal = found.refusal(disk.device)
     if refusal is not None and found.clones:
@@ -254,8 +255,9 @@ def _read_without_clone(fd: int, disk: DiskId, root: Path) -> LunReservations:
 def release(disk: DiskId, root: Path = Path("/")) -> bool:
     """End every registration of this host, and with it its reservation.
 
-    Those of earlier sessions and of paths that are down go too: their key is preempted over a path
-    that works. Returns whether there was one. Raises RefusedError where another host has the key.
+    Those of earlier sessions and of paths that are down are removed, too: their key is preempted
+    over a path that works. Returns whether there was one. Raises RefusedError if another host has
+    the key.
     """
     own = read_own_key(root)
     with _opened_paths(disk, root) as fds:
@@ -277,13 +279,13 @@ def release(disk: DiskId, root: Path = Path("/")) -> bool:
 
 
 def _end_reservation(fds: list[int], own: int, holder: Reservation) -> None:
-    """End the reservation, of which one of these paths is the holder unless it is down.
+    """End the reservation; one of these paths is its holder, unless that path is down.
 
-    That comes before any path is unregistered: a filesystem is mounted by now, and as long as the
-    reservation is there, what it writes over a path that is not registered would fail.
+    This happens before any path is unregistered: a filesystem is mounted by now, and while the
+    reservation exists, its writes over a path that is not registered would fail.
     """
     for fd in fds:
-        # The kernel logs each conflict: registering anew would be one for each path.
+        # The kernel logs each conflict: registering again would cause one for each path.
         if not is_registered_with(fd, own):
             register(fd, own)
     for fd in fds:
@@ -294,9 +296,9 @@ def _end_reservation(fds: list[int], own: int, holder: Reservation) -> None:
 def take_over(disk: DiskId, key: int, root: Path = Path("/")) -> bool:
     """End the reservation and all registrations that another host has made with this key.
 
-    This host registers for that, and leaves no registration. Returns whether there was anything.
-    Raises RefusedError for the key of this host, unless the array has it that another one uses it,
-    and then InUseError while this host uses the disk.
+    This host registers for that, and leaves no registration. Returns whether there was anything to
+    end. Raises RefusedError for the key of this host, unless another host may have it, too; in that
+    case, raises InUseError while this host uses the disk.
     """
     own = _require_own_key(root)
     with _opened_paths(disk, root) as fds:
@@ -316,7 +318,8 @@ def take_over(disk: DiskId, key: int, root: Path = Path("/")) -> bool:
             return True
         if key not in _read_without_clone(first, disk, root).keys:
             return False
-        # A host that got another machine-id meanwhile is the same nexus, with its earlier key.
+        # If this host has got another machine-id meanwhile, it is the same nexus with its earlier
+        # key.
         for fd in fds:
             unregister(fd, key)
         found = _read_without_clone(first, disk, root)
@@ -337,7 +340,7 @@ def _preempt_other_key(fd: int, own: int, key: int, *, stay_registered: bool) ->
 
 @contextmanager
 def _opened_paths(disk: DiskId, root: Path) -> Iterator[list[int]]:
-    """Open the disk, or in place of a multipath map its paths that work; or all if none does."""
+    """Open the disk, or in place of a multipath map its paths that work, or all if none does."""
     paths = multipath.paths_of(disk.device, root) or (disk.device,)
     working = [path for path in paths if "running" in disk_states(Path(path).name, root)]
     with ExitStack() as stack:

@@ -9,7 +9,7 @@ from pathlib import Path
 from iscsictl.system.io.files import read_file
 from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_attribute
 
-# Any number will do, as long as it never changes: `systemd-id128 new` gave this one.
+# Any number will do, as long as it never changes: `systemd-id128 new` generated this one.
 APPLICATION_ID = uuid.UUID("7c1d2f0e-52b4-4c0a-9a57-3e8d6f1b20c4")
 _MACHINE_ID = re.compile(rb"[0-9a-f]{32}")
 _NAME = re.compile(r"^\s*InitiatorName\s*=\s*(\S+)", re.MULTILINE)
@@ -21,7 +21,7 @@ def read_own_key(root: Path = Path("/")) -> int | None:
     It is the first half of what `systemd-id128 machine-id --app-specific=ID` prints for our
     `APPLICATION_ID`: HMAC-SHA256 of that, with the machine-id as the key, and the bits of a UUID of
     version 4 (sd_id128_get_machine_app_specific(3)). Two hosts that share an initiator name still
-    differ in it, and it tells nothing of the machine-id itself.
+    differ in it, and it reveals nothing of the machine-id itself.
     """
     text = (read_file(root / "etc/machine-id") or b"").strip()
     if _MACHINE_ID.fullmatch(text) is None:

@@ -1,4 +1,4 @@
-"""Persistent reservations of a LUN, past all caches: PERSISTENT RESERVE IN and OUT (SPC-4).
+"""Persistent reservations of a LUN, without any cache: PERSISTENT RESERVE IN and OUT (SPC-4).
 
 A registration belongs to an I_T nexus: the initiator's name with the ISID of one session, and the
 target port (SPC-4 3.1.71, RFC 7143 section 4.4).
@@ -40,11 +40,11 @@ class OutAction(IntEnum):
 def read_reservations(
     fd: int, root: Path = Path("/"), *, capabilities: bool = False
 ) -> LunReservations:
-    """Return all that a LUN says of its persistent reservations.
+    """Return everything that a LUN reports about its persistent reservations.
 
-    Only a LUN that does not know the command has none; with `capabilities` also one that says that
-    it has no Write Exclusive reservations. Raises UnreachableError, ScsiError, GarbledAnswerError:
-    what cannot be read is not "no reservation".
+    `supported` is False only if the LUN does not know the command, or, with `capabilities`, if it
+    reports that it has no Write Exclusive reservations. Raises UnreachableError, ScsiError,
+    GarbledAnswerError: what cannot be read is not "no reservation".
     """
     own = read_own_key(root)
     try:
@@ -54,7 +54,7 @@ def read_reservations(
         if error.unknown:
             return LunReservations(own, supported=False)
         if error.conflict:
-            # Of the older kind, RESERVE (6) of SPC-2, which does not tell whose it is.
+            # A reservation of the older kind, RESERVE (6) of SPC-2, whose holder cannot be read.
             return LunReservations(own, holder=Reservation())
         raise
     status = read_full_status(fd) if own in keys else ()
@@ -68,7 +68,7 @@ def read_reservations(
 
 
 def read_full_status(fd: int) -> tuple[Registration, ...] | None:
-    """Return who has registered; None where the LUN does not know READ FULL STATUS, new in SPC-3.
+    """Return who has registered; None if the LUN does not know READ FULL STATUS, new in SPC-3.
 
     Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
@@ -76,7 +76,7 @@ def read_full_status(fd: int) -> tuple[Registration, ...] | None:
 
 
 def _read_types(fd: int) -> frozenset[int] | None:
-    """Return the types of reservation that the LUN has, None where it does not tell."""
+    """Return the types of reservation that the LUN supports, None if it does not report them."""
     return _ask_unless_unknown(fd, _REPORT_CAPABILITIES, codec.parse_types)
 
 
@@ -93,7 +93,7 @@ def _initiators_with_own_key(
 
 
 def _ask_disk(fd: int, service_action: int, parse: Callable[[bytes], T]) -> T:
-    """Send PERSISTENT RESERVE IN, again with more room where the answer did not fit."""
+    """Send PERSISTENT RESERVE IN, again with more room if the answer did not fit."""
     what = "asking the disk for reservations"
 
     def read(size: int) -> bytes:
@@ -102,7 +102,7 @@ def _ask_disk(fd: int, service_action: int, parse: Callable[[bytes], T]) -> T:
 
     answer = read(_USUAL)
     try:
-        # REPORT CAPABILITIES has a length of 16 bits in its own place, and is short.
+        # The answer to REPORT CAPABILITIES is short; its length has 16 bits, at another offset.
         if service_action != _REPORT_CAPABILITIES and codec.length_of(answer) > _USUAL:
             answer = read(min(codec.length_of(answer), _MOST))
         return parse(answer)
@@ -111,7 +111,7 @@ def _ask_disk(fd: int, service_action: int, parse: Callable[[bytes], T]) -> T:
 
 
 def _ask_unless_unknown(fd: int, service_action: int, parse: Callable[[bytes], T]) -> T | None:
-    """Ask as `_ask_disk` does; None where the LUN does not know the question."""
+    """Ask as `_ask_disk` does; None if the LUN does not know the command."""
     try:
         return _ask_disk(fd, service_action, parse)
     except scsi_commands.ScsiError as error:
@@ -133,11 +133,11 @@ def change_reservation(fd: int, action: OutAction, kind: int, key: int, action_k
 
 
 def register(fd: int, key: int) -> None:
-    """Register this nexus with the key of this host; it may be registered with that already.
+    """Register this nexus with the key of this host; it may be registered with it already.
 
-    Raises ScsiError, a conflict, where it has another key. REGISTER AND IGNORE EXISTING KEY would
-    replace that: to the array two hosts with one initiator name and ISID are one nexus, so the
-    later one would have the reservation of the other.
+    Raises ScsiError (a conflict) if it has another key. REGISTER AND IGNORE EXISTING KEY would
+    replace that key: to the array, two hosts with the same initiator name and ISID are one nexus,
+    so the later one would take over the reservation of the other.
     """
     try:
         _change_registration(fd, 0, key)
@@ -158,7 +158,7 @@ def is_registered_with(fd: int, key: int) -> bool:
 
 
 def unregister(fd: int, key: int) -> None:
-    """End the registration of this nexus; nothing where it has none, or one with another key."""
+    """End the registration of this nexus; nothing happens if it has none or another key."""
     try:
         _change_registration(fd, key, 0)
     except scsi_commands.ScsiError as error:
@@ -169,9 +169,9 @@ def unregister(fd: int, key: int) -> None:
 def _change_registration(fd: int, key: int, new_key: int) -> None:
     """Send REGISTER; `key` is the one that this nexus has, 0 for none (SPC-4 table 66).
 
-    The caller reads back what came of it: the kernel's target (LIO) registers and then answers that
-    it could not write its file of registrations, where the directory for it was never made. What
-    that file is for, a loss of the array's power, does not matter here (APTPL is 0).
+    The caller reads the result back: if the directory for its file of registrations was never
+    created, the kernel's target (LIO) registers and then reports that it could not write that file.
+    The file is for a power failure of the array, which does not matter here (APTPL is 0).
     """
     try:
         change_reservation(fd, OutAction.REGISTER, 0, key, new_key)

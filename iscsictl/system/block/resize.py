@@ -1,4 +1,4 @@
-"""How large a disk and its filesystem are, and making the filesystem as large as its device."""
+"""The sizes of a disk and its filesystem, and growing the filesystem to the size of its device."""
 
 import os
 import re
@@ -22,9 +22,9 @@ def capacity(device: str) -> int | None:
 
 
 def filesystem_size(node: str, fs: str, path: str | None) -> int | None:
-    """Return how many bytes of its device a filesystem takes; `path` is where it is mounted.
+    """Return how many bytes of its device a filesystem uses; `path` is where it is mounted.
 
-    None where it does not tell (xfs and btrfs do only while mounted).
+    None if that cannot be read (xfs and btrfs: only while mounted).
     """
     if fs in {"ext2", "ext3", "ext4"}:
         return _read_ext_size(node)
@@ -54,14 +54,14 @@ def _read_ext_size(node: str) -> int | None:
 
 
 def grow(node: str, fs: str, path: str) -> bool:
-    """Let a mounted filesystem take all of its device; False if it had it already.
+    """Grow a mounted filesystem to all of its device; return False if it had that size already.
 
     Raises RefusedError for a btrfs of several devices, ToolError.
     """
     before = filesystem_size(node, fs, path)
     with track_writes() as writes:
         if fs in {"ext2", "ext3", "ext4"}:
-            # Without a size each of these takes all of the device; a large filesystem takes
+            # Without a size, each of these tools uses all of the device; a large filesystem takes
             # minutes.
             writes.run(["resize2fs", node], timeout=None)
         elif fs == "xfs":

@@ -1,4 +1,4 @@
-"""SCSI commands to a disk, past all caches: SG_IO of the kernel's include/scsi/sg.h.
+"""SCSI commands to a disk, bypassing all caches: SG_IO of the kernel's include/scsi/sg.h.
 
 The pages and fields are those of SPC-4: INQUIRY (6.6), REPORT LUNS (6.33).
 """
@@ -31,9 +31,9 @@ _COMMUNICATION_FAILURE = 0x08
 _INVALID_OPCODE = 0x20
 _INVALID_FIELD = 0x24
 _LOGICAL_UNIT_NOT_SUPPORTED = 0x25
-# DRIVER_SENSE tells that there is sense data; other drivers' errors are errors (scsi/sg.h).
+# DRIVER_SENSE only says that there is sense data; other driver statuses are errors (scsi/sg.h).
 _DRIVER_SENSE = 0x08
-# A disk may have several things to tell before it answers a command (SAM-5 5.14).
+# A disk may report several unit attentions before it executes a command (SAM-5 5.14).
 _ATTENTIONS = 5
 
 
@@ -67,8 +67,8 @@ class _Header(ctypes.Structure):
 class ScsiError(UnreachableError):
     """The disk answered a command with something other than GOOD.
 
-    `status` as of SAM-5 5.3.1; `key` is the sense key, `asc` the additional sense code (SPC-4 4.5),
-    each None where the sense data ends before it.
+    `status` is that of SAM-5 5.3.1; `key` is the sense key, `asc` the additional sense code (SPC-4
+    4.5), each is None if the sense data does not contain it.
     """
 
     def __init__(
@@ -85,23 +85,23 @@ class ScsiError(UnreachableError):
     def rejected(self) -> bool:
         """Whether the disk refuses the request (ILLEGAL REQUEST), for whatever reason.
 
-        The sense key alone decides; `unknown` and `no_such_lun` tell two reasons apart.
+        Only the sense key decides; `unknown` and `no_such_lun` are two of the reasons.
         """
         return self.key == _ILLEGAL_REQUEST
 
     @property
     def no_such_lun(self) -> bool:
-        """Whether the target says that it has no such LUN: LOGICAL UNIT NOT SUPPORTED.
+        """Whether the target reports that it has no such LUN: LOGICAL UNIT NOT SUPPORTED.
 
-        A target answers so for a LUN that was unmapped (SPC-4 annex F.2, code 25h).
+        That is the answer for a LUN that was unmapped (SPC-4 annex F.2, code 25h).
         """
         return self.rejected and self.asc == _LOGICAL_UNIT_NOT_SUPPORTED
 
     @property
     def unstored(self) -> bool:
-        """Whether the target could not do it for itself (LOGICAL UNIT COMMUNICATION FAILURE).
+        """Whether the target failed to store its result (LOGICAL UNIT COMMUNICATION FAILURE).
 
-        The kernel's target says so when it cannot write its file of registrations.
+        The kernel's target reports this when it cannot write its file of registrations.
         """
         return (self.key, self.asc) == (_NOT_READY, _COMMUNICATION_FAILURE)
 
@@ -112,15 +112,16 @@ class ScsiError(UnreachableError):
 
     @property
     def unknown(self) -> bool:
-        """Whether the disk says that it does not know the command, or not in this form.
+        """Whether the disk reports that it does not know the command, or not in this form.
 
-        INVALID COMMAND OPERATION CODE or INVALID FIELD IN CDB: for a question that is an answer.
+        INVALID COMMAND OPERATION CODE or INVALID FIELD IN CDB; to an inquiry, that is a valid
+        answer.
         """
         return self.key == _ILLEGAL_REQUEST and self.asc in {_INVALID_OPCODE, _INVALID_FIELD}
 
 
 class GarbledAnswerError(IscsictlError):
-    """The disk answered with GOOD, and with data that the command cannot have."""
+    """The disk answered with GOOD, but with data that cannot be the answer to the command."""
 
     def __init__(self, what: str, why: str) -> None:
         super().__init__(
@@ -132,7 +133,7 @@ class GarbledAnswerError(IscsictlError):
 def sense_key(sense: bytes) -> int | None:
     """Return the sense key of fixed (0x70) or descriptor (0x72) sense data (SPC-4 4.5).
 
-    0x71 and 0x73 tell of an earlier command. None where there is no sense data, or too little.
+    0x71 and 0x73 are about an earlier command. None if there is no sense data, or too little.
     """
     code = sense[0] & 0x7F if sense else 0
     if code in {0x70, 0x71} and len(sense) > 2:
@@ -143,7 +144,7 @@ def sense_key(sense: bytes) -> int | None:
 
 
 def additional_sense(sense: bytes) -> int | None:
-    """Return the additional sense code, None where the sense data does not reach that far.
+    """Return the additional sense code, None if the sense data does not reach that far.
 
     Byte 12 of fixed, byte 2 of descriptor sense data (SPC-4 4.5).
     """
@@ -153,16 +154,17 @@ def additional_sense(sense: bytes) -> int | None:
 
 
 def page_aligned_buffer(length: int) -> mmap.mmap:
-    """Return memory that the kernel may write right into, past the page cache.
+    """Return memory that the kernel can write to directly, bypassing the page cache.
 
-    It is shared, for a private page is copied when we change it while a child of ours that was just
-    forked still has it, and the kernel then writes into the child's (open(2), NOTES on O_DIRECT).
+    It is shared memory: a private page is copied when we change it while a child that was just
+    forked still has it, and the kernel then writes into the child's page (open(2), NOTES on
+    O_DIRECT).
     """
     return mmap.mmap(-1, length)
 
 
 def ask(fd: int, command: bytes, length: int, what: str) -> bytes:
-    """Send a command that reads `length` bytes, again where the disk has something to tell first.
+    """Send a command that reads `length` bytes, again after each unit attention.
 
     Raises UnreachableError, ScsiError.
     """
@@ -170,7 +172,7 @@ def ask(fd: int, command: bytes, length: int, what: str) -> bytes:
 
 
 def send(fd: int, command: bytes, data: bytes, what: str) -> None:
-    """Send a command that writes `data`, again where the disk has something to tell first.
+    """Send a command that writes `data`, again after each unit attention.
 
     A command that is answered with UNIT ATTENTION was not executed (SAM-5 5.14). Raises
     UnreachableError, ScsiError.
@@ -193,14 +195,14 @@ def _after_attentions(submit: Callable[[], T]) -> T:
 def _read_answer(fd: int, command: bytes, length: int, what: str) -> bytes:
     buffer = page_aligned_buffer(length)
     missing = _submit_command(fd, command, buffer, _FROM_DEVICE, what)
-    # What the disk did not send is left out; a residue that is no part of the length is nonsense.
+    # What the disk did not send is left out; a residue larger than the length is nonsense.
     if not 0 <= missing <= length:
         raise GarbledAnswerError(what, f"{missing} of {length} bytes are missing")
     return buffer[: length - missing]
 
 
 def _submit_command(fd: int, command: bytes, buffer: mmap.mmap, direction: int, what: str) -> int:
-    """Have the kernel send one command; return how many bytes of the buffer were not moved."""
+    """Have the kernel send one command; return how many bytes were not transferred."""
     data = (ctypes.c_char * len(buffer)).from_buffer(buffer)
     sense = ctypes.create_string_buffer(64)
     cdb = ctypes.create_string_buffer(command, len(command))
@@ -237,8 +239,8 @@ def _submit_command(fd: int, command: bytes, buffer: mmap.mmap, direction: int, 
 def designators(page: bytes, association: int) -> Iterator[tuple[int, bytes]]:
     """Yield type and value of the designators in page 0x83 (SPC-4 7.8.6) of one association.
 
-    0 are those of the logical unit, 1 those of the target port that was asked. The last one may be
-    cut off: the page is longer than what was asked for.
+    `association` is 0 for the logical unit, 1 for the target port that was asked. A designator that
+    is cut off at the end is left out: the page may be longer than what was requested.
     """
     at = 4
     while at + 4 <= len(page):
@@ -249,7 +251,7 @@ def designators(page: bytes, association: int) -> Iterator[tuple[int, bytes]]:
 
 
 def wwids(fd: int) -> frozenset[str]:
-    """Ask the disk itself for its names (page 0x83), in the spelling of sysfs `wwid`.
+    """Ask the disk itself for its names (page 0x83), spelled as in `wwid` of sysfs.
 
     Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
@@ -261,7 +263,7 @@ def wwids(fd: int) -> frozenset[str]:
 def unit_serial(fd: int) -> str | None:
     """Ask the disk for its unit serial number (INQUIRY page 0x80, SPC-4 7.8.15).
 
-    None where it has none. Raises UnreachableError, ScsiError, GarbledAnswerError.
+    None if it has none. Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
     what, size = "asking the disk for its serial number", 252
     try:
@@ -280,7 +282,7 @@ def parse_identity(page: bytes, what: str, asked: int) -> frozenset[str]:
     """Return the names in an answer to INQUIRY page 0x83. Raises GarbledAnswerError.
 
     They are spelled as sysfs spells `wwid`. `asked` is how many bytes the command allowed: a page
-    that is cut off there is fine, one that ends before is not.
+    may be cut off there, but not before.
     """
     if len(page) < 4 or page[1] != 0x83:
         raise GarbledAnswerError(what, f"{page[:4].hex() or 'nothing'} is no page 0x83")
@@ -301,7 +303,7 @@ def parse_identity(page: bytes, what: str, asked: int) -> frozenset[str]:
 
 
 def luns(fd: int) -> tuple[int, ...]:
-    """Ask the target which LUNs it shows to us (REPORT LUNS), in order, as the kernel counts them.
+    """Ask the target which LUNs it shows us (REPORT LUNS); sorted, as the kernel numbers them.
 
     Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
@@ -313,7 +315,7 @@ def luns(fd: int) -> tuple[int, ...]:
         length = 8 + int.from_bytes(answer[:4], "big")
         if length <= size:
             break
-        # More than 2047 LUNs: ask again for all; 16 bits of a LUN number are its most.
+        # More than 2047 LUNs: ask again for all; a LUN number has at most 16 bits.
         size = min(length, 8 + 8 * 0x10000)
     return parse_luns(answer, what)
 
@@ -344,10 +346,9 @@ class Capacity:
 
 
 def capacity(fd: int) -> Capacity | None:
-    """Ask the disk itself for its size (READ CAPACITY (16), SBC-3 5.16), past the kernel's.
+    """Ask the disk itself for its size (READ CAPACITY (16), SBC-3 5.16), not the kernel.
 
-    None where it does not know the command. Raises UnreachableError, ScsiError,
-    GarbledAnswerError.
+    None if it does not know the command. Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
     what = "asking the disk for its size"
     try:
@@ -362,7 +363,7 @@ def capacity(fd: int) -> Capacity | None:
 def parse_capacity(answer: bytes, what: str) -> Capacity:
     """Return what an answer to READ CAPACITY (16) says. Raises GarbledAnswerError.
 
-    Blocks smaller than 512 bytes, or of a size that is no power of two, are no answer.
+    Blocks smaller than 512 bytes, or of a size that is no power of two, are not accepted.
     """
     if len(answer) < 12:
         raise GarbledAnswerError(what, f"{len(answer)} bytes came")
@@ -376,7 +377,7 @@ def parse_capacity(answer: bytes, what: str) -> Capacity:
 def number_of(lun: bytes) -> int:
     """Return the number of a LUN of eight bytes as the kernel has it: scsilun_to_int.
 
-    The addressing method counts: what an array calls 256 is 16640 with the flat one
+    The addressing method is part of it: what an array calls 256 is 16640 with the flat one
     (drivers/scsi/scsi_common.c).
     """
     words = struct.unpack(">4H", lun)

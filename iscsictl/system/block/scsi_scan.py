@@ -1,4 +1,4 @@
-"""Ask the kernel to look for LUNs, or to forget one (sysfs of scsi_host and scsi_device)."""
+"""Have the kernel scan for LUNs, or forget one (sysfs of scsi_host and scsi_device)."""
 
 import errno
 import re
@@ -9,12 +9,12 @@ from iscsictl.errors import IscsictlError
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 
 _TARGET: Final = re.compile(r"target\d+:(\d+):(\d+)")
-# What the kernel takes for any number (SCAN_WILD_CARD, drivers/scsi/scsi_sysfs.c).
+# What stands for any number (SCAN_WILD_CARD, drivers/scsi/scsi_sysfs.c).
 _ANY: Final = "-"
 
 
 def scan_session(sid: int, host: int, lun: int | None, root: Path = Path("/")) -> None:
-    """Look for one LUN, or for all (None), of a session; `host` is the number of its SCSI host.
+    """Scan for one LUN, or for all (None), of a session; `host` is the number of its SCSI host.
 
     Raises FileNotFoundError if the host is gone, IscsictlError if the kernel refuses.
     """
@@ -23,12 +23,12 @@ def scan_session(sid: int, host: int, lun: int | None, root: Path = Path("/")) -
 
 
 def _session_address(sid: int, root: Path) -> str:
-    """Return channel and target id of a session, as the `scan` file of its host takes them.
+    """Return channel and target id of a session, in the form of its host's `scan` file.
 
     The sessions of an offload adapter share its SCSI host, and each has a target id of its own
-    (drivers/scsi/scsi_transport_iscsi.c, iscsi_user_scan_session). It is in the name of the
-    session's target, once a LUN was found, and in `target_id` since Linux 3.1. Where neither
-    tells, all sessions of the host are scanned.
+    (drivers/scsi/scsi_transport_iscsi.c, iscsi_user_scan_session). It is part of the name of the
+    session's target, once a LUN has been found, and in `target_id` since Linux 3.1. Without either,
+    all sessions of the host are scanned.
     """
     session = root / f"sys/class/iscsi_session/session{sid}"
     for name in list_names(f"{session}/device"):
@@ -39,10 +39,10 @@ def _session_address(sid: int, root: Path) -> str:
 
 
 def delete(hctl: str, root: Path = Path("/")) -> None:
-    """Have the kernel forget a device; one that is gone already is fine.
+    """Have the kernel forget a device; nothing happens if it is gone already.
 
     `hctl` is HOST:CHANNEL:TARGET:LUN. sd(4) flushes the disk's cache first, and waits for it.
-    Raises IscsictlError for another form, or where the kernel refuses.
+    Raises IscsictlError for another form, or if the kernel refuses.
     """
     if not re.fullmatch(r"\d+:\d+:\d+:\d+", hctl):
         raise IscsictlError(f"{hctl!r} is not a HOST:CHANNEL:TARGET:LUN")
@@ -58,17 +58,17 @@ def rescan(hctl: str, root: Path = Path("/")) -> None:
 
 
 def fail_at_once(sid: int, root: Path = Path("/")) -> None:
-    """Have what waits for a lost session fail now instead of at the recovery timeout.
+    """Fail the I/O that waits for a lost session now, instead of at the recovery timeout.
 
-    A session that is gone is fine. For one that has failed already the kernel refuses to change
-    the timeout with EBUSY (scsi_transport_iscsi.c); there the logout itself ends what waits.
+    Nothing happens if the session is gone. If it has failed already, the kernel refuses to change
+    the timeout (EBUSY, scsi_transport_iscsi.c); then the logout itself ends what waits.
     """
     path = root / f"sys/class/iscsi_session/session{sid}/recovery_tmo"
     _write_attribute(path, "0", errno.ENOENT, errno.EBUSY)
 
 
 def _write_attribute(path: Path, text: str, *ignored: int) -> None:
-    """Write to an attribute; errors of these numbers (errno) are no errors."""
+    """Write to an attribute; errors with these numbers (errno) are ignored."""
     try:
         with path.open("w") as file:
             file.write(text)

@@ -26,7 +26,7 @@ def read_properties(path: str) -> dict[str, str]:
     return found
 
 
-# It begins with what a search can leap to, a newline; `^` would be tried at each character.
+# It begins with a newline, which a search finds fast; `^` would be tried at each character.
 _ABOUT_DISKS = re.compile(
     r"\nE:(ID_FS_TYPE|ID_FS_UUID|ID_FS_UUID_ENC|ID_FS_UUID_SUB|ID_FS_LABEL|ID_FS_LABEL_ENC|ID_VENDOR_ENC"
     r"|ID_MODEL_ENC|ID_SCSI_SERIAL|ID_SERIAL_SHORT|ID_WWN_WITH_EXTENSION)=(.*)"
@@ -34,7 +34,7 @@ _ABOUT_DISKS = re.compile(
 
 
 def read_disk_properties(path: str) -> dict[str, str]:
-    """Read what a listing tells of a disk or a partition, for a file has forty lines more.
+    """Read only the properties that a listing shows: a file has forty more lines.
 
     {} if it is not there. Values that end in _ENC are not decoded.
     """
@@ -58,9 +58,9 @@ def _text(raw: bytes) -> str:
 
 
 def known_uuids(root: Path) -> frozenset[str] | None:
-    """Return the UUIDs of all filesystems that udev knows; None where there is no udev.
+    """Return the UUIDs of all filesystems that udev knows; None if there is no udev.
 
-    Links of disks that are gone just now may still be among them.
+    Those of disks that have just gone may still be included.
     """
     folder = root / "dev/disk/by-uuid"
     try:

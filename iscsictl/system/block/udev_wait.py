@@ -1,4 +1,4 @@
-"""Wait for a disk: udev's events wake us, sysfs is what we believe."""
+"""Wait for a disk: udev's events end the wait, but only sysfs is trusted."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from iscsictl.system.io import signals
 from iscsictl.system.io.waits import waiting
 
 T = TypeVar("T")
-# Seconds: sysfs is read again after that, for some changes make no event.
+# Seconds after which sysfs is read again, because some changes cause no event.
 RECHECK = 0.25
 
 
@@ -19,7 +19,7 @@ class Waiter:
     """Listens to block events from the moment it is entered, so that none is missed."""
 
     def __enter__(self) -> Self:
-        # The events that are there are taken together, and those that follow wake us again.
+        # Events that are waiting count as one, and those that follow end the next wait.
         self._monitor = Events(Path("/"), ("block",), settle=0.0)
         return self
 
@@ -36,8 +36,8 @@ class Waiter:
     ) -> T | None:
         """Call `read` until it returns something; None at the deadline (monotonic seconds).
 
-        `what` is what a terminal shows of the wait. An overflowing event
-        buffer makes a new monitor: nothing is lost, for `read` reads the truth each time.
+        `what` is shown on a terminal during the wait. If the event buffer overflows, a new monitor
+        is created: nothing is lost, because `read` reads the present state each time.
         """
         with waiting(what, round(max(0.0, deadline - time.monotonic()))):
             while True:
@@ -52,17 +52,17 @@ class Waiter:
                 self.pause(min(left, RECHECK), counted)
 
     def count_events(self) -> int:
-        """Return how many events came so far, where somebody else counts them; 0 here."""
+        """Return how many events have come so far, for a subclass that counts them; 0 here."""
         return 0
 
     def pause(self, seconds: float, _: int) -> None:
-        """Wait for an event. One that came since events were counted waits in the monitor."""
+        """Wait for an event. One that came after `count_events` is still in the monitor."""
         self.listen(seconds)
 
     def listen(self, seconds: float) -> bool:
-        """Return at the next event, or after so many seconds; tell whether an event came.
+        """Wait for the next event, or for so many seconds; return whether an event came.
 
-        Events that came in a burst are taken together, so that what they say is read once. Without
-        udev it always takes all of the time. True says only that it is worth reading again.
+        A burst of events counts as one, so that the state is read once. Without udev, the wait
+        always takes the whole time. True means only that the state must be read again.
         """
         return self._monitor.wait(seconds)

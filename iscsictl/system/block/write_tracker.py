@@ -1,4 +1,4 @@
-"""Know of an error whether something may have been written to a disk before it."""
+"""Record with an error whether something may have been written to a disk before it."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ class WriteTracker:
 
     @contextlib.contextmanager
     def tool(self) -> Iterator[None]:
-        """Have a tool that runs in the body count as started, however it ends.
+        """Count a tool that runs in the body as started, however it ends.
 
         One that is not installed, or that refused to write, does not count.
         """
@@ -43,9 +43,9 @@ class WriteTracker:
 def track_writes(*, started: bool = False) -> Iterator[WriteTracker]:
     """Set `wrote` of each error that leaves the body once a tool of the tracker has started.
 
-    Whatever the error is: a refusal after the first of two tools leaves a disk half written, too.
-    `started` tells that something was written before. OSError becomes IscsictlError, which alone
-    can tell it.
+    This applies to every error: a refusal after the first of two tools leaves a disk half written,
+    too. `started` means that something was written before. OSError becomes IscsictlError, because
+    only that has `wrote`.
     """
     tracker = WriteTracker(started=started)
     try:
