@@ -1,7 +1,7 @@
-"""The addresses of this host, asked of the kernel over rtnetlink(7).
+"""The addresses of this host, read from the kernel over rtnetlink(7).
 
-Neither sysfs nor /proc tells which NIC has an IPv4 address. The kernel answers from its memory, to
-every user, and ip(8) need not be installed.
+Neither sysfs nor /proc shows which NIC has an IPv4 address. The kernel answers at once, to every
+user, and ip(8) need not be installed.
 """
 
 import ipaddress
@@ -25,7 +25,7 @@ _BUFFER = 1 << 16
 
 
 def read_addresses() -> dict[str, tuple[str, ...]] | None:
-    """Return the addresses of each NIC, with their prefix length; None if the kernel is silent.
+    """Return the addresses of each NIC, with prefix length; None if the kernel does not answer.
 
     NICs without an address are left out. Those of IPv4 come first, each in the kernel's order.
     """
@@ -49,9 +49,9 @@ def read_addresses() -> dict[str, tuple[str, ...]] | None:
 
 
 def parse_addresses(data: bytes) -> tuple[bool, list[tuple[int, str]]]:
-    """Read one answer: whether it is the last, and (index of the NIC, address) of each.
+    """Parse one answer: return whether it is the last, and (index of the NIC, address) of each.
 
-    Raises OSError where the kernel refused, or said nothing that rtnetlink(7) has.
+    Raises OSError if the kernel refused, or if the answer is not one of rtnetlink(7).
     """
     found: list[tuple[int, str]] = []
     while len(data) >= _HEADER.size:

@@ -1,4 +1,4 @@
-"""The daemon that runs what stands in /etc/cron.d."""
+"""The daemon that runs the jobs in /etc/cron.d."""
 
 import os
 from pathlib import Path
@@ -8,16 +8,16 @@ from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.io.process import PATH
 
 _DAEMONS = ("cron", "crond")
-# systemd-cron(7) has no daemon: systemd makes timers of the files.
+# systemd-cron(7) has no daemon: its generator turns the files into timers.
 _GENERATOR = "systemd/system-generators/systemd-crontab-generator"
-# Where systemd looks for generators (systemd.generator(7)); /lib where it is not a link.
+# Where systemd looks for generators (systemd.generator(7)); /lib on hosts where it is not a link.
 _GENERATORS = ("run", "etc", "usr/local/lib", "usr/lib", "lib")
 
 
 def find_cron(root: Path = Path("/")) -> Cron | None:
     """Return the daemon, and whether it runs; None if there is none. No process is started.
 
-    That of busybox does not count: it knows the crontabs of users only.
+    busybox's does not count: it reads only the crontabs of users.
     """
     for directory in PATH.split(":"):
         for name in _DAEMONS:

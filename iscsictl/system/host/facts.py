@@ -24,10 +24,10 @@ LOCK_LINK = "run/lock/iscsi/lock.write"
 
 
 def find_programs(root: Path = Path("/")) -> dict[str, Program]:
-    """Return where each program is, by name; versions are not asked.
+    """Return where each program is, by name; no program is run for its version.
 
-    Tools are looked for where iscsictl finds them to run them, iscsictl itself in the PATH of the
-    caller too.
+    Tools are searched where iscsictl would find them to run them; iscsictl itself in the caller's
+    PATH, too.
     """
     found = {}
     for name in PROGRAMS:
@@ -40,7 +40,7 @@ def find_programs(root: Path = Path("/")) -> dict[str, Program]:
 
 
 def _files_named(name: str, directories: Iterable[str], root: Path) -> list[str]:
-    """Return the programs of that name; one that is in two directories, by a link, counts once."""
+    """Return the programs of that name; one linked into two directories counts once."""
     files: dict[tuple[int, int], str] = {}
     for directory in directories:
         path = f"{directory}/{name}"
@@ -52,9 +52,9 @@ def _files_named(name: str, directories: Iterable[str], root: Path) -> list[str]
 
 
 def ask_version(name: str, timeout: float) -> str | None:
-    """Ask iscsiadm or iscsid for its version; None where it does not say.
+    """Ask iscsiadm or iscsid for its version; None if it does not say.
 
-    None too where it is not installed or does not end within `timeout` seconds.
+    Also None if it is not installed or does not end within `timeout` seconds.
     """
     flag = "-V" if name == "iscsiadm" else "-v"
     try:
@@ -68,8 +68,8 @@ def ask_version(name: str, timeout: float) -> str | None:
 def observe_lock(root: Path = Path("/")) -> Lock | None:
     """Return the lock of the node database if it is held long enough to be seen twice.
 
-    Who owns it is looked for as `nodedb_lock` does before it takes a lock over: at both moments.
-    None where it is free, or was made anew meanwhile.
+    Its owner is determined as in `nodedb_lock` before a lock is taken over: at both moments. None
+    if the lock is free, or was released and taken again in between.
     """
     link = root / LOCK_LINK
     try:
@@ -109,7 +109,8 @@ _TIME_ERROR = 5
 def read_clock(root: Path = Path("/")) -> Clock:
     """Return the time, and whether the kernel knows of a time server (adjtimex(2)).
 
-    Seconds of the epoch. Of another root only systemd-timesyncd's mark is known, and no time.
+    In seconds since the epoch. Below another root directory, only systemd-timesyncd's mark is
+    known, and no time.
     """
     if root != Path("/"):
         there = (root / "run/systemd/timesync/synchronized").exists()
@@ -119,13 +120,13 @@ def read_clock(root: Path = Path("/")) -> Clock:
 
 
 _BREAK = re.compile(r"connection(\d+):\d+: detected conn error \((\d+)\)")
-# As block/blk-core.c names them, but for what only says that a request is not supported.
+# As block/blk-core.c names them, without those that only say that a request is not supported.
 _DISK = re.compile(
     r"((?:critical )?(?:space allocation|medium|target|I/O|nexus|timeout|recoverable transport|"
     r"reservation conflict|protection|device offline)(?: \w+)? error), dev ([\w-]+)"
 )
-# DISCARD, SECURE_ERASE and WRITE_ZEROES (enum req_op in include/linux/blk_types.h) are optional: an
-# array that refuses one has the kernel or mkfs do without it. LIO refuses the last on a new disk.
+# DISCARD, SECURE_ERASE and WRITE_ZEROES (enum req_op in include/linux/blk_types.h) are optional: if
+# an array refuses one, the kernel or mkfs does without it. LIO refuses the last on a new disk.
 _OPTIONAL = re.compile(r"critical target error, dev [\w-]+, sector \d+ op 0x[359]:")
 # scsi_report_sense() in drivers/scsi/scsi_error.c, for REPORTED LUNS DATA HAS CHANGED (3F/0E),
 # INQUIRY DATA HAS CHANGED (3F/03) and CAPACITY DATA HAS CHANGED (2A/09).
@@ -133,16 +134,17 @@ _LUNS = re.compile(
     r"\b(\d+:\d+:\d+:\d+): .*(?:LUN assignments on this target have changed|"
     r"Inquiry data has changed|Capacity data has changed)"
 )
-# ISCSI_ERR_TCP_CONN_CLOSE, ISCSI_ERR_CONN_FAILED and ISCSI_ERR_SESSION_FAILED (scsi/iscsi_if.h): so
-# a target ends a session when another host logs in under the same name. A ping without an answer
-# (1022) is a matter of the network.
+# ISCSI_ERR_TCP_CONN_CLOSE, ISCSI_ERR_CONN_FAILED and ISCSI_ERR_SESSION_FAILED (scsi/iscsi_if.h):
+# with these, a target ends a session when another host logs in under the same name. A ping without
+# an answer (1022) is a matter of the network.
 _CLOSED = frozenset({"1020", "1011", "1013"})
 
 
 def parse_log(records: Iterable[str], since: float) -> KernelLogErrors:
-    """Read records of /dev/kmsg (`prio,seq,microseconds,flags;text`) from `since` seconds on.
+    """Parse records of /dev/kmsg (`prio,seq,microseconds,flags;text`) from `since` seconds on.
 
-    Seconds count as the kernel's log does, from the boot. Only breaks by the other side count.
+    Seconds count from the boot, as in the kernel's log. Only connections that the target closed
+    count as breaks.
     """
     breaks: dict[int, int] = {}
     errors: dict[str, str] = {}
@@ -167,10 +169,10 @@ def parse_log(records: Iterable[str], since: float) -> KernelLogErrors:
 
 
 def read_trouble(root: Path = Path("/")) -> KernelLogErrors:
-    """Read the kernel's log of the last ten minutes, maps by name. Raises NeedsRootError.
+    """Read the kernel's log of the last ten minutes; maps are given by name.
 
     Reading does not consume the records (/dev/kmsg, Documentation/ABI/testing/dev-kmsg). Raises
-    IscsictlError where there is no such device.
+    NeedsRootError, and IscsictlError if there is no such device.
     """
     path = root / "dev/kmsg"
     records = []
@@ -187,7 +189,7 @@ def read_trouble(root: Path = Path("/")) -> KernelLogErrors:
             except BlockingIOError:
                 break
             except OSError as error:
-                # A record that was overwritten while we read: the next read goes on.
+                # The record was overwritten while we read: the next read continues after it.
                 if error.errno == errno.EPIPE:
                     continue
                 if error.errno == errno.EPERM:
@@ -207,9 +209,9 @@ def read_trouble(root: Path = Path("/")) -> KernelLogErrors:
 
 
 def config_secrets(root: Path = Path("/")) -> tuple[int | None, bool]:
-    """Return the mode of iscsid.conf and whether a secret stands in it.
+    """Return the mode of iscsid.conf, and whether it contains a secret.
 
-    The mode is None where it cannot be read; a secret that is commented out does not count.
+    The mode is None if it cannot be read; a secret that is commented out does not count.
     """
     path = root / "etc/iscsi/iscsid.conf"
     try:
@@ -222,9 +224,9 @@ def config_secrets(root: Path = Path("/")) -> tuple[int | None, bool]:
 
 
 def disk_timeouts(knames: Iterable[str], root: Path = Path("/")) -> Mapping[str, int]:
-    """Return how many seconds the kernel gives a command, by device.
+    """Return how many seconds the kernel waits for a command, by device.
 
-    Disks that are gone are left out. It is `device/timeout` of sysfs, 30 unless somebody sets it.
+    Disks that are gone are left out. The value is `device/timeout` of sysfs, by default 30.
     """
     found = {}
     for kname in knames:

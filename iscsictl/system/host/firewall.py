@@ -1,4 +1,4 @@
-"""The rules of nf_tables, asked of nft(8), and which of this host's addresses a portal sees."""
+"""The rules of nf_tables, read with nft(8), and which of this host's addresses a portal sees."""
 
 import socket
 from collections.abc import Iterable
@@ -12,15 +12,17 @@ from iscsictl.system.io.sysfs_attributes import read_attribute, to_integer
 
 # The kernel's own default (Documentation/networking/ip-sysctl.rst).
 _LOCAL_PORTS = (32768, 60999)
-# The discard protocol (RFC 863). Nothing is sent to it: connect(2) of UDP only chooses a route.
+# The discard protocol (RFC 863). Nothing is sent to it: connect(2) on a UDP socket only chooses a
+# route.
 _DISCARD = 9
 
 
 def read_firewall(timeout: float) -> Firewall:
-    """Ask the kernel for all tables of nf_tables, those of iptables-nft too; only root may.
+    """Read all tables of nf_tables, including those of iptables-nft; only root may.
 
     Raises MissingError without nft(8), UnreachableError if it takes longer than `timeout` seconds,
-    and IscsictlError where it fails or has no JSON. Rules of iptables-legacy are not among them.
+    and IscsictlError if it fails or does not support JSON. Rules of iptables-legacy are not
+    included.
     """
     text = _list_ruleset("--json", timeout)
     listing = _list_ruleset("--handle", timeout) if needs_listing(text) else ""
@@ -43,16 +45,16 @@ def _list_ruleset(form: str, timeout: float) -> str:
 
 
 def local_ports(root: Path = Path("/")) -> Interval:
-    """Return the first and the last port that the kernel gives to outgoing connections."""
+    """Return the first and the last local port that the kernel uses for outgoing connections."""
     text = read_attribute(f"{root}/proc/sys/net/ipv4/ip_local_port_range") or ""
     first, last = ([to_integer(word) for word in text.split()] + [None, None])[:2]
     return _LOCAL_PORTS if first is None or last is None else (first, last)
 
 
 def find_own_addresses(addresses: Iterable[str]) -> dict[str, str]:
-    """Return the address from which the kernel would send to each, by its rules and routes.
+    """Return the source address that the kernel would use for each address, by its routes.
 
-    An address that nothing leads to, and the name of a host, are left out.
+    Addresses without a route, and host names, are left out.
     """
     found = {}
     for address in addresses:

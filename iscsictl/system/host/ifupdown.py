@@ -8,12 +8,12 @@ from iscsictl.parse.network_interfaces import InterfacesFile, nics_taken_down, p
 
 _FILE = "etc/network/interfaces"
 _PROGRAMS = ("usr/sbin/ifdown", "sbin/ifdown")
-#: Files that include each other in a circle are read this often at most.
+#: At most so many files are read, in case they include each other in a circle.
 _MOST_FILES = 200
 
 
 def read_nics_taken_down(root: Path = Path("/")) -> frozenset[str]:
-    """Return the NICs that ifupdown takes down at shutdown; none where it is not installed.
+    """Return the NICs that ifupdown takes down at shutdown; none if it is not installed.
 
     networking.service runs `ifdown -a` when it is stopped, which is before the root filesystem is
     unmounted. What cannot be read counts as empty.

@@ -1,4 +1,4 @@
-"""The initramfs of each kernel that may be booted: what it has of open-iscsi."""
+"""The initramfs of each kernel that may be booted: which parts of open-iscsi it contains."""
 
 import os
 import re
@@ -25,14 +25,14 @@ _IMAGE: Final = "initrd.img-"
 _KERNEL: Final = "vmlinuz-"
 _GRUB: Final = "boot/grub/grub.cfg"
 _SETTINGS: Final = "etc/iscsi/iscsi.initramfs"
-# Both files lose their directory in the hook of open-iscsi (hooks/iscsi).
+# open-iscsi's hook (hooks/iscsi) copies both files without their directory.
 _NAME_IN_IMAGE: Final = "etc/initiatorname.iscsi"
 _SETTINGS_IN_IMAGE: Final = "etc/iscsi.initramfs"
 _LOGIN_SCRIPT: Final = "scripts/local-top/iscsi"
 _DRACUT: Final = "lib/dracut/"
 _MODULE: Final = re.compile(r"\.ko(\.(xz|zst|gz))?$")
-# What unmkinitramfs(8) knows: lz4 in the legacy format that the kernel reads, and lzma by its
-# usual properties.
+# The formats of unmkinitramfs(8): lz4 in the legacy format that the kernel reads, and lzma,
+# recognised by its usual properties.
 _DECOMPRESSORS: Final = {
     b"\x1f\x8b": ("gzip", "-dc"),
     b"\x28\xb5\x2f\xfd": ("zstd", "-dcq"),
@@ -45,9 +45,9 @@ _DECOMPRESSORS: Final = {
 
 
 class NextBoot(NamedTuple):
-    """The initramfs files of the kernels that may be booted, by path, and the parameters.
+    """The initramfs images of the kernels that may be booted, and the kernel's parameters.
 
-    The kernel of an image is the value.
+    `images` maps the path of each image to the release of its kernel.
     """
 
     images: dict[str, str]
@@ -55,17 +55,17 @@ class NextBoot(NamedTuple):
 
 
 def find_next_boot(root: Path = Path("/")) -> NextBoot:
-    """Return what will be booted: GRUB's first entry, or else the newest kernel; and the running.
+    """Return what may be booted next: GRUB's first entry or the newest kernel, and the running one.
 
-    Without a grub.cfg the parameters are those of the running kernel: other boot loaders are not
-    asked. Raises NeedsRootError, IscsictlError.
+    Without a grub.cfg the parameters are those of the running kernel: the configuration of other
+    boot loaders is not read. Raises NeedsRootError, IscsictlError.
     """
     boot = root / "boot"
     entry = _read_grub_entry(root)
     installed = [path.name.removeprefix(_KERNEL) for path in boot.glob(f"{_KERNEL}*")]
     kernels = []
     running = kernel_release(root)
-    # A kernel that was removed since is not booted again.
+    # A kernel that has been removed meanwhile will not be booted again.
     if running is not None and running in installed:
         kernels.append(running)
     if entry is not None and entry.initrd is not None and entry.initrd.startswith(_IMAGE):
@@ -77,7 +77,7 @@ def find_next_boot(root: Path = Path("/")) -> NextBoot:
 
 
 def _version_key(release: str) -> list[tuple[int, str]]:
-    """Order releases by their numbers: 6.1.0-9 comes before 6.1.0-35."""
+    """Return a key that sorts releases by their numbers: 6.1.0-9 before 6.1.0-35."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in
             re.findall(r"[0-9]+|[^0-9]+", release)]  # fmt: skip
 
@@ -95,7 +95,7 @@ def _read_running_parameters(root: Path) -> KernelParameters:
 def read_initramfs(name: str, kernel: str, timeout: float, root: Path = Path("/")) -> (
     Initramfs | None
 ):  # fmt: skip
-    """Return what the image of that name has, None where there is no such file.
+    """Return what the image of that name contains, None if there is no such file.
 
     It is unpacked through a pipe, nothing is written. Raises NeedsRootError, UnreachableError if
     that takes longer than `timeout` seconds, MissingError without the program that unpacks it,
@@ -112,7 +112,7 @@ def read_initramfs(name: str, kernel: str, timeout: float, root: Path = Path("/"
             start = file.read(6)
             if start:
                 command = _decompressor_for(path, start)
-                # Lseek(2) moves the descriptor itself: the program begins where the data does.
+                # lseek(2) moves the descriptor itself: the program begins where the data does.
                 os.lseek(file.fileno(), early.offset, os.SEEK_SET)
                 with filtered(command, file.fileno(), timeout=timeout) as unpacked:
                     _read_archives(path, ArchiveReader(unpacked), contents)
@@ -134,7 +134,7 @@ def _decompressor_for(path: Path, start: bytes) -> tuple[str, ...]:
 
 
 class _Contents:
-    """Collects what matters of an image while its archives are read."""
+    """Collects what matters in an image while its archives are read."""
 
     def __init__(self) -> None:
         self.programs: set[str] = set()
@@ -144,7 +144,7 @@ class _Contents:
         self.made_by_dracut = False
 
     def add(self, name: str, content: bytes) -> None:
-        """Note one file."""
+        """Add one file, with its content if that was asked for."""
         directory, _, base = name.rpartition("/")
         if directory.endswith(("bin", "sbin")):
             self.programs.add(base)

@@ -1,4 +1,4 @@
-"""Kernel modules: loaded, built in, loadable or not, by the files alone.
+"""Kernel modules: whether they are loaded, built in or loadable, according to files alone.
 
 The formats are those of depmod(8), modprobe.d(5) and /sys/module.
 """
@@ -16,14 +16,14 @@ _SUFFIX = re.compile(r"\.ko(\.(xz|zst|gz))?$")
 # In the order of modprobe.d(5): a file hides those of its name in later directories.
 _MODPROBE_D = ("etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d",
                "usr/lib/modprobe.d", "lib/modprobe.d")  # fmt: skip
-# Programs that do nothing, in place of the module that should be loaded.
+# Programs that are run instead of loading a module, and that do nothing.
 _REFUSERS = frozenset({"false", "true", ":"})
 
 
 def kernel_release(root: Path = Path("/")) -> str | None:
     """Return the release of the running kernel (`uname -r`).
 
-    None where it is not told, or is no name that a directory of modules can have.
+    None if it cannot be read, or cannot be the name of a directory of modules.
     """
     try:
         text = (root / "proc/sys/kernel/osrelease").read_text(errors="replace").strip()
@@ -32,16 +32,16 @@ def kernel_release(root: Path = Path("/")) -> str | None:
     return text if _RELEASE.fullmatch(text) else None
 
 
-#: What a container has and a host has not: of systemd (https://systemd.io/CONTAINER_INTERFACE),
-#: podman and docker.
+#: Files that exist in a container and not on a host: of systemd
+#: (https://systemd.io/CONTAINER_INTERFACE), podman and docker.
 _CONTAINER_FILES = ("run/systemd/container", "run/.containerenv", ".dockerenv")
 
 
 def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:
     """Return the kernel and the state of each wanted module.
 
-    Names have underscores, as in /sys/module. `loadable` says that all files are there; whether the
-    kernel takes them (signatures, lockdown) only loading shows.
+    Names have underscores, as in /sys/module. `loadable` means that all files exist; only loading
+    shows whether the kernel accepts them (signatures, lockdown).
     """
     release = kernel_release(root)
     directory = root / "lib/modules" / (release or "?")
@@ -51,7 +51,7 @@ def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:
     forbidden = dict(_blocked_modules(root))
     states: dict[str, ModuleState] = {}
     for name in names:
-        # One that is built in can have a directory in /sys/module too.
+        # A module that is built in can have a directory in /sys/module, too.
         if name in builtin:
             states[name] = "builtin"
         elif (root / "sys/module" / name).is_dir():
@@ -67,7 +67,7 @@ def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:
 
 
 def builtin_modules(release: str, root: Path = Path("/")) -> set[str]:
-    """Return the modules built into a kernel, with underscores; none where it is not installed."""
+    """Return the modules built into a kernel, with underscores; none if it is not installed."""
     return _read_module_names(root / "lib/modules" / release / "modules.builtin")
 
 
@@ -88,7 +88,7 @@ def _read_module_names(path: Path) -> set[str]:
 
 
 def _loadable_modules(directory: Path, wanted: tuple[str, ...]) -> Iterator[str]:
-    """Yield the wanted modules of modules.dep whose files, and those they need, are there."""
+    """Yield the wanted modules of modules.dep whose files, and those they need, exist."""
     for line in _read_lines(directory / "modules.dep"):
         path, colon, needs = line.partition(":")
         if not colon or module_name(path) not in wanted:
@@ -101,8 +101,8 @@ def _loadable_modules(directory: Path, wanted: tuple[str, ...]) -> Iterator[str]
 def _blocked_modules(root: Path) -> Iterator[tuple[str, str]]:
     """Yield (module, file) for each `install MODULE /bin/false` (or true) of modprobe.d.
 
-    A `blacklist` line does not count: it only keeps aliases from loading a module, and iscsid
-    asks for it by name. A file hides those of its name in later directories.
+    A `blacklist` line does not count: it only keeps aliases from loading a module, and iscsid loads
+    its modules by name. A file hides those of its name in later directories.
     """
     seen: set[str] = set()
     for place in _MODPROBE_D:

@@ -24,8 +24,8 @@ _RTF_REJECT = 0x200
 def read_nics(root: Path = Path("/")) -> dict[str, Nic]:
     """Return the network interfaces by name.
 
-    Empty where /sys is not mounted. Speeds are Mbit/s, None for what has none (a bridge, a link
-    that is down: the kernel says -1). The addresses of a capture are not known.
+    Empty if /sys is not mounted. Speeds are in Mbit/s, None without one (a bridge, or a link that
+    is down: the kernel says -1). The addresses of a capture are not known.
     """
     base = root / "sys/class/net"
     found = {}
@@ -76,7 +76,7 @@ def _vlan_id(root: Path, name: str) -> int | None:
 
 
 def _parent_of_vlan(nic: Path) -> str | None:
-    """Return the NIC below a VLAN; a bridge or bond has `lower_` links too, and several."""
+    """Return the NIC below a VLAN; a bridge or bond may have several `lower_` links."""
     if "DEVTYPE=vlan" not in read_small(f"{nic}/uevent").decode(errors="replace").split():
         return None
     below = (name for name in list_names(str(nic)) if name.startswith("lower_"))
@@ -84,7 +84,7 @@ def _parent_of_vlan(nic: Path) -> str | None:
 
 
 def nic_modules(root: Path = Path("/")) -> dict[str, str]:
-    """Return the kernel module of each NIC, with underscores; what is built in has none."""
+    """Return the kernel module of each NIC, with underscores; built-in drivers have none."""
     found = {}
     for nic in sorted((root / "sys/class/net").glob("*")):
         try:
@@ -96,7 +96,7 @@ def nic_modules(root: Path = Path("/")) -> dict[str, str]:
 
 
 def _effective_setting(root: Path, name: str, key: str) -> int:
-    """Return the value in force: the kernel takes the larger of the NIC's own and `all`."""
+    """Return the value in force: the kernel uses the larger of the NIC's own and `all`."""
     base = root / "proc/sys/net/ipv4/conf"
     values = []
     for which in (name, "all"):
@@ -110,8 +110,8 @@ def _effective_setting(root: Path, name: str, key: str) -> int:
 def read_routes(root: Path = Path("/")) -> tuple[KernelRoute, ...]:
     """Return the main routing tables of both families (/proc/net/route, ipv6_route).
 
-    Routes that are down or refuse are left out, and so are multicast ones of IPv6. Rules and other
-    tables (ip-rule(8)) are not looked at.
+    Routes that are down or reject packets are left out, and so are multicast routes of IPv6. Rules
+    and other tables (ip-rule(8)) are not read.
     """
     return (*_read_ipv4_routes(root), *_read_ipv6_routes(root))
 
@@ -141,7 +141,7 @@ def _read_ipv4_routes(root: Path) -> Iterator[KernelRoute]:
 
 
 def _parse_ipv4_hex(digits: str) -> ipaddress.IPv4Address:
-    """Read an address as the kernel prints its four bytes: in the order of the machine."""
+    """Parse an IPv4 address, which the kernel prints as four bytes in the machine's byte order."""
     return ipaddress.IPv4Address(bytes.fromhex(digits)[::-1])
 
 
@@ -160,9 +160,9 @@ def _read_ipv6_routes(root: Path) -> Iterator[KernelRoute]:
 
 
 def listening_address(root: Path = Path("/")) -> str | None:
-    """Return the address on which a socket of this host listens at port 3260, but for loopback.
+    """Return an address, other than loopback, on which this host listens at port 3260.
 
-    The first that is found; None if there is none. A wildcard address is 0.0.0.0 or `::`.
+    It is the first that is found; None if there is none. A wildcard address is 0.0.0.0 or `::`.
     """
     for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         for row in _read_rows(root / "proc/net" / name):
@@ -186,7 +186,7 @@ _POLICY = re.compile(r"^src (\S+) dst (\S+)")
 
 
 def parse_policies(text: str) -> tuple[Policy, ...]:
-    """Read `ip xfrm policy`: the outgoing ones, and whether they protect (a tmpl line).
+    """Parse `ip xfrm policy`: outgoing policies, and whether they protect (a tmpl line).
 
     A policy that blocks does not protect: nothing gets through.
     """
@@ -215,9 +215,10 @@ def parse_policies(text: str) -> tuple[Policy, ...]:
 
 
 def read_policies(timeout: float) -> tuple[Policy, ...]:
-    """Ask the kernel for its IPsec policies. Raises IscsictlError; only root may.
+    """Ask the kernel for its IPsec policies; only root may.
 
-    MissingError without ip(8), UnreachableError if it takes longer than `timeout` seconds.
+    Raises IscsictlError if it refuses, MissingError without ip(8), UnreachableError if it takes
+    longer than `timeout` seconds.
     """
     result = run(["ip", "xfrm", "policy"], timeout=timeout, ok=None)
     if result.code:

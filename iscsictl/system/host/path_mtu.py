@@ -1,7 +1,7 @@
-"""Try whether packets as large as the MTU pass: an echo of each size, all portals at once.
+"""Test whether packets as large as the MTU get through: echoes of two sizes to all portals at once.
 
-The echo is ICMP (RFC 792, RFC 4443) with fragmentation forbidden, over a ping socket, which
-needs no rights (icmp(7), net.ipv4.ping_group_range), or a raw one, which needs root.
+The echo is ICMP (RFC 792, RFC 4443) with fragmentation forbidden, over a ping socket, which needs
+no privileges (icmp(7), net.ipv4.ping_group_range), or a raw one, which needs root.
 """
 
 import errno
@@ -18,7 +18,7 @@ from iscsictl.errors import BECOME_ROOT, IscsictlError
 from iscsictl.model.host_facts import PathMtu
 from iscsictl.model.names import Portal
 
-# Bytes of an IP packet: what ping(8) sends if nobody asks for more.
+# Bytes of an IP packet: the default of ping(8).
 SMALL = 84
 # Seconds: one lost packet says nothing about the MTU.
 RESEND = 0.5
@@ -33,7 +33,7 @@ _HEADERS = {4: 28, 6: 48}
 
 @dataclass
 class _Try:
-    """The state of one portal: which sizes are still without an echo."""
+    """The state of one portal: which sizes have not been answered yet."""
 
     version: int
     raw: bool
@@ -49,10 +49,10 @@ class _Try:
 
 
 def path_mtus(portals: Mapping[Portal, int], timeout: float) -> dict[Portal, PathMtu]:
-    """Send echoes of SMALL bytes and of the MTU given for each portal; tell which came back.
+    """Send each portal echoes of SMALL bytes and of its MTU; return which came back.
 
-    Portals named by a host name or on an address that cannot be sent to are left out. Raises
-    IscsictlError where neither kind of socket is to be had.
+    Portals with a host name, or with an address that nothing can be sent to, are left out.
+    `timeout` is in seconds. Raises IscsictlError if this user may use neither kind of socket.
     """
     deadline = time.monotonic() + timeout
     tries: dict[Portal, _Try] = {}
@@ -130,12 +130,12 @@ def _send_requests(connection: object, one: _Try) -> None:
 
 
 def _echo_request(one: _Try, size: int) -> bytes:
-    """Return an echo request; its sequence number is its size, so that it is known again."""
+    """Return an echo request; its sequence number is its size, which identifies the reply."""
     payload = bytes(size - _HEADERS[one.version])
     kind = _ECHO4 if one.version == 4 else _ECHO6
     header = struct.pack("!BBHHH", kind, 0, 0, 0x1511, size)
     if one.version == 4:
-        # The kernel sums for ping sockets and for ICMPv6, not for raw ICMP.
+        # The kernel computes the checksum for ping sockets and ICMPv6, but not for raw ICMP.
         header = struct.pack("!BBHHH", kind, 0, _internet_checksum(header + payload), 0x1511, size)
     return header + payload
 

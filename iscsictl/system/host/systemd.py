@@ -1,4 +1,4 @@
-"""systemd: the login service, reloads, drop-ins. Looking needs no process."""
+"""systemd: the login service, reloads, drop-ins. The state of units is read from files."""
 
 import glob
 import os
@@ -13,9 +13,10 @@ from iscsictl.system.io.files import replace_file
 from iscsictl.system.io.process import ToolError, run, start
 from iscsictl.system.io.sysfs_attributes import path_below, read_attribute
 
-# Where systemd looks for units, in its order (systemd.unit(5), "System Unit Search Path"). What
-# generators make is among them (systemd.generator(7)): netplan's has the network waited for so.
-# Debian 12's packages have units in /lib, which need not be a link to /usr/lib.
+# Where systemd looks for units, in its order (systemd.unit(5), "System Unit Search Path"). They
+# include what generators create (systemd.generator(7)): netplan's makes the boot wait for the
+# network in this way. Debian 12's packages have units in /lib, which need not be a link to
+# /usr/lib.
 UNIT_DIRECTORIES = (
     "etc/systemd/system.control", "run/systemd/system.control", "run/systemd/transient",
     "run/systemd/generator.early", "etc/systemd/system", "etc/systemd/system.attached",
@@ -23,9 +24,9 @@ UNIT_DIRECTORIES = (
     "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system",
     "run/systemd/generator.late",
 )  # fmt: skip
-# Here systemd-sysv-generator(8) makes a unit of each SysV script that has no unit of its name.
+# Here systemd-sysv-generator(8) creates a unit for each SysV script without a unit of its name.
 _MADE_OF_SCRIPTS = "run/systemd/generator.late"
-# By the path alone, so a unit can name a mount that fstab does not have yet.
+# It names only the path, so it can be set before fstab has the mount.
 _WAITS = "RequiresMountsFor="
 _LOGIN_SERVICES = ("open-iscsi.service", "iscsi.service")
 
@@ -33,7 +34,7 @@ _LOGIN_SERVICES = ("open-iscsi.service", "iscsi.service")
 def running(root: Path = Path("/")) -> bool:
     """Tell whether systemd is the init of this machine (sd_booted(3)).
 
-    False in most containers, and in a root that is not the running system's.
+    False in most containers, and below a root directory that is not that of the running system.
     """
     return (root / "run/systemd/system").is_dir()
 
@@ -51,9 +52,9 @@ def unit_file(unit: str, root: Path = Path("/")) -> Path | None:
 
 
 def sysv_script(unit: str, root: Path = Path("/")) -> Path | None:
-    """Return the SysV script that stands for a service, None where there is none.
+    """Return the SysV script that stands for a service, None if there is none.
 
-    A unit that has a file of its own does without its script.
+    If a unit has a file of its own, its script is not used.
     """
     file = unit_file(unit, root)
     if file is not None and file.parent != root / _MADE_OF_SCRIPTS:
@@ -63,10 +64,10 @@ def sysv_script(unit: str, root: Path = Path("/")) -> Path | None:
 
 
 def login_service(root: Path = Path("/")) -> str:
-    """Return the unit that logs in at boot: Debian's and Ubuntu's name, or everybody's.
+    """Return the unit that logs in at boot: Debian's and Ubuntu's name, or that of all others.
 
-    One that only has a SysV script comes after those with a unit. Where neither is installed,
-    Debian's.
+    A service with a unit is preferred to one with only a SysV script. If neither is installed, it
+    is Debian's.
     """
     for is_there in (unit_file, sysv_script):
         for unit in _LOGIN_SERVICES:
@@ -76,10 +77,10 @@ def login_service(root: Path = Path("/")) -> str:
 
 
 def enabled(unit: str, root: Path = Path("/")) -> bool:
-    """Tell whether some target or unit wants this one at boot.
+    """Tell whether some target or unit pulls this unit in at boot.
 
-    The links of `systemctl enable` in /etc are looked at. What a package links in /usr does not
-    count. A SysV script is started by the links of its runlevels instead.
+    Only links that `systemctl enable` creates in /etc count, not those of a package in /usr. For a
+    SysV script, the links of its runlevels count instead.
     """
     script = sysv_script(unit, root)
     if script is not None:
@@ -95,7 +96,7 @@ def enabled(unit: str, root: Path = Path("/")) -> bool:
 def masked(unit: str, root: Path = Path("/")) -> bool:
     """Tell whether an admin linked the unit to /dev/null, so that nothing can start it.
 
-    A mask in /run, which ends with the boot, is not looked at.
+    A mask in /run, which lasts until the next boot, is not read.
     """
     try:
         return os.readlink(root / "etc/systemd/system" / unit) == os.devnull
@@ -104,11 +105,11 @@ def masked(unit: str, root: Path = Path("/")) -> bool:
 
 
 def unmet_condition(unit: str, root: Path = Path("/")) -> str | None:
-    """Return a line of a unit for which systemd would not start it, None where it knows none.
+    """Return the line of a unit that would keep systemd from starting it, None if there is none.
 
-    `systemctl start` then does nothing, and says nothing (systemd.unit(5), "Conditions and
-    Asserts"). Conditions on files and on the kernel's command line are judged, in the unit's own
-    file.
+    `systemctl start` then does nothing, without a message (systemd.unit(5), "Conditions and
+    Asserts"). Only conditions on files and on the kernel's command line, in the unit's own file,
+    are evaluated.
     """
     path = unit_file(unit, root)
     if path is None:
@@ -123,7 +124,7 @@ def unmet_condition(unit: str, root: Path = Path("/")) -> str | None:
             holds = any(wanted in {word, word.partition("=")[0]} for word in words)
         else:
             continue
-        # One that begins with | is one of several of which any will do.
+        # A condition that begins with | is one of several, any of which is sufficient.
         if not wanted.startswith("|") and holds == value.strip().startswith("!"):
             return line.strip()
     return None
@@ -132,7 +133,7 @@ def unmet_condition(unit: str, root: Path = Path("/")) -> str | None:
 def enable(unit: str, root: Path = Path("/")) -> None:
     """Have systemd start a unit at boot. Raises ToolError, UnreachableError.
 
-    It is not started now. A unit that is enabled already is fine.
+    It is not started now. Nothing happens if it is enabled already.
     """
     _set_enabled(unit, "enable", root)
 
@@ -140,13 +141,14 @@ def enable(unit: str, root: Path = Path("/")) -> None:
 def disable(unit: str, root: Path = Path("/")) -> None:
     """Undo what `enable` did. Raises ToolError, UnreachableError.
 
-    A unit that runs is not stopped.
+    A running unit is not stopped.
     """
     _set_enabled(unit, "disable", root)
 
 
-# While systemd reloads, which takes long on a busy host, it answers nobody, and systemctl gives up
-# after 25 s (sd-bus, BUS_DEFAULT_TIMEOUT). The link may be made, or removed, all the same.
+# While systemd reloads, which takes long on a busy host, it answers no requests, and systemctl
+# gives up after 25 s (sd-bus, BUS_DEFAULT_TIMEOUT). The link may have been created or removed all
+# the same.
 _TRIES = 3
 
 
@@ -164,40 +166,41 @@ def _set_enabled(unit: str, verb: str, root: Path) -> None:
 
 
 def active(unit: str, root: Path = Path("/")) -> bool:
-    """Tell whether a unit runs, or has run and stays: systemd keeps a link for it then.
+    """Tell whether a unit is active, running or not: systemd keeps a link for it then.
 
     The link names its invocation (systemd.exec(5), INVOCATION_ID); no process is started. The link
-    stays of a unit that systemd forgot in a reload: see `is_forgotten`.
+    of a unit that systemd forgot in a reload stays: see `is_forgotten`.
     """
     return (root / f"run/systemd/units/invocation:{unit}").is_symlink()
 
 
 def is_forgotten(unit: str, root: Path = Path("/")) -> bool:
-    """Tell whether systemd takes a unit that was started, and not stopped, for inactive.
+    """Tell whether systemd considers a unit inactive that was started and not stopped.
 
-    So it is after a reload that gave the unit a name under which systemd knew of no unit before:
-    what it had noted of that name then replaces the unit's own state (seen with 252).
+    That happens after a reload that gives the unit a name under which systemd knew no unit before:
+    what systemd had recorded for that name then replaces the unit's own state (observed with
+    version 252).
     """
     asked = ["systemctl", "--quiet", "is-active", unit]
     return active(unit, root) and run(asked, ok=None).code != 0
 
 
 def start_soon(unit: str) -> None:
-    """Have systemd start a unit, if it can, and do not wait for it.
+    """Have systemd start a unit, without waiting for it.
 
-    Errors of the start are in the journal alone. Raises MissingError, UnreachableError.
+    Errors of the start are only in the journal. Raises MissingError, UnreachableError.
     """
     run(["systemctl", "start", "--no-block", unit], ok=None)
 
 
 def has_read_fstab(root: Path = Path("/")) -> bool:
-    """Tell whether systemd has made its units since fstab was changed (systemd-fstab-generator(8)).
+    """Tell whether systemd's units are newer than fstab (systemd-fstab-generator(8)).
 
-    True where there is no systemd.
+    True if there is no systemd.
     """
     made = root / "run/systemd/generator"
     try:
-        # The first of its files is the nearest to the moment when fstab was read.
+        # The oldest of its files is the closest to the moment when fstab was read.
         times = [entry.stat(follow_symlinks=False).st_mtime for entry in os.scandir(made)]
         began = min(times, default=made.stat().st_mtime)
         return began >= (root / "etc/fstab").stat().st_mtime
@@ -206,7 +209,7 @@ def has_read_fstab(root: Path = Path("/")) -> bool:
 
 
 def daemon_reload() -> None:
-    """Have systemd read fstab and the units again; nothing where systemd is not the init.
+    """Have systemd read fstab and the units again; nothing happens if systemd is not the init.
 
     It returns when that is done. Raises ToolError, UnreachableError after 60 s.
     """
@@ -215,11 +218,11 @@ def daemon_reload() -> None:
 
 
 def reload_soon(root: Path = Path("/")) -> None:
-    """Have systemd read fstab and the units again, and return once it is at it.
+    """Have systemd read fstab and the units again; return as soon as it has begun.
 
-    It begins by throwing away what its generators made, when nothing can fail any more
-    (manager_reload() of its core/manager.c), and answers nobody until it is done: whoever asks it
-    for a unit after that is told of the new one. A reload that somebody else asked for will do.
+    It begins by removing what its generators created, when nothing can fail any more
+    (manager_reload() in its core/manager.c), and answers no requests until it has finished: any
+    request after that concerns the new units. A reload that somebody else has requested will do.
     """
     if not running(root):
         return
@@ -236,7 +239,7 @@ def _read_inode_number(path: Path) -> int | None:
 
 
 def _escape_path(path: str) -> str:
-    """Return a path as part of a file name, no two alike (systemd.unit(5), systemd-escape)."""
+    """Return a path as a unique part of a file name (systemd.unit(5), systemd-escape)."""
     kept = "".join(
         char if re.fullmatch(r"[A-Za-z0-9:_.]", char) else "-" if char == "/" else _hex_escape(char)
         for char in path.strip("/")
@@ -265,7 +268,7 @@ def _unquote_path(word: str) -> str:
 
 
 def required_mounts(root: Path = Path("/")) -> Mapping[str, tuple[str, ...]]:
-    """Return which units wait for which mount points, by our own drop-ins.
+    """Return the mount points that each unit waits for, according to our own drop-ins.
 
     Paths are as they were given to `require_mount`, in the order of the files' names.
     """
@@ -276,10 +279,10 @@ def required_mounts(root: Path = Path("/")) -> Mapping[str, tuple[str, ...]]:
 
 
 def require_mount(unit: str, path: str, root: Path = Path("/")) -> None:
-    """Make a unit wait for a mount point, by a drop-in of ours.
+    """Make a unit wait for a mount point, with a drop-in of ours.
 
-    RequiresMountsFor= (systemd.unit(5)) also stops the unit when the mount goes. systemd knows it
-    after a reload. Raises IscsictlError.
+    RequiresMountsFor= (systemd.unit(5)) also stops the unit when the mount goes away. It takes
+    effect after a reload. Raises IscsictlError.
     """
     if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", unit):
         raise IscsictlError(f"{unit!r} is not a unit name such as mail.service")
@@ -289,9 +292,9 @@ def require_mount(unit: str, path: str, root: Path = Path("/")) -> None:
 
 
 def make_drop_in_directory(unit: str, root: Path = Path("/")) -> Path:
-    """Make the directory of the admin's drop-ins for a unit, if it is missing, and return it.
+    """Create the directory of the admin's drop-ins for a unit if it is missing, and return it.
 
-    Raises OSError. An empty one is no drop-in: `remove_empty_drop_in_directory` takes it away.
+    Raises OSError. `remove_empty_drop_in_directory` removes it if it is still empty.
     """
     directory = root / "etc/systemd/system" / f"{unit}.d"
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -305,9 +308,9 @@ def remove_empty_drop_in_directory(unit: str, root: Path = Path("/")) -> None:
 
 
 def drop_require(path: str, root: Path = Path("/"), unit: str | None = None) -> None:
-    """Take our drop-ins for a mount point away, of all units or of one.
+    """Remove our drop-ins for a mount point, from all units or from one.
 
-    systemd knows it after a reload. Where there is none, nothing happens. Raises OSError.
+    It takes effect after a reload. Nothing happens if there is none. Raises OSError.
     """
     for name, waits_for, file in tuple(_read_own_drop_ins(root)):
         if waits_for == path and unit in {None, name}:

@@ -1,17 +1,17 @@
-"""What the rules of udev have systemd start at boot, by their files (udev(7))."""
+"""What udev's rules have systemd start at boot, according to their files (udev(7))."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-# A file hides those of the same name in the places after its own.
+# A file hides those of the same name in later directories.
 _PLACES = ("etc/udev/rules.d", "run/udev/rules.d", "usr/local/lib/udev/rules.d",
            "usr/lib/udev/rules.d", "lib/udev/rules.d")  # fmt: skip
-# KEY=="value" and the like, parted by commas; no value of the rules that are looked for has a
-# quotation mark in it.
+# KEY=="value" and the like, separated by commas; no value of the rules in question contains a
+# quotation mark.
 _TOKEN = re.compile(r'([A-Z]+(?:\{[^}]*\})?)\s*(==|!=|\+=|-=|:=|=)\s*"([^"]*)"\s*,?\s*')
 _WANTS = "ENV{SYSTEMD_WANTS}"
-# What a rule may ask for and still be one for each disk of a session that appears.
+# The conditions that a rule may have and still apply to every new disk of a session.
 _CONDITIONS = {
     "SUBSYSTEM": ("==", frozenset({"block"})),
     "ACTION": ("==", frozenset({"add", "add|change", "change|add"})),
@@ -23,7 +23,7 @@ def is_started_with_disk(unit: str, root: Path = Path("/")) -> bool:
     """Tell whether udev has systemd start a unit whenever a disk of an iSCSI session appears.
 
     Debian's open-iscsi has such a rule for iscsid.service (70-open-iscsi.rules). A rule with
-    further conditions does not count, for nothing says that they hold.
+    further conditions does not count, because they may not be met.
     """
     return any(
         any(key == _WANTS and unit in value.split() for key, _, value in tokens)
@@ -39,7 +39,7 @@ def _is_met(key: str, operator: str, value: str) -> bool:
 
 
 def _read_rules(root: Path) -> Iterator[list[tuple[str, str, str]]]:
-    """Yield the rules in which all can be parsed: key, operator and value of each token."""
+    """Yield the rules that can be parsed completely: key, operator and value of each token."""
     files: dict[str, Path] = {}
     for place in _PLACES:
         for path in (root / place).glob("*.rules"):
@@ -47,7 +47,7 @@ def _read_rules(root: Path) -> Iterator[list[tuple[str, str, str]]]:
     for path in files.values():
         try:
             text = path.read_text(errors="replace")
-        except OSError:  # It was removed just now, or is a link to nothing.
+        except OSError:  # It has just been removed, or is a dangling link.
             continue
         for line in text.replace("\\\n", "").splitlines():
             tokens = _TOKEN.findall(line)

@@ -1,4 +1,4 @@
-"""What systemd would do at boot, by its unit files: no process, any root."""
+"""What systemd would do at boot, according to its unit files, without starting a process."""
 
 import os
 import re
@@ -22,9 +22,9 @@ _ORDER = re.compile(r"\s*(After|Before)\s*=\s*(.*)")
 
 
 def read_systemd(root: Path = Path("/")) -> Systemd:
-    """Return the units of open-iscsi and of multipath, and who waits for the network.
+    """Return the units of open-iscsi and of multipath, and what waits for the network.
 
-    Everything is read from files: whether a unit runs now is not among it, see `ask_active`.
+    Everything is read from files; for whether a unit runs now, see `ask_active`.
     """
     login = systemd.login_service(root)
     names = (login, "iscsid.service", "iscsid.socket", "multipathd.service")
@@ -42,8 +42,8 @@ def read_systemd(root: Path = Path("/")) -> Systemd:
 def read_unit(name: str, root: Path = Path("/")) -> Unit:
     """Read one unit with its drop-ins.
 
-    Only ordering, enabling and the names of variables are read. A unit that is not there is not
-    `defined`.
+    Only its ordering, whether it is enabled, and the names of its variables are read. A unit that
+    does not exist is not `defined`.
     """
     masked = any(_is_masking_link(root / place / name) for place in _MASKING)
     file = systemd.unit_file(name, root)
@@ -68,9 +68,10 @@ def read_unit(name: str, root: Path = Path("/")) -> Unit:
 def read_login_startups(login: str, root: Path = Path("/")) -> frozenset[str]:
     """Return the values of node.startup that the login service logs in to at boot.
 
-    By its commands (iscsiadm(8), --loginall) and those of its drop-ins, where an empty ExecStart=
-    removes all before it (systemd.service(5)). `automatic` where none of them tells, as where a
-    script logs in: every distribution's service logs in to that.
+    They are read from its commands (iscsiadm(8), --loginall) and those of its drop-ins, where an
+    empty ExecStart= removes all before it (systemd.service(5)). If none of them names a value, for
+    example because a script logs in, it is `automatic`, which every distribution's service logs in
+    to.
     """
     file = systemd.unit_file(login, root)
     words: set[str] = set()
@@ -90,7 +91,7 @@ def read_login_startups(login: str, root: Path = Path("/")) -> frozenset[str]:
 def ask_active(names: tuple[str, ...], timeout: float) -> Mapping[str, str]:
     """Ask systemd for the state of units: `active`, `inactive`, `failed`.
 
-    A unit of which systemd says nothing is left out. Raises UnreachableError after `timeout`
+    A unit that systemd does not report is left out. Raises UnreachableError after `timeout`
     seconds, MissingError.
     """
     result = run(["systemctl", "is-active", *names], timeout=timeout, ok=None)
@@ -110,7 +111,7 @@ def _drop_in_files(name: str, root: Path) -> Iterator[Path]:
 
 
 def _unit_lines(path: Path) -> list[str]:
-    """Return the lines of a unit file, continued ones joined; none where it cannot be read."""
+    """Return the lines of a unit file, continued ones joined; none if it cannot be read."""
     try:
         text = path.read_text(errors="replace")
     except OSError:
@@ -147,7 +148,7 @@ def _read_variable_names(files: Iterable[Path]) -> frozenset[str]:
 
 
 def _units_pulled_in_by(target: str, root: Path) -> Iterator[str]:
-    """Yield the units that a target pulls in and that are there, masked ones left out."""
+    """Yield the units that a target pulls in and that exist, except masked ones."""
     seen = set()
     for place in UNIT_DIRECTORIES:
         for kind in ("wants", "requires"):
@@ -165,6 +166,6 @@ def _units_pulled_in_by(target: str, root: Path) -> Iterator[str]:
 
 
 def _instance_part(name: str) -> str:
-    """Return the part of a unit's name that its template has as a bare `@`."""
+    """Return the part of a unit's name for which its template has a bare `@`."""
     match = re.search(r"@[^.]*", name)
     return match[0] if match else "@"
