@@ -11,9 +11,9 @@ T = TypeVar("T")
 def call_within(seconds: float, call: Callable[[], T]) -> T:
     """Return what `call` returns, or raise what it raises, within so many seconds.
 
-    Raises TimeoutError at the deadline. The call then goes on in a thread of its own, which does
-    not keep the process alive, unless it sleeps in the kernel where no signal ends it; so it must
-    not change anything.
+    Raises TimeoutError at the deadline. The call then continues in its own thread, so it must not
+    change anything. That thread does not keep the process alive, unless it sleeps in the kernel
+    where no signal can end it.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -37,8 +37,8 @@ def call_within(seconds: float, call: Callable[[], T]) -> T:
 def open_within(seconds: float, path: str, flags: int) -> int:
     """Open a file as os.open does, within so many seconds; return its descriptor.
 
-    Raises TimeoutError at the deadline, OSError. Should the kernel open it later all the same, it
-    is closed at once: an O_EXCL opening that nobody knows of would keep a disk busy.
+    Raises TimeoutError at the deadline, OSError. If the kernel opens it later all the same, it is
+    closed at once: a forgotten descriptor with O_EXCL would keep a disk busy.
     """
     lock = threading.Lock()
     opened: list[int] = []

@@ -9,8 +9,8 @@ from iscsictl.model.services import Daemon
 def find_daemon(name: str, root: Path = Path("/")) -> Daemon | None:
     """Return the running daemon of that name with the lowest pid, if there is one.
 
-    iscsid runs twice: one process does the work, the other writes its log. A stopped process is
-    returned rather than a sleeping one. None also where /proc cannot be read.
+    iscsid runs twice: one process does the work, the other writes its log. A process that is
+    stopped or blocked is preferred to others. Also None if /proc cannot be read.
     """
     found = []
     try:

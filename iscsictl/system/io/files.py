@@ -1,8 +1,8 @@
-"""Files are replaced whole or not at all; the only place that writes configuration.
+"""Replace files atomically; the only module that writes configuration.
 
-A replacement is written to a file of its own on the same filesystem, made durable and renamed
-over the old one (rename(2)), so that at any moment, power cut included, one of the two is there
-whole.
+The new content is written to a temporary file on the same filesystem, flushed and renamed over the
+old file (rename(2)), so that at any moment, even after a power failure, one of the two is there and
+complete.
 """
 
 import errno
@@ -28,7 +28,7 @@ class FileChangedError(InUseError):
 def read_file(path: Path) -> bytes | None:
     """Return the bytes of a file, None if there is none.
 
-    Raises IscsictlError with one line for anything else, NeedsRootError where only root may.
+    Raises NeedsRootError if only root may read it, IscsictlError with one line for any other error.
     """
     try:
         return path.read_bytes()
@@ -46,17 +46,17 @@ def replace_file(
     expect: bytes | None = None,
     scratch: Path | None = None,
 ) -> bool:
-    """Put `data` in place of what `path` holds; return False if that was so already.
+    """Replace the content of `path` with `data`; return False if it was the same already.
 
-    Mode, owner and extended attributes of the old file are kept, unless `mode` is given; a new
-    file is 0600. Behind a symbolic link the target is replaced and the link stays, unless another
-    user could have made the link (UnsafeLinkError). With
-    `expect`, the bytes that the caller read before (b"" for no file), nothing is written when
-    the file holds others by now. `scratch` is where the new file grows, for directories whose
-    every file means something; if that is on another mount it grows beside the old one.
+    Mode, owner and extended attributes of the old file are kept, unless `mode` is given; a new file
+    is 0600. If `path` is a symbolic link, its target is replaced and the link stays, unless another
+    user could have created the link (UnsafeLinkError). `expect` is what the caller read before (b""
+    for no file): if the file has changed since, nothing is written. `scratch` is a directory for
+    the temporary file, if every file beside `path` would have a meaning; if it is on another mount,
+    the temporary file is created beside the old one.
 
-    Raises FileChangedError for that, NeedsRootError, and IscsictlError for a full or read-only
-    filesystem: then the old file is as it was and no temporary file is left.
+    Raises FileChangedError if `expect` does not match, NeedsRootError, and IscsictlError for a full
+    or read-only filesystem: the old file is unchanged then, and no temporary file is left.
     """
     try:
         with open_file_parent(path) as (descriptor, name):
@@ -75,7 +75,7 @@ def _replace_real_file(
     expect: bytes | None,
     scratch: Path | None,
 ) -> bool:
-    """Replace `real`, which is `path` for the user. Raises OSError, FileChangedError."""
+    """Replace `real`, which messages call `path`. Raises OSError, FileChangedError."""
     old, status = _read_with_status(real)
     if expect is not None and (old or b"") != expect:
         raise _file_changed_error(path)
@@ -89,7 +89,7 @@ def _replace_real_file(
         except OSError as error:
             if error.errno != errno.EXDEV or place == real.parent:
                 raise
-    # The rename is on the disk only once its directory is (fsync(2), NOTES).
+    # The rename is durable only once its directory has been flushed (fsync(2), NOTES).
     _sync_directory(real.parent)
     return True
 
@@ -97,7 +97,7 @@ def _replace_real_file(
 def save_output(path: Path, data: bytes, mode: int) -> None:
     """Write a file that the user named for output, whole or not at all.
 
-    No link is followed to it, not even the user's own, and a file of another user is not
+    No link at `path` is followed, not even the user's own, and a file of another user is not
     replaced: its owner could change what is written. Raises RefusedError, IscsictlError.
     """
     try:
@@ -110,7 +110,7 @@ def save_output(path: Path, data: bytes, mode: int) -> None:
 
 
 def require_output(path: Path) -> None:
-    """Raise what `save_output` would raise by what is there now: for a file that is written later.
+    """Raise now what `save_output` would raise for a file that is to be written later.
 
     Nothing is written. Raises RefusedError, IscsictlError.
     """
@@ -125,7 +125,7 @@ def require_output(path: Path) -> None:
 
 
 def _require_writable_directory(place: Path) -> None:
-    # False on a filesystem that is read-only too, for root as well (access(2), EROFS).
+    # Also False, even for root, on a filesystem that is read-only (access(2), EROFS).
     if not os.access(place, os.W_OK | os.X_OK):
         read_only = os.statvfs(place).f_flag & os.ST_RDONLY
         number = errno.EROFS if read_only else errno.EACCES
@@ -133,7 +133,7 @@ def _require_writable_directory(place: Path) -> None:
 
 
 def read_output(path: Path) -> bytes | None:
-    """Return what an earlier `save_output` wrote; None if there is nothing that it could have made.
+    """Return what an earlier `save_output` wrote; None if nothing there can be from it.
 
     A link, a pipe and a file of another user are not read: only `save_output` refuses them.
     """
@@ -190,10 +190,10 @@ def create_file(path: Path, data: bytes) -> None:
 
 
 def protect(path: Path) -> bool:
-    """Let only root read a file; False if that was so, or if it is gone.
+    """Let only root read a file; return False if that was so already, or if it is gone.
 
-    The mode becomes 0600, the owner stays. Raises UnsafeLinkError where another user decides where
-    the path leads, NeedsRootError, IscsictlError.
+    The mode becomes 0600, the owner stays. Raises UnsafeLinkError if another user could decide
+    where the path leads, NeedsRootError, IscsictlError.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -215,7 +215,7 @@ def protect(path: Path) -> bool:
 def remove_file(path: Path, *, durable: bool = True) -> bool:
     """Remove a file (a link itself, not its target); False if there was none.
 
-    Unless `durable`, the caller has to flush the directory: once for many files. Raises
+    Unless `durable`, the caller must flush the directory, once for many files. Raises
     UnsafeLinkError, NeedsRootError, IscsictlError.
     """
     try:
@@ -231,9 +231,9 @@ def remove_file(path: Path, *, durable: bool = True) -> bool:
 
 
 def flush(path: Path, above: Path) -> None:
-    """Have what another program did to a file reach the disk, with its directories up to `above`.
+    """Flush what another program did to a file, and its directories up to `above`, to the disk.
 
-    What is not there any more is left out: then its removal is flushed.
+    What no longer exists is skipped: flushing its directory makes the removal durable.
     """
     try:
         for place in (path, *path.parents):
@@ -248,8 +248,8 @@ def flush(path: Path, above: Path) -> None:
 def explained(error: OSError, verb: str, path: Path) -> IscsictlError:
     """Turn an OSError about `path` into the one line and the hint that a user needs.
 
-    NeedsRootError where the kernel refused a user other than root; as root the same refusal has
-    another cause, and another hint.
+    It is a NeedsRootError if the kernel refused a user other than root; for root, the same refusal
+    has another cause and another hint.
     """
     text = f"cannot {verb} {path}: {(error.strerror or str(error)).lower()}"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
@@ -298,12 +298,12 @@ def _read_with_status(real: Path) -> tuple[bytes | None, os.stat_result | None]:
 
 
 def _temporary_prefix(real: Path) -> str:
-    # The name is cut so that a name as long as the filesystem allows still leaves room.
+    # The name is shortened, because it may already be as long as the filesystem allows.
     return f".{os.fsdecode(os.fsencode(real.name)[:200])}.iscsictl-"
 
 
 def _remove_leftovers(place: Path, prefix: str) -> None:
-    """Remove what killed runs left; a living writer holds the flock of its own."""
+    """Remove what killed runs left; a running writer holds a flock on its own file."""
     ours = re.compile(re.escape(prefix) + "[0-9a-f]{8}")
     for name in os.listdir(place):
         if not ours.fullmatch(name):
@@ -325,7 +325,7 @@ def _create_temporary(place: Path, prefix: str) -> tuple[int, Path]:
         try:
             descriptor = os.open(temporary, flags, PRIVATE)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # Another run may have swept it before the flock was ours.
+            # Another run may have removed it before we had the flock.
             if os.fstat(descriptor).st_nlink:
                 return descriptor, temporary
             os.close(descriptor)
@@ -350,7 +350,7 @@ def _write_and_rename(
 ) -> bool:
     """Write a temporary file in `place` and rename it to `real`.
 
-    Returns False, with nothing left behind, if `checked` and the file is not `old` any more.
+    Returns False, with nothing left behind, if `checked` and the file is no longer `old`.
     """
     prefix = _temporary_prefix(real)
     _remove_leftovers(place, prefix)
@@ -363,7 +363,7 @@ def _write_and_rename(
             if old is not None:
                 _copy_identity(real, descriptor, old)
             wanted = mode if mode is not None else PRIVATE if old is None else _permission_bits(old)
-            # After the owner: fchown(2) takes the set-user-ID bits away.
+            # After setting the owner: fchown(2) clears the set-user-ID bits.
             os.fchmod(descriptor, wanted)
             os.fsync(descriptor)
             if checked and _has_changed(real, old):
@@ -386,7 +386,7 @@ def _has_changed(real: Path, old: os.stat_result | None) -> bool:
     return now != (None if old is None else _identity_and_times(old))
 
 
-# The inode tells a file that was replaced, the times one that was written in place.
+# The inode shows that a file was replaced, the times that it was written in place.
 def _identity_and_times(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
@@ -410,7 +410,7 @@ def _sync_directory(place: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network and FUSE filesystems have no fsync for directories.
+        # Some network and FUSE filesystems do not support fsync(2) on directories.
         if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
             raise
     finally:

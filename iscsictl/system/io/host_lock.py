@@ -1,4 +1,4 @@
-"""The locks for changes of this host, which root alone can take; the kernel ends them (flock(2)).
+"""The locks for changes of this host. Only root can take them; the kernel ends them (flock(2)).
 
 | lock | taken by | for |
 |---|---|---|
@@ -34,7 +34,7 @@ from iscsictl.system.io.waits import waiting
 if TYPE_CHECKING:
     import hashlib
 else:
-    # Only runs that share the host lock names.
+    # Only runs that share the host lock names and need it.
     hashlib = lazy_import("hashlib")
 
 _MODE = 0o600
@@ -45,18 +45,18 @@ _NAMES = "names"
 _COUNT = "reconnect.kept-out"
 _TURNS = "turns"
 #: Seconds between the first two attempts to take a lock; each pause is twice the one before it, up
-#: to the last. Many processes that wait must not keep the one that works from the processor.
+#: to the last. Many waiting processes must not take CPU time from the one that works.
 _FIRST_PAUSE = 0.02
 _LAST_PAUSE = 0.5
-#: Seconds to wait for `lock.queue` in the middle of a run. Who keeps it for longer wants the whole
-#: host, and waits for this very run to end.
+#: Seconds to wait for `lock.queue` in the middle of a run. A process that keeps it for longer wants
+#: the whole host, and is waiting for this very run to end.
 _QUEUE_WAIT = 2.0
-#: Names that a run may lock, two descriptors of the 1024 (RLIMIT_NOFILE) for each volume of a
-#: file. One that changes more takes the whole host.
+#: Names that a run may lock, two descriptors of the 1024 (RLIMIT_NOFILE) for each volume of a file.
+#: A run that changes more locks the whole host.
 _NAMES_LIMIT = 256
-#: What a turn may leave, such as the answer of an array with thousands of targets.
+#: Limit of the result of a turn, such as the answer of an array with thousands of targets.
 _TURN_BYTES = 4 << 20
-#: What the holder of a lock writes: a pid and a name, which may be a path (PATH_MAX).
+#: Limit of what the holder of a lock writes: a pid and a name, which may be a path (PATH_MAX).
 _HOLDER_BYTES = 4096 + 64
 _UNKNOWN = "?"
 
@@ -73,7 +73,7 @@ class Scope:
     def modes_by_name(self) -> dict[str, int]:
         """Return how to lock each name: LOCK_EX, or LOCK_SH for what a mount point lies in.
 
-        Of a mount point and one below it, the outer has to be mounted first.
+        If one mount point lies in another, the outer one must be mounted first.
         """
         parents = {
             str(parent) for path in self.mount_points for parent in PurePosixPath(path).parents
@@ -89,10 +89,10 @@ class Scope:
 def host_lock(
     wait: float, say: Say, root: Path = Path("/"), scope: Scope | None = None
 ) -> Iterator[None]:
-    """Keep out every other run that changes this host, or all that `scope` names.
+    """Keep out every other run that changes this host, or anything that `scope` names.
 
-    Waits up to `wait` seconds for those that are at work; `say` is told of the first one. Raises
-    InUseError at the deadline.
+    Waits up to `wait` seconds for those that are at work; `say` is called with a message about the
+    first one. Raises InUseError at the deadline.
     """
     deadline = time.monotonic() + wait
     directory = runtime_dir.made(root)
@@ -132,7 +132,7 @@ class FilesLock:
         self._held = contextlib.ExitStack()
 
     def __enter__(self) -> None:
-        """Take the lock. Raises InUseError when another process keeps it for `wait` seconds."""
+        """Take the lock. Raises InUseError if another process keeps it for `wait` seconds."""
         self._own.acquire()
         try:
             if not self._depth:
@@ -154,7 +154,7 @@ class FilesLock:
 
 
 class Turn:
-    """The turn of this process to do something, and what the one before it left."""
+    """The turn of this process to do something, with the result that the one before it left."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -164,21 +164,20 @@ class Turn:
         except ValueError:
             self.began = 0.0
         self.text = text.decode("utf-8", "surrogateescape")
-        # The pid in it is what a waiting process tells its user.
+        # It contains our pid, which a waiting process shows to its user.
         self._write(self.began, self.text)
 
     def serves(self, since: float) -> bool:
-        """Tell whether what was left was begun after `since` (seconds of CLOCK_MONOTONIC).
+        """Tell whether the result left is of work begun after `since` (CLOCK_MONOTONIC seconds).
 
         Work that began earlier may have missed what this process changed meanwhile.
         """
         return self.began > since
 
     def leave(self, began: float, text: str = "") -> None:
-        """Leave a result for those whose turn comes next, and when the work for it was begun.
+        """Leave a result for those whose turn comes next, with the time when its work began.
 
-        `began` is in seconds of CLOCK_MONOTONIC, which all processes of a host share until it
-        boots.
+        `began` is in seconds of CLOCK_MONOTONIC, which all processes share until the next boot.
         """
         self._write(began, text)
 
@@ -190,7 +189,7 @@ class Turn:
 def take_turn(doing: str, wait: float, root: Path = Path("/")) -> Iterator[Turn]:
     """Wait until no other process is `doing` this, a phrase such as "reloading systemd".
 
-    Raises InUseError when one of them takes more than `wait` seconds.
+    Raises InUseError if one of them takes more than `wait` seconds.
     """
     path = runtime_dir.made(root, _TURNS) / _file_name_for(doing)
     with _locked_file(path, fcntl.LOCK_EX, _short_wait(wait, path, doing)) as fd:
@@ -199,9 +198,10 @@ def take_turn(doing: str, wait: float, root: Path = Path("/")) -> Iterator[Turn]
 
 @dataclass
 class _Waiting:
-    """How to wait for a lock, and what to tell the user about who has it.
+    """How to wait for a lock, and what to tell the user about its holder.
 
-    With `each` seconds the deadline is that of one holder: another one renews it.
+    With `each`, every holder has so many seconds: when another one takes the lock, the deadline is
+    renewed.
     """
 
     deadline: float
@@ -254,7 +254,7 @@ def _locked_file(path: Path, mode: int, turn: _Waiting) -> Iterator[int]:
 
 
 def _open_private(path: Path) -> int:
-    """Open a lock file; one that others could open, and so lock, is replaced."""
+    """Open a lock file; one that other users could open, and so lock, is replaced."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     while True:
         with contextlib.suppress(FileNotFoundError):
@@ -289,7 +289,7 @@ def _read_holder(path: Path) -> str:
 def _read_exclusive_holder(path: Path) -> tuple[str, str, bool]:
     """Return pid and name that the last exclusive holder wrote, and whether it has the lock now.
 
-    Holders that share a lock write nothing: of several the last would stay, also after its end.
+    Holders that share a lock write nothing: the text of the last one would stay even after its end.
     """
     fd = _open_private(path)
     try:
@@ -302,10 +302,10 @@ def _read_exclusive_holder(path: Path) -> tuple[str, str, bool]:
 
 
 def _find_holder(directory: Path) -> str:
-    """Return the pid of a run that keeps out whoever wants the whole host, `?` if there is none.
+    """Return the pid of a run that keeps others from the whole host, `?` if there is none.
 
-    Runs that share the host write nothing into `lock`: of those the first by name is told, the
-    same one as long as it is there.
+    Runs that share the host write nothing into `lock`: the first of them by name is returned, and
+    always the same as long as it runs.
     """
     for pid, _ in _scoped_holders(directory):
         return pid
@@ -314,7 +314,7 @@ def _find_holder(directory: Path) -> str:
 
 
 def _find_name_holder(directory: Path, path: Path, name: str) -> str:
-    """Return the pid of a run that changes what has this name, or a mount point below it."""
+    """Return the pid of a run that changes the named thing, or a mount point below it."""
     pid, _, now = _read_exclusive_holder(path)
     if now:
         return pid
@@ -324,7 +324,7 @@ def _find_name_holder(directory: Path, path: Path, name: str) -> str:
 
 
 def _scoped_holders(directory: Path) -> Iterator[tuple[str, str]]:
-    """Yield pid and name for each name that a run at work has for itself, sorted by file."""
+    """Yield pid and name for each name that a run has locked exclusively, sorted by file."""
     for path in sorted((directory / _NAMES).glob("*")):
         pid, name, now = _read_exclusive_holder(path)
         if now:
@@ -333,9 +333,9 @@ def _scoped_holders(directory: Path) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def no_other_run(root: Path = Path("/")) -> Iterator[bool]:
-    """Tell whether no other run shares this host with ours, and let none begin meanwhile.
+    """Yield whether no other run shares this host with ours; in the body, none can begin.
 
-    False too where another run waits for the whole host: it lets none begin, and waits for ours.
+    Also False if another run waits for the whole host: it lets none begin, and waits for ours.
     """
     directory = runtime_dir.made(root)
     with contextlib.ExitStack() as queue:
@@ -349,9 +349,9 @@ def no_other_run(root: Path = Path("/")) -> Iterator[bool]:
 
 
 def count_kept_out(root: Path = Path("/")) -> int:
-    """Note that the process that has the lock kept this run out; return how often it did in a row.
+    """Record that the holder of the lock kept this run out; return how often in a row it has.
 
-    A process is told from a later one with its number by when it started (proc_pid_stat(5)).
+    Its start time (proc_pid_stat(5)) distinguishes a process from a later one with the same pid.
     """
     directory = runtime_dir.made(root)
     holder = _find_holder(directory)
@@ -370,9 +370,9 @@ def count_kept_out(root: Path = Path("/")) -> int:
 
 
 def forget_kept_out(root: Path = Path("/")) -> None:
-    """Note that the lock was to be had, so that `count_kept_out` begins at 1 again.
+    """Record that the lock was available, so that `count_kept_out` begins at 1 again.
 
-    For the run that has the lock: nobody else writes the note then.
+    Only the run that has the lock calls it, so nobody else writes the record meanwhile.
     """
     if (runtime_dir.place(root) / _COUNT).exists():
         remove_file(runtime_dir.place(root) / _COUNT)

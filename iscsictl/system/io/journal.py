@@ -1,4 +1,4 @@
-"""One line in the journal for each change: who, which command, which subject, what came of it."""
+"""One line in the journal for each change: user, command, subject and result."""
 
 import os
 import pwd
@@ -13,15 +13,15 @@ from iscsictl.model.plan import Status, Step
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.io.process import find, run
 
-#: How many lines back a name is looked for: a busy host writes some hundred a year.
+#: How many lines are searched for a name; a busy host writes some hundred a year.
 _LINES = 20_000
 
 
 def note(step: Step, status: Status, error: str | None = None) -> None:
-    """Write the line, with stable words; a machine without a log takes none.
+    """Write the line, in a stable format; on a machine without a log, nothing happens.
 
-    An error has the priority `err`, a change `notice`. No secret is among the words: none is on a
-    command line. The journal keeps it for `mentions`.
+    An error has the priority `err`, a change `notice`. The line contains no secret, because command
+    lines have none. `mentions` reads it later.
     """
     words = [
         f"user={_invoking_user()}",
@@ -57,7 +57,7 @@ def _command_name() -> str:
 
 
 def _arguments() -> list[str]:
-    """Return what followed the command's name; there is never a secret among it."""
+    """Return what followed the command's name; it never contains a secret."""
     words = sys.argv[1:]
     while words and words[0].startswith("-"):
         words = words[1:]
@@ -65,9 +65,9 @@ def _arguments() -> list[str]:
 
 
 def mentions(name: str, root: Path = Path("/")) -> bool | None:
-    """Tell whether a change of ours was ever noted of this name; None where nothing is logged.
+    """Tell whether the journal has a change of ours to this name; None if nothing is logged.
 
-    The journal is the only memory of what was taken down and forgotten (journalctl(1)).
+    Only the journal remembers what was detached and forgotten (journalctl(1)).
     """
     if find("journalctl") is None or not (root / "run/systemd/journal").is_dir():
         return None
@@ -83,7 +83,7 @@ def mentions(name: str, root: Path = Path("/")) -> bool | None:
 
 
 def names_in(lines: str, name: str) -> bool:
-    """Tell whether one of these lines has the name as a whole word, quoted or not.
+    """Tell whether one of these lines contains the name as a whole word, quoted or not.
 
     A name that is a part of another one does not count: /srv/a is not in /srv/a2.
     """

@@ -12,9 +12,9 @@ from iscsictl.system.io.safe_paths import replaceable_by
 def require_own_program(runner: str, then: str) -> str:
     """Return the full path of the iscsictl that runs now.
 
-    `runner` is who is to run it, `then` what can be done once it is installed. Raises MissingError
-    where it cannot be run, RefusedError where users other than root can replace it, the Python
-    that runs it, or its modules: it would be run as root.
+    `runner` is what will run it, and `then` what the user can do once it is installed. Raises
+    MissingError if it cannot be run, and RefusedError if users other than root can replace it, its
+    Python or its modules, because it would run as root.
     """
     path = str(Path(sys.argv[0]).absolute())
     if not os.access(path, os.X_OK):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from iscsictl.model.packages import PackageManager
 
-# By the words of ID and ID_LIKE (os-release(5)): a host can have the programs of others too.
+# By the words of ID and ID_LIKE (os-release(5)), because a host may also have the programs of
+# others.
 _MANAGERS: Mapping[str, PackageManager] = {
     "debian": "apt", "ubuntu": "apt",
     "fedora": "dnf", "rhel": "dnf", "centos": "dnf",

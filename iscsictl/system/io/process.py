@@ -1,4 +1,4 @@
-"""The one place where processes start: `run` for tools that obey, `pty` for those that ask."""
+"""The only module that starts processes: `run` for most tools, `pty` for those that ask."""
 
 import contextlib
 import os
@@ -22,19 +22,19 @@ from iscsictl.system.io.waits import waiting
 pexpect = lazy_import("pexpect")
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#: Where every tool runs: a word can then never be a file of the directory that the user is in.
+#: Where every tool runs, so that no argument can name a file in the user's own directory.
 _DIRECTORY = "/"
-# Seconds between two looks whether a program has ended.
+# Seconds between two checks whether a program has ended.
 _PAUSE = 0.02
-# --timeout is for logins and services; the tools that read a disk have limits of their own.
+# --timeout is for logins and services; tools that read a disk have limits of their own.
 _TIMED_BY_USER = frozenset({"iscsiadm", "systemctl"})
-#: Seconds between two looks whether the user asked to stop: a tenth is "at once" to a person.
+#: Seconds between two checks whether the user asked to stop: a tenth feels immediate.
 _HEED = 0.1
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a process left: its exit code (negative: the signal) and its output."""
+    """What a process returned: its exit code (negative: the signal) and its output."""
 
     argv: tuple[str, ...]
     code: int
@@ -43,9 +43,9 @@ class Result:
 
     @property
     def last_line(self) -> str:
-        """The last line that says something, stderr first; for an error's one line.
+        """The last line that is not empty, of stderr if possible; for the one line of an error.
 
-        `exit code N` where the program said nothing.
+        `exit code N` if the program printed nothing.
         """
         for text in (self.err, self.out):
             lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -67,14 +67,15 @@ class StoppedError(IscsictlError):
 
 
 # Between fork and exec a child holds copies of all our descriptors, another thread's locks and
-# exclusive openings among them: one starts at a time, and who must be rid of them can wait.
+# exclusive openings among them: only one starts at a time, and code that must be sure that none has
+# a copy can wait.
 _starting = threading.Lock()
 
 
 def wait_until_none_starting() -> None:
-    """Return when no process is about to start that has a copy of what was closed before.
+    """Wait until no process that is starting has a copy of a descriptor closed before.
 
-    Such a copy, made by fork(2), keeps an O_EXCL opening or a flock alive until exec closes it.
+    Such a copy, created by fork(2), keeps an O_EXCL open or a flock in force until exec closes it.
     """
     with _starting:
         return
@@ -92,16 +93,16 @@ def trace_to(tracer: Callable[[Sequence[str]], None]) -> None:
 
 
 def show_command(argv: Sequence[str]) -> None:
-    """Show a command line to the tracers; for what is done in place of a program, just before."""
+    """Show a command line to the tracers, also for what is done in place of a program."""
     for tracer in _tracers:
         tracer(argv)
 
 
 def environment() -> dict[str, str]:
-    """Return all that a child gets to see of our environment.
+    """Return the environment of a child process.
 
-    Its output is read, so messages are in English and UTF-8; PATH is fixed, since root must not
-    start what another user put in front. HOME, TERM and TZ are kept.
+    Messages are in English and UTF-8, because they are parsed. PATH is fixed, since root must not
+    start what another user put first. HOME, TERM and TZ are kept.
     """
     kept = {name: os.environ[name] for name in ("HOME", "TERM", "TZ") if name in os.environ}
     return {"PATH": PATH, "LC_ALL": "C.UTF-8", **kept}
@@ -115,7 +116,8 @@ def _missing_program_error(program: str) -> MissingError:
 def find(program: str) -> str | None:
     """Return the full path of a program, or None.
 
-    The caller's PATH is not searched. A name with a slash is taken as it is, if it can be executed.
+    The caller's PATH is not searched. A name with a slash is returned unchanged, if it can be
+    executed.
     """
     if "/" in program:
         return program if os.access(program, os.X_OK) else None
@@ -127,7 +129,7 @@ def find(program: str) -> str | None:
 
 
 def _about_to_run(argv: Sequence[str], shown: Sequence[str] | None = None) -> str:
-    """Return the full path of the program, after its command line was shown."""
+    """Return the full path of the program, after showing its command line."""
     path = find(argv[0])
     if path is None:
         raise _missing_program_error(argv[0])
@@ -147,14 +149,14 @@ def run(
     doing: str | None = None,
     interruptible: bool = False,
 ) -> Result:
-    """Run a program to its end, its own process group, stdin closed unless given.
+    """Run a program to its end, in its own process group, with stdin empty unless given.
 
-    `timeout` is in seconds; None is for a tool that makes progress and is never killed for
-    slowness. `ok` holds the exit codes that are no error, None accepts all. `env` is added to
-    the environment; no secret may be in it. The child inherits the descriptors `pass_fds`, and no
-    other. `shown` is what `-v` and errors show where the real command line names a descriptor, or
-    another program that starts this one. `doing` is what a terminal shows of a wait. A signal that
-    was deferred ends a program that is `interruptible`: one that leaves nothing half done.
+    `timeout` is in seconds; None is for a tool that makes progress and is never killed for being
+    slow. `ok` has the exit codes that are no error; None accepts all. `env` is added to the
+    environment; no secret may be in it. The child inherits only the descriptors `pass_fds`. `shown`
+    is what `-v` and errors show if the real command line names a descriptor, or another program
+    that starts this one. `doing` is what a terminal shows during the wait. A deferred signal ends a
+    program that is `interruptible`, that is, one that leaves nothing half done.
 
     Raises MissingError, UnreachableError at the deadline, InterruptError, ToolError for other
     exit codes.
@@ -205,7 +207,7 @@ def _communicate_until_asked(
         try:
             return process.communicate(stdin, max(0.0, min(left, _HEED)))
         except subprocess.TimeoutExpired:
-            # Popen goes on from where it stopped: what was read so far is not lost.
+            # Popen continues from where it stopped: what was read so far is not lost.
             stdin = None  # it is kept from the first call
             if deadline is not None and time.monotonic() >= deadline:
                 raise
@@ -214,11 +216,11 @@ def _communicate_until_asked(
 
 @contextlib.contextmanager
 def filtered(argv: Sequence[str], stdin: int, *, timeout: float) -> Iterator[IO[bytes]]:
-    """Have a program read the descriptor `stdin` to its end; give its output while it comes.
+    """Have a program read the descriptor `stdin` to its end; yield its output as a stream.
 
     For output that need not be kept: an unpacked initramfs has hundreds of megabytes. The program
-    ends with the block, and after `timeout` seconds. Raises MissingError, UnreachableError at the
-    deadline, IscsictlError where it fails.
+    ends with the block, or after `timeout` seconds. Raises MissingError, UnreachableError at the
+    deadline, IscsictlError if it fails.
     """
     path = _about_to_run(argv)
     with _starting:
@@ -246,7 +248,7 @@ def filtered(argv: Sequence[str], stdin: int, *, timeout: float) -> Iterator[IO[
             yield output
     finally:
         timer.cancel()
-        # What the reader says of output that was cut off is no cause.
+        # An error of the reader about output that was cut off is not the cause.
         if expired.is_set():
             raise _no_answer_error(argv[0], timeout) from None
     if process.returncode:
@@ -261,10 +263,10 @@ def start(
     pass_fds: Sequence[int] = (),
     shown: Sequence[str] | None = None,
 ) -> None:
-    """Start a program and return as soon as `begun`, or at its end; it ends by itself then.
+    """Start a program; return when `begun` says so, while it runs on, or at its end.
 
     `timeout` is in seconds; for `pass_fds` and `shown` see `run`. Raises MissingError, ToolError if
-    it fails before, UnreachableError at the deadline.
+    it fails earlier, UnreachableError at the deadline.
     """
     path = _about_to_run(argv, shown)
     started = time.monotonic()
@@ -291,7 +293,7 @@ def start(
             err.seek(0)
             said = err.read().decode("utf-8", "surrogateescape")
             raise ToolError(Result(tuple(argv), process.returncode, "", said))
-    # It is nobody's child that is waited for any more.
+    # Nobody waits for this child any longer.
     process.returncode = process.returncode or 0
 
 
@@ -302,7 +304,7 @@ def _no_answer_error(program: str, timeout: float) -> UnreachableError:
 
 
 def _end_process(process: subprocess.Popen[bytes]) -> None:
-    """End a process: SIGTERM, then SIGKILL; say so when the kernel does not let go of it."""
+    """End a process: SIGTERM, then SIGKILL; raise an error if the kernel does not let go of it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         process.send_signal(number)
         try:
@@ -319,7 +321,7 @@ def _end_process(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end_on_terminal(child: Any, name: str) -> None:
-    """End a program on a terminal of ours in the same way, if it has not ended."""
+    """End a program on a terminal of ours in the same way, if it still runs."""
     for number, grace in ((signal.SIGTERM, SIGNAL_WAIT), (signal.SIGKILL, LAST_WRITE_WAIT)):
         if child.isalive():
             child.kill(number)
@@ -334,7 +336,7 @@ def _end_on_terminal(child: Any, name: str) -> None:
 
 
 def _never_waiting(child: Any) -> None:
-    """Have isalive() answer at once; ptyprocess's own waits for the end once the output ended."""
+    """Have isalive() answer at once; ptyprocess's own blocks once the output has ended."""
     process = child.ptyproc
     ask = process.isalive
 
@@ -373,11 +375,11 @@ def pty(
 ) -> Result:
     """Run a program that insists on a terminal, for as long as it takes.
 
-    `answers` are pairs of a regular expression and the line to send when it is asked. `watch`
-    gets the output as it comes; `stop` is asked every second and ends the program when true.
+    `answers` are pairs of a regular expression and the line to send when it is asked. `watch` gets
+    the output as it comes; `stop` is called every second and ends the program if it returns true.
 
-    Raises MissingError, ToolError for an exit code other than 0, StoppedError, UnreachableError
-    when the kernel does not let go of a program that was ended.
+    Raises MissingError, ToolError for an exit code other than 0, StoppedError, UnreachableError if
+    the kernel does not let go of a program that was killed.
     """
     path = _about_to_run(argv)
     with _starting:
@@ -399,7 +401,7 @@ def pty(
     patterns: list[Any] = [rule[0] for rule in rules] + [
         r"[^\r\n\b]+[\r\n\b]+",
         pexpect.EOF,
-        # A second without output is no error: `stop` is asked again.
+        # A second without output is no error: `stop` is called again.
         pexpect.TIMEOUT,
     ]
     said: list[str] = []
@@ -420,7 +422,7 @@ def pty(
                     watch(piece)
             if stop():
                 raise stopped
-        # It may have closed its terminal and still be writing to a disk.
+        # It may have closed its terminal while it is still writing to a disk.
         while child.isalive():
             if stop():
                 raise stopped

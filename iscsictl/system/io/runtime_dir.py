@@ -1,4 +1,4 @@
-"""Our directory in /run, for the lock and the holds: root writes there, everybody may look."""
+"""Our directory in /run, for the locks and the holds: root writes it, everybody may read it."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ _MODE = 0o755
 
 
 def place(root: Path = Path("/")) -> Path:
-    """Return where it is; it may not be there yet.
+    """Return its path; it may not exist yet.
 
     /run is empty after each boot (file-hierarchy(7)), and so are locks, holds and notes.
     """
@@ -19,7 +19,7 @@ def place(root: Path = Path("/")) -> Path:
 
 
 def made(root: Path = Path("/"), name: str = "") -> Path:
-    """Return the directory, or the one of that name in it, made where it was not there.
+    """Return the directory, or the one called `name` in it; create it if it does not exist.
 
     Its mode is 0755 whatever our umask is, and whatever that of an earlier run was. A symbolic
     link of that name is not followed. Raises OSError.

@@ -1,10 +1,10 @@
 """Paths opened so that no other user decides where they lead: of mount points, and of files.
 
-Who owns a directory on the way can put a symbolic link in its place at any moment, also between a
-check and the use. So the kernel is not given the path as text: it is opened one component at a
-time (O_PATH with O_NOFOLLOW, open(2)), and what follows is done to the descriptor. openat2(2) with
-RESOLVE_NO_SYMLINKS would refuse every link; here /srv may be a link that root made, and the walk
-also learns which directories other users can write.
+The owner of a directory on the way can replace what is in it with a symbolic link at any moment,
+even between a check and the use. So the kernel does not get the path as text: it is opened one
+component at a time (O_PATH with O_NOFOLLOW, open(2)), and whatever follows uses the descriptor.
+openat2(2) with RESOLVE_NO_SYMLINKS would refuse every link; here /srv may be a link that root
+created, and the walk also finds the directories that other users can write to.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.model.shell_form import shell_form
 
-# A directory is entered for its own sake (O_DIRECTORY), which has autofs mount what belongs there.
+# With O_DIRECTORY, opening an automount point mounts what belongs there.
 _ENTER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 #: As many links as the kernel follows in one path (path_resolution(7)).
@@ -29,7 +29,7 @@ _umask_lock = threading.Lock()
 
 
 class UnsafeLinkError(RefusedError):
-    """A path leads through a symbolic link that another user could have made."""
+    """A path leads through a symbolic link that another user could have created."""
 
 
 @dataclass
@@ -37,9 +37,9 @@ class OpenedPath:
     """A path opened as far as it leads through directories.
 
     `descriptor` (O_PATH) is the last directory, and `path` its name without links. `rest` is what
-    follows it in the path: it does not exist, or its first name is no directory, of which `entry`
-    is the status then. `exposed` are the directories on the way in which other users can replace
-    what the path goes through.
+    follows it in the path: it does not exist, or its first name is no directory, and `entry` is its
+    status. `exposed` are the directories on the way in which other users can replace a component of
+    the path.
     """
 
     descriptor: int
@@ -58,7 +58,7 @@ class OpenedPath:
         return f"{self.path.rstrip('/')}/{name}"
 
     def enter(self, descriptor: int, path: str) -> None:
-        """Go on from another directory. The descriptor of the one before is closed."""
+        """Continue from another directory. The descriptor of the previous one is closed."""
         os.close(self.descriptor)
         self.descriptor, self.path = descriptor, path
 
@@ -78,9 +78,9 @@ def _os_error(number: int, path: str) -> OSError:
 def open_path(path: str) -> Iterator[OpenedPath]:
     """Open an absolute path component by component, following no link of another user.
 
-    A link is followed only if it belongs to root, or to whoever runs this, and stands in a
-    directory that nobody else can write, as do all directories above it. Raises UnsafeLinkError
-    for any other link, OSError.
+    A link is followed only if it belongs to root or to the current user, and if nobody else can
+    write to its directory or to any directory above it. Raises UnsafeLinkError for any other link,
+    OSError.
     """
     opened = OpenedPath(os.open("/", _ENTER))
     try:
@@ -91,9 +91,9 @@ def open_path(path: str) -> Iterator[OpenedPath]:
 
 
 def fd_path(descriptor: int) -> str:
-    """Return the path of what a descriptor has open, whatever became of its name (proc(5)).
+    """Return the path of an open file by its descriptor, even if it was renamed (proc(5)).
 
-    It is for this process, and for a child that is given the descriptor.
+    It is valid in this process, and in a child that inherits the descriptor.
     """
     return f"/proc/self/fd/{descriptor}"
 
@@ -101,7 +101,7 @@ def fd_path(descriptor: int) -> str:
 def resolve_path(path: str) -> str:
     """Return a path as the kernel will name it once something is mounted there: without links.
 
-    Raises UnsafeLinkError. What cannot be opened is taken as it is.
+    Raises UnsafeLinkError. A path that cannot be opened is only normalised.
     """
     try:
         with open_path(path) as opened:
@@ -111,7 +111,7 @@ def resolve_path(path: str) -> str:
 
 
 def exposed_above(path: str) -> tuple[str, ...]:
-    """Return the directories above a path in which other users can replace what it goes through.
+    """Return the directories above a path in which other users can replace a component.
 
     Raises UnsafeLinkError, IscsictlError.
     """
@@ -123,10 +123,10 @@ def exposed_above(path: str) -> tuple[str, ...]:
 
 
 def replaceable_by(path: str) -> str | None:
-    """Return why users other than root can replace what a path names, None where they cannot.
+    """Return why users other than root can replace what a path names, None if they cannot.
 
-    That is a directory on the way that they can write, a link that they could have made, or the
-    file or directory itself.
+    The reason is a directory on the way that they can write to, a link that they could have
+    created, or the file or directory itself.
     """
     try:
         with open_path(path) as opened:
@@ -146,8 +146,8 @@ def replaceable_by(path: str) -> str | None:
 def open_directory(path: str) -> Iterator[int]:
     """Open an existing directory (O_PATH). Raises UnsafeLinkError, FileNotFoundError, OSError.
 
-    The descriptor is good as a `dir_fd` and in /proc/self/fd; fchown(2), fchmod(2) and reading need
-    another (open(2), O_PATH). It is closed at the end.
+    The descriptor can be used as a `dir_fd` and in /proc/self/fd, but not for fchown(2), fchmod(2)
+    or reading (open(2), O_PATH). It is closed at the end of the block.
     """
     with open_path(path) as opened:
         opened.require_directory()
@@ -171,7 +171,7 @@ def open_parent(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
 def open_file_parent(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     """Open the directory of a file that may not exist yet; yield its descriptor and its name.
 
-    A link at the end that nobody else could have made is followed, one to nothing is an error.
+    A link at the end that nobody else could have created is followed; a dangling one is an error.
     Raises UnsafeLinkError, IsADirectoryError, OSError.
     """
     with open_path(os.path.join(os.getcwd(), path)) as opened:
@@ -215,7 +215,7 @@ def _make_directory(name: str, parent: int) -> None:
 
 
 def _reversed_components(path: str) -> list[str]:
-    """Return the names in a path, the first one last."""
+    """Return the components of a path in reverse order."""
     return [name for name in reversed(path.split("/")) if name not in {"", "."}]
 
 
@@ -251,9 +251,9 @@ def _normalize_components(names: list[str]) -> tuple[str, ...]:
 
 
 def _read_link(opened: OpenedPath, name: str, above: os.stat_result) -> str | None:
-    """Return the target of a link, None for what is no link; `opened.entry` is its status.
+    """Return the target of a link; if it is no link, None, with its status in `opened.entry`.
 
-    Raises UnsafeLinkError unless nobody else could have made the link.
+    Raises UnsafeLinkError if another user could have created the link.
     """
     try:
         descriptor = os.open(name, _LOOK, dir_fd=opened.descriptor)
@@ -278,9 +278,9 @@ def _read_link(opened: OpenedPath, name: str, above: os.stat_result) -> str | No
 
 
 def _is_exposed(above: os.stat_result, entry: os.stat_result | None) -> bool:
-    """Tell whether other users can replace an entry of a directory, or make it if there is none.
+    """Tell whether other users can replace an entry of a directory, or create it if there is none.
 
-    In a directory with the sticky bit only its owner and that of the entry can (unlink(2)).
+    In a directory with the sticky bit, only its owner and the owner of the entry can (unlink(2)).
     """
     if not _others_can_write(above):
         return False
@@ -289,10 +289,10 @@ def _is_exposed(above: os.stat_result, entry: os.stat_result | None) -> bool:
 
 
 def _others_can_write(status: os.stat_result) -> bool:
-    # With an ACL the bits of the group are those of its mask (acl(5)).
+    # With an ACL, the group bits are those of its mask (acl(5)).
     return status.st_uid not in own_ids() or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def own_ids() -> tuple[int, int]:
-    """Return the users whose files are trusted: root and whoever runs this."""
+    """Return the users whose files are trusted: root and the current user."""
     return 0, os.getuid()

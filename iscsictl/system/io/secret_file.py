@@ -9,29 +9,30 @@ from iscsictl.system.io.bounded_call import call_within
 from iscsictl.system.io.safe_paths import own_ids
 from iscsictl.system.io.waits import waiting
 
-#: Bytes: far more than the 255 that open-iscsi takes, so that too long a secret is seen as such.
+#: Bytes: far more than the 255 that open-iscsi accepts, so that a secret that is too long is
+#: noticed.
 MAX_SECRET_FILE = 4096
 _STDIN = 0
 
 
 @dataclass(frozen=True)
 class SecretFile:
-    """What was read; `mode` is that of a file that others than its user can read, else None."""
+    """What was read; `mode` is that of a file that other users can read, else None."""
 
     data: bytes
     mode: int | None = None
 
     @property
     def text(self) -> str:
-        """The secret, without one newline at the end, which editors and echo(1) put there.
+        """The secret, without one newline at the end, which editors and echo(1) add.
 
-        Bytes that are not UTF-8 are surrogates, so that the same bytes go into the record.
+        Bytes that are not UTF-8 are surrogates, so that the same bytes are written into the record.
         """
         return self.data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
 def read_secret_file(file: str, whose: str, timeout: float) -> SecretFile:
-    """Read a file, or standard input (`-`), within `timeout` seconds; `whose` secret it is.
+    """Read a file, or standard input (`-`), within `timeout` seconds; `whose` names the secret.
 
     A name without a slash that systemd handed over (LoadCredential=, systemd.exec(5)) is read from
     there. A pipe is read to its end, a device as far as a secret can be long. Raises UsageError
@@ -55,7 +56,7 @@ def read_secret_file(file: str, whose: str, timeout: float) -> SecretFile:
 
 
 def _read_within_limit(path: str | None) -> SecretFile:
-    # Not through sys.stdin: at its end the interpreter would wait for a thread that reads from it.
+    # Not through sys.stdin: on exit, the interpreter would wait for a thread that reads from it.
     descriptor = _STDIN if path is None else os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
     try:
         status = os.fstat(descriptor)
@@ -73,7 +74,8 @@ def _read_within_limit(path: str | None) -> SecretFile:
 def _open_mode(status: os.stat_result) -> int | None:
     """Return the mode of a regular file that users other than root and the current one can read.
 
-    A pipe is gone once it was read. With an ACL the bits of the group are its mask's (acl(5)).
+    A pipe has no content once it was read. With an ACL, the group bits are those of its mask
+    (acl(5)).
     """
     if not stat.S_ISREG(status.st_mode):
         return None

@@ -1,4 +1,4 @@
-"""Signals that ask for a stop: the step at work ends, nothing is left half done, then we stop."""
+"""Signals that ask for a stop: the current step is finished, so nothing is left half done."""
 
 import contextlib
 import os
@@ -18,21 +18,21 @@ _shield = threading.local()
 
 
 def defer() -> None:
-    """From here on a signal is remembered instead of ending the process at once.
+    """From now on, remember a signal instead of ending the process at once.
 
-    It holds for SIGINT, SIGTERM and SIGHUP. Whoever works has to call `check` between its steps.
+    This applies to SIGINT, SIGTERM and SIGHUP. Code that works must call `check` between its steps.
     """
-    # Once a terminal is gone it does not say any more that it was one.
+    # Once a terminal is gone, isatty(3) no longer recognises it.
     _terminals[:] = filter(os.isatty, _STANDARD_STREAMS)
     for number in _handled_signals():
         signal.signal(number, _remember_signal)
 
 
 def in_threads() -> None:
-    """From here on SIGINT still interrupts at once, and stops what other threads are at, too.
+    """From now on, have SIGINT interrupt the main thread at once and stop other threads, too.
 
     For commands that only read. The main thread gets KeyboardInterrupt; other threads get nothing
-    from Python (signal, "Signals and threads") and have to call `check`.
+    from Python (signal, "Signals and threads") and must call `check`.
     """
     signal.signal(signal.SIGINT, _interrupt_all)
 
@@ -44,17 +44,17 @@ def _interrupt_all(number: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
-    """Have a signal raise InterruptError meanwhile: for waits on the user.
+    """Have a signal raise InterruptError in the body: for waits on the user.
 
-    One that was remembered before raises it too, at the beginning. The earlier handlers are
-    restored.
+    A signal that was remembered before raises it, too, at the beginning. The earlier handlers are
+    restored at the end.
     """
     waiting = threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         _remember_signal(number, frame)
-        # Around the wait it would keep the earlier handlers from coming back, and the thread that
-        # repeats it from ending.
+        # Before or after the wait, it would keep the earlier handlers from being restored, and the
+        # thread that repeats it from ending.
         if waiting.is_set():
             check()
 
@@ -74,11 +74,11 @@ def at_once() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _repeated_meanwhile() -> Iterator[None]:
-    """Send a signal that came to the main thread again and again, until the body has ended.
+    """Repeat a signal that came to the main thread until the body has ended.
 
     Python runs a handler between two of its own instructions. A signal that comes after the last of
-    them and before read(2) blocks is noticed with the next input only, unless another interrupts
-    that read (signal.set_wakeup_fd hears of the first one).
+    them and before read(2) blocks is noticed only with the next input, unless another signal
+    interrupts that read. The first one is received through signal.set_wakeup_fd.
     """
     done = threading.Event()
     read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -103,7 +103,7 @@ def _repeat_signals(read_end: int, done: threading.Event) -> None:
 
 
 def _handled_signals() -> Iterator[signal.Signals]:
-    """Yield the signals, but for SIGHUP where nohup(1) had it ignored."""
+    """Yield the signals, without SIGHUP if nohup(1) has it ignored."""
     for number in _SIGNALS:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             yield number
@@ -116,7 +116,7 @@ def _remember_signal(number: int, _frame: FrameType | None) -> None:
 
 
 def _leave_terminals() -> None:
-    """Send what is still written to a terminal that is gone to /dev/null: writing to it fails."""
+    """Redirect the streams of a terminal that is gone to /dev/null: writing to it would fail."""
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for descriptor in _terminals:
         os.dup2(null, descriptor)
@@ -125,9 +125,10 @@ def _leave_terminals() -> None:
 
 @contextlib.contextmanager
 def shielded() -> Iterator[None]:
-    """Have this thread finish what it does meanwhile: a roll-back must not stop half way.
+    """Have this thread finish the body in spite of signals: a roll-back must not stop half way.
 
-    `asked` and `check` know of no signal in it. It may be nested; other threads are not shielded.
+    In the body, `asked` and `check` report no signal. It may be nested; other threads are not
+    shielded.
     """
     before = getattr(_shield, "up", False)
     _shield.up = True
@@ -138,9 +139,9 @@ def shielded() -> Iterator[None]:
 
 
 def asked() -> bool:
-    """Return whether a signal asked for a stop, which this thread may follow now.
+    """Return whether a signal asked for a stop and this thread is not shielded from it.
 
-    It stays so: the first signal is never forgotten.
+    A signal is never forgotten.
     """
     return bool(_asked) and not getattr(_shield, "up", False)
 
@@ -148,7 +149,7 @@ def asked() -> bool:
 def check() -> None:
     """Raise InterruptError if a signal asked for a stop; to be called between steps.
 
-    The exit code is 128 and the number of the first signal. In `shielded` it does nothing.
+    The exit code is 128 plus the number of the first signal. In `shielded` it does nothing.
     """
     if asked():
         raise InterruptError(

@@ -1,7 +1,7 @@
-"""Small files of the kernel's, read with as few system calls as can be.
+"""Small files of the kernel, read with as few system calls as possible.
 
-A file that vanished, that the kernel will not show us or that says "(null)" is None: sessions
-and disks come and go while they are read, so that is no error.
+A file that has vanished, that we may not read or that contains "(null)" is None: sessions and disks
+come and go while they are read, so that is no error.
 """
 
 import os
@@ -13,17 +13,17 @@ from typing import Self
 _NOTHING = frozenset({"", "(null)", "<NULL>"})
 # Bytes: sysfs gives an attribute a page (Documentation/filesystems/sysfs.rst).
 _PAGE = 4096
-# Bytes that the first read(2) asks for. Nearly all attributes are shorter, and Python has room for
-# so few bytes at hand: to allocate a page takes a tenth of the time of opening and reading a file.
+# Bytes that the first read(2) asks for. Nearly all attributes are shorter, and Python has memory
+# for so few bytes ready: allocating a page takes a tenth of the time of opening and reading a file.
 _SHORT = 256
-# Bytes that one read(2) asks for: most files of /proc and udev's database end before.
+# Bytes that one read(2) asks for: most files of /proc and of udev's database are shorter.
 _MUCH = 1 << 16
 
 
 class Folder:
-    """A directory of attributes, opened once: a name in it costs less than a path does.
+    """A directory of attributes, opened once: opening a name in it is faster than opening a path.
 
-    One that is not there has no attributes.
+    A directory that does not exist has no attributes.
     """
 
     __slots__ = ("_fd",)
@@ -49,12 +49,12 @@ class Folder:
     def get(self, name: str) -> str | None:
         """Return the stripped content of one attribute (at most a page), None if there is none.
 
-        None too where it cannot be read: attributes go away together with their device.
+        Also None if it cannot be read: attributes go away together with their device.
         """
         return self.values((name,)).get(name)
 
     def values(self, names: Iterable[str]) -> dict[str, str | None]:
-        """Return what these attributes say, None for nothing; those we may not read are left out.
+        """Return the values of these attributes, None for no value; unreadable ones are left out.
 
         Each is closed before the next is opened, so the kernel uses the same memory again.
         """
@@ -93,23 +93,23 @@ class Folder:
 
 @lru_cache(4096)
 def shown(data: bytes) -> str | None:
-    """Return what an attribute says, None for nothing. A thousand sessions say much the same.
+    """Return the value in an attribute, None for none; cached, as sessions have much in common.
 
-    "(null)" and "<NULL>" are nothing: printf of the kernel writes them for a missing string.
+    "(null)" and "<NULL>" are no values: the kernel's printf writes them for a missing string.
     """
     text = data.decode("utf-8", "surrogateescape").strip()
     return None if text in _NOTHING else text
 
 
 def path_below(root: Path, path: str) -> str:
-    """Return a path below a root directory, as text: with thousands of attributes `/` is slow."""
+    """Return a path below a root directory as text: for thousands of attributes, Path is slow."""
     return f"{str(root).rstrip('/')}/{path}"
 
 
 def read_attribute(path: str) -> str | None:
     """Return one attribute by its path, as `Folder.get` does.
 
-    For one attribute of a directory; for several a `Folder` takes fewer system calls.
+    For one attribute of a directory; for several, a `Folder` needs fewer system calls.
     """
     try:
         fd = os.open(path, os.O_RDONLY)
@@ -136,9 +136,9 @@ def to_integer(text: str | None) -> int | None:
 
 
 def read_small(path: str) -> bytes:
-    """Return a regular file that is far smaller than 64 KiB; b"" if it is not there.
+    """Return the content of a file far smaller than 64 KiB; b"" if it does not exist.
 
-    One read(2) takes it whole. b"" too where it cannot be read.
+    One read(2) returns all of it. Also b"" if it cannot be read.
     """
     try:
         fd = os.open(path, os.O_RDONLY)
@@ -153,9 +153,9 @@ def read_small(path: str) -> bytes:
 
 
 def read_all(path: str) -> bytes:
-    """Return the whole of a file that may be longer than a page; b"" if it is not there.
+    """Return the content of a file that may be longer than a page; b"" if it does not exist.
 
-    b"" too where reading fails half way: a part of a list must not pass for all of it.
+    Also b"" if reading fails half way: a part of a list must not pass for all of it.
     """
     try:
         fd = os.open(path, os.O_RDONLY)
@@ -173,9 +173,9 @@ def read_all(path: str) -> bytes:
 
 
 def list_names(path: str) -> list[str]:
-    """Return the names in a directory, in no order; none if it is not there.
+    """Return the names in a directory, in no order; [] if it does not exist.
 
-    None too where it cannot be read, so an empty list proves nothing for users other than root.
+    Also [] if it cannot be read, so an empty list proves nothing for users other than root.
     """
     try:
         return os.listdir(path)

@@ -1,4 +1,4 @@
-"""What this process waits for, told to whoever shows it: a terminal, or nobody."""
+"""What this process waits for, reported to a display, if there is one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,32 +6,32 @@ from typing import Any, Protocol
 
 
 class Display(Protocol):
-    """Shows waits to the user; it is told of them from any thread."""
+    """Shows waits to the user; it is called from any thread."""
 
     def begin(self, what: str, limit: float | None = None) -> Any:
-        """Take a wait, and how many seconds it may last; return what `end` needs.
+        """Show that a wait of at most `limit` seconds begins; return what `end` needs.
 
-        `limit` is None for a wait without an end of its own.
+        `limit` is None for a wait without a limit.
         """
 
     def end(self, wait: Any) -> None:
-        """Take the end of a wait."""
+        """Show that a wait has ended."""
 
 
 _displays: list[Display] = []
 
 
 def show_waits_on(display: Display) -> None:
-    """Have each wait that begins from now on told to `display`, and to no other.
+    """Report each wait that begins from now on to `display`, and to no other.
 
-    Waits that have begun are ended where they began.
+    The end of a wait is reported to the display that its beginning was reported to.
     """
     _displays[:] = [display]
 
 
 @contextmanager
 def waiting(what: str, limit: float | None = None) -> Iterator[None]:
-    """Tell the display what is waited for meanwhile, and for how many seconds at most.
+    """Report to the display what the body waits for, and for how many seconds at most.
 
     The text is a phrase such as "asking 192.0.2.5:3260 for its targets".
     """
