@@ -5,14 +5,14 @@ from pathlib import Path
 from iscsictl.model.host_facts import IscsiHost
 from iscsictl.system.io.sysfs_attributes import Folder, list_names, read_attribute, to_integer
 
-# Of drivers/scsi/scsi_transport_iscsi.c; a driver shows those that it knows.
+# Of drivers/scsi/scsi_transport_iscsi.c; a driver shows only those that it supports.
 _FILES = ("hwaddress", "ipaddress", "initiatorname", "netdev", "port_state", "port_speed")
 
 
 def read_iscsi_hosts(root: Path = Path("/")) -> tuple[IscsiHost, ...]:
     """Return the iSCSI hosts by number, those of adapters and those of sessions.
 
-    Empty where the kernel has neither. Of one that goes away meanwhile nothing is known.
+    Empty if the kernel has none. The fields of a host that goes away meanwhile are None.
     """
     base = root / "sys/class/iscsi_host"
     numbers = (to_integer(name.removeprefix("host")) for name in list_names(str(base)))

@@ -1,7 +1,7 @@
 """Which targets belong to one array, as far as this host knows.
 
 Two LUNs with one WWID may be one disk behind two targets, or two disks of arrays that were cloned.
-Only an array that offers both targets itself can tell.
+Only an array that itself offers both targets proves that it is one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,17 +19,17 @@ from iscsictl.system.io.sysfs_attributes import list_names
 if TYPE_CHECKING:
     from iscsictl.system.iscsi import nodedb
 else:
-    # Only two LUNs with one WWID and no map over them make anybody ask for the arrays.
+    # The arrays matter only if two LUNs have one WWID and no map over them.
     nodedb = lazy_import("iscsictl.system.iscsi.nodedb")
 
 
 class ArrayIndex:
-    """Groups targets that one discovery offers together; what it reads, it reads when first asked.
+    """Groups the targets that one discovery offers together; everything is read on first use.
 
     A portal answers a SendTargets request with all targets that it serves (RFC 7143, appendix C).
-    So two targets are of one array if both have sessions through one portal, or if a discovery
-    record of open-iscsi names both, or if the records of both note the portal that named them. An
-    iSNS server knows many arrays and proves nothing.
+    So two targets belong to one array if both have sessions through one portal, if a discovery
+    record of open-iscsi names both, or if the records of both contain the same portal as the one
+    that named them. An iSNS server knows many arrays and proves nothing.
     """
 
     def __init__(self, root: Path, sessions: Sequence[Session]) -> None:
@@ -37,10 +37,10 @@ class ArrayIndex:
         self._sessions = sessions
 
     def array_of(self, sid: int) -> str:
-        """Return a name for the array of a session: it is the same for all its targets.
+        """Return a name for the array of a session, the same for all its targets.
 
-        The name is one of the targets, good for comparison alone. `sid` is of a session that was
-        given.
+        The name is one of the targets and serves only for comparison. `sid` must be one of the
+        given sessions.
         """
         target = self._target_by_sid[sid]
         return self._array_by_target.get(target, target)
@@ -62,7 +62,7 @@ class ArrayIndex:
 
 
 def _discovered_groups(root: Path) -> Iterable[set[str]]:
-    """Yield the targets that each discovery record names; none where only root may read them.
+    """Yield the targets that each discovery record names; none if only root may read them.
 
     `send_targets/ADDRESS,PORT/` has a link TARGET,ADDRESS,PORT,TPGT,IFACE for each (idbm.c).
     """
@@ -73,7 +73,7 @@ def _discovered_groups(root: Path) -> Iterable[set[str]]:
 
 
 def _noted_groups(root: Path) -> Iterable[set[str]]:
-    """Return the targets that each portal named, as their records note; none without root."""
+    """Return the targets that each portal named, according to their records; none without root."""
     found: dict[tuple[str, int], set[str]] = {}
     with suppress(NeedsRootError):
         for record in nodedb.read_records(nodedb.find_db(root)):

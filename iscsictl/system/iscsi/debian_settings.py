@@ -14,14 +14,14 @@ _OPT_OUT = "NO_ISCSI_IN_INITRAMFS"
 
 
 def logs_out_at_shutdown(root: Path = Path("/")) -> bool:
-    """Tell whether logout-all.sh is there; other distributions log out by node.startup alone."""
+    """Tell whether logout-all.sh exists; other distributions log out only by node.startup."""
     return any((root / script).exists() for script in _SCRIPTS)
 
 
 def keeps_all_sessions(root: Path = Path("/")) -> bool:
-    """Tell whether logout-all.sh is told to log out of nothing.
+    """Tell whether logout-all.sh is configured to log out of nothing.
 
-    The setting counts only where /etc/iscsi/iscsi.initramfs exists.
+    The setting counts only if /etc/iscsi/iscsi.initramfs exists.
     """
     marked = (root / "etc/iscsi/iscsi.initramfs").exists()
     return marked and _read_settings(root / _DEFAULTS).get(_KEEP) == "1"
@@ -33,7 +33,7 @@ def find_opt_out(root: Path = Path("/")) -> str | None:
 
 
 def _read_settings(path: Path) -> dict[str, str]:
-    """Read a file for a shell; one that cannot be read has no settings, as for the scripts."""
+    """Read a file of shell settings; as for the scripts, an unreadable file has none."""
     try:
         return parse_shell_settings((read_file(path) or b"").decode(errors="replace"))
     except IscsictlError:

@@ -1,4 +1,4 @@
-"""Ask a portal for its targets with an account, leaving the node database as it was."""
+"""Ask a portal for its targets with an account, without changing the node database."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,9 +21,9 @@ PREFIX = "discovery.sendtargets"
 
 
 def defaults_path(root: Path) -> Path:
-    """Return where the defaults of new records stand.
+    """Return the file with the defaults of new records.
 
-    In /etc/iscsi in every version, wherever its node database is.
+    It is in /etc/iscsi in every version, wherever the node database is.
     """
     return root / "etc/iscsi/iscsid.conf"
 
@@ -31,7 +31,7 @@ def defaults_path(root: Path) -> Path:
 def write_defaults(changes: Changes, root: Path = Path("/")) -> RecordEdit | None:
     """Set, add or remove (None) keys of iscsid.conf; it is 0600 afterwards. None if unchanged.
 
-    Records that exist keep their values. Raises UsageError for what the file cannot hold,
+    Existing records keep their values. Raises UsageError for what the file cannot hold,
     FileChangedError if somebody else edits it meanwhile, NeedsRootError, IscsictlError.
     """
     path = defaults_path(root)
@@ -62,7 +62,8 @@ def _decode_text(data: bytes) -> str:
 def record_of(db: Path, portal: Portal) -> DiscoveryRecord | None:
     """Return the SendTargets record of a portal; None if there is none.
 
-    Spellings of one address are one portal. Raises NeedsRootError where only root may read it.
+    All spellings of an address mean the same portal. Raises NeedsRootError if only root may read
+    it.
     """
     for record in nodedb.read_discovery_records(db):
         if record.kind == "sendtargets" and record.portal.same_place(portal):
@@ -81,8 +82,8 @@ def ask(
 ) -> tuple[DiscoveredTarget, ...]:
     """Ask for targets by SendTargets, with an account (`changes` of the record) if given.
 
-    Without one the account of the portal's own record is used, where it has one. Whatever
-    happens, the discovery record is afterwards as it was before, or gone as it was.
+    Without one, the account of the portal's own record is used, if it has one. Whatever happens,
+    the discovery record is restored afterwards, or removed if there was none.
     """
     known = record_of(db, portal)
     if changes is None:

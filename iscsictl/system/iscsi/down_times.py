@@ -1,7 +1,7 @@
-"""Since when sessions are down, noted in /run/iscsictl/down: the kernel does not tell.
+"""Since when sessions have been down, recorded in /run/iscsictl/down: the kernel does not know it.
 
-sysfs has the state of a session and not its age, and iscsid's attempts to reconnect log errors of
-their own. A note is made by the first `prune` that meets a session down, and ends when one meets it
+sysfs has the state of a session but not its age, and iscsid's attempts to reconnect log errors of
+their own. The first `prune` that finds a session down records it; the record ends when one finds it
 up, or with a boot.
 """
 
@@ -23,8 +23,8 @@ def note_down_sessions(
 ) -> dict[int, float]:
     """Return for how many seconds each session that is not up has been known to be down.
 
-    With `keep` the moment is noted for later runs. 0 is "since just now, as far as anybody knows".
-    Raises OSError, IscsictlError.
+    With `keep`, the moment is recorded for later runs. 0 means that it was not known to be down
+    before. Raises OSError, IscsictlError.
     """
     now = holds.now()
     before = _read_notes(root)
@@ -44,7 +44,7 @@ def _key_of_session(session: Session) -> str:
 
 
 def _read_notes(root: Path) -> dict[str, float]:
-    """Return the notes; what cannot be read is no note, so that nothing is removed too early."""
+    """Return the records; an unreadable one is ignored, so nothing is removed too early."""
     try:
         notes = json.loads(read_file(runtime_dir.place(root) / _NAME) or b"{}")
         return {str(key): float(since) for key, since in notes.items()}

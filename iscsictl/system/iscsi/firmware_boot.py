@@ -1,4 +1,4 @@
-"""The firmware's boot tables in sysfs, read without the secrets that stand in them."""
+"""The firmware's boot tables in sysfs, read without the secrets that they contain."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ _SECRETS = frozenset({"chap-secret", "rev-chap-name-secret"})
 
 
 def read_boot_entries(root: Path) -> tuple[BootEntry, ...]:
-    """Read the targets of all firmware tables below `root`; empty where there is none.
+    """Read the targets of all firmware tables below `root`; empty if there is none.
 
-    Without root the files can be unreadable: what cannot be read is not there.
+    For users other than root, files may be unreadable; those are left out.
     """
     firmware = root / "sys/firmware"
     tables = [firmware / "ibft", *sorted(firmware.glob("iscsi_boot*"))]
@@ -41,7 +41,7 @@ def _read_boot_table(table: Path) -> dict[str, dict[str, str]]:
 
 
 def _read_unless_secret(path: Path) -> str:
-    """Return a file's text; of a secret only a mark that there is one."""
+    """Return a file's text; for a secret, only whether there is one."""
     try:
         with path.open("rb") as file:
             if path.name in _SECRETS:

@@ -24,22 +24,22 @@ _NAME = "holds"
 
 
 def directory_of(root: Path = Path("/")) -> Path:
-    """Return where the holds are. It need not exist: most hosts never had a hold."""
+    """Return the directory of the holds. It may not exist: most hosts never had a hold."""
     return runtime_dir.place(root) / _NAME
 
 
 def now() -> float:
-    """Return the clock that holds are counted in: seconds since the boot, sleep included.
+    """Return the time on the clock of holds: seconds since the boot, sleep included.
 
-    No time server and no admin moves it (CLOCK_BOOTTIME, clock_gettime(2)).
+    Neither a time server nor an admin sets it (CLOCK_BOOTTIME, clock_gettime(2)).
     """
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def add_hold(hold: Hold, root: Path = Path("/"), *, seconds: float | None = None) -> bool:
-    """Set a hold, for so many seconds or until a boot; one for the same thing is replaced.
+    """Set a hold, for so many seconds or until the next boot; it replaces one on the same thing.
 
-    Returns False if it was there already just so.
+    Returns False if the same hold existed already.
     """
     if (hold.target is None) == (hold.mount_point is None):
         raise UsageError("a hold is for a target or for a mount point")
@@ -56,7 +56,7 @@ def add_hold(hold: Hold, root: Path = Path("/"), *, seconds: float | None = None
 def remove_hold(hold: Hold, root: Path = Path("/")) -> bool:
     """End the hold on exactly this; False if there was none.
 
-    One on less or more, such as another portal of the target, stays. Raises NeedsRootError,
+    A hold on less or more, such as another portal of the target, stays. Raises NeedsRootError,
     IscsictlError.
     """
     return remove_file(directory_of(root) / _file_name_for(hold))
@@ -65,7 +65,7 @@ def remove_hold(hold: Hold, root: Path = Path("/")) -> bool:
 def read_holds(root: Path = Path("/")) -> tuple[Hold, ...]:
     """Return the holds in force, sorted by name; ended and unreadable ones are left out.
 
-    Every user may read them. Raises IscsictlError where the directory cannot be read.
+    Every user may read them. Raises IscsictlError if the directory cannot be read.
     """
     directory = directory_of(root)
     try:

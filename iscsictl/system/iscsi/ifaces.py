@@ -18,10 +18,10 @@ def path_of(db: Path, name: str) -> Path:
 
 
 def new_text(text: str, name: str, values: Mapping[str, str | None]) -> str:
-    """Return the text of a definition with these values; None takes one out.
+    """Return the text of a definition with these values; None removes one.
 
     An empty or damaged text is replaced by a new definition. Raises UsageError for a value that
-    open-iscsi cannot keep.
+    open-iscsi cannot store.
     """
     if find_damage(text) is not None:
         text = f"{_BEGIN} iscsictl\n{_END}\n"
@@ -32,9 +32,10 @@ def new_text(text: str, name: str, values: Mapping[str, str | None]) -> str:
 
 
 def write_iface(db: Path, name: str, values: Mapping[str, str | None], lock: NodeDbLock) -> bool:
-    """Write a definition under the lock of the node database. False if it was so already.
+    """Write a definition under the lock of the node database. False if nothing changed.
 
-    Raises InUseError when the lock is not to be had, UsageError, NeedsRootError, IscsictlError.
+    Raises InUseError if the lock is not released in time, UsageError, NeedsRootError,
+    IscsictlError.
     """
     path = path_of(db, name)
     with lock:
@@ -49,7 +50,8 @@ def write_iface(db: Path, name: str, values: Mapping[str, str | None], lock: Nod
 def remove_iface(db: Path, name: str, lock: NodeDbLock) -> None:
     """Remove a definition under the lock. Raises NotFoundError if there is none.
 
-    The caller makes sure that no record uses it. Raises InUseError when the lock is not to be had.
+    The caller makes sure that no record uses it. Raises InUseError if the lock is not released in
+    time.
     """
     with lock:
         if not remove_file(path_of(db, name)):

@@ -1,4 +1,4 @@
-"""/etc/iscsi/initiatorname.iscsi: the name of this host, read byte-true and written whole."""
+"""/etc/iscsi/initiatorname.iscsi: the name of this host, in exact bytes, written atomically."""
 
 import os
 import re
@@ -22,16 +22,16 @@ def path_of(root: Path = Path("/")) -> Path:
 def name_in(text: str) -> str | None:
     """Return the name in the text of the file, as iscsid reads it: the first that is not empty.
 
-    None if there is none, as in a file that waits for `GenerateName=yes` to be replaced.
+    None if there is none, as in a file that still has `GenerateName=yes` instead.
     """
     found = map(_NAME.fullmatch, text.splitlines())
     return next((match[1] for match in found if match and match[1]), None)
 
 
 def read_initiator(root: Path = Path("/")) -> InitiatorName:
-    """Return the name and when it was written. Raises NeedsRootError where only root may look.
+    """Return the name and when it was written. Raises NeedsRootError if only root may read it.
 
-    Times are seconds of the epoch, None where a file is not there.
+    Times are in seconds since the epoch, None if a file does not exist.
     """
     path = path_of(root)
     data = read_file(path)
@@ -58,8 +58,8 @@ def _modification_time(path: Path) -> float | None:
 def with_name(text: str, name: str) -> str:
     """Return the text of the file with this name; comments and other lines stay.
 
-    Every other name goes, and `GenerateName=yes`, by which a boot script would write one of its
-    own.
+    Every other name is removed, and so is `GenerateName=yes`, which would make a boot script write
+    a name of its own.
     """
     lines = [line for line in text.splitlines() if line.strip().lower() != "generatename=yes"]
     at = next((n for n, line in enumerate(lines) if _NAME.fullmatch(line)), len(lines))
@@ -68,9 +68,9 @@ def with_name(text: str, name: str) -> str:
 
 
 def write_name(name: str, root: Path = Path("/")) -> bool:
-    """Put the name into the file, 0600 where it is new. False if it was there already.
+    """Write the name into the file, mode 0600 if it is new. False if it had this name already.
 
-    iscsid does not know of it yet, see `restart_running_iscsid`. Raises FileChangedError,
+    A running iscsid does not use it yet, see `restart_running_iscsid`. Raises FileChangedError,
     NeedsRootError, IscsictlError.
     """
     path = path_of(root)
@@ -87,10 +87,10 @@ def write_name(name: str, root: Path = Path("/")) -> bool:
 
 
 def make_name(root: Path = Path("/")) -> str:
-    """Return a new name: of iscsi-iname(8) where it is installed, or as it makes them.
+    """Return a new name, from iscsi-iname(8) if it is installed, or of the same form.
 
-    The year in an IQN is when its domain was owned, not today: ours is that of Debian or of
-    Red Hat, as their packages have it.
+    The year in an IQN is one in which its domain was owned, not the present one. Like Debian's and
+    Red Hat's packages, we use their domains.
     """
     redhat = (root / "etc/redhat-release").exists()
     prefix = "iqn.1994-05.com.redhat" if redhat else "iqn.1993-08.org.debian:01"
@@ -102,9 +102,9 @@ def make_name(root: Path = Path("/")) -> str:
 
 
 def restart_running_iscsid(root: Path = Path("/")) -> None:
-    """Have a running iscsid take the new name; only for a host without sessions.
+    """Have a running iscsid use the new name; only for a host without sessions.
 
-    iscsid reads the file when it starts. Nothing happens where systemd is not the init. Raises
+    iscsid reads the file when it starts. Nothing happens if systemd is not the init. Raises
     ToolError, UnreachableError.
     """
     if root == Path("/") and os.path.isdir("/run/systemd/system"):

@@ -1,4 +1,4 @@
-"""open-iscsi's iscsiadm(8), one function per thing it is asked to do. No secret passes here."""
+"""open-iscsi's iscsiadm(8), one function for each use. No secret is passed to it."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,10 +16,10 @@ from iscsictl.system.io.process import Result, run
 from iscsictl.system.iscsi import session_view
 from iscsictl.system.iscsi.sessions import find_sessions
 
-# Exit codes that are no errors where they are accepted (iscsiadm(8), EXIT STATUS).
+# Exit codes that some callers accept as no error (iscsiadm(8), EXIT STATUS).
 NO_OBJECTS = 21
 SESSION_EXISTS = 15
-# Of a logout: no such session; no object; its directory in sysfs is gone. All of them are the aim.
+# Of a logout: no such session; no object; its directory in sysfs is gone. All mean that it is gone.
 _GONE = (2, NO_OBJECTS, 22)
 _OF_SENDTARGETS = ("-m", "discoverydb", "-t", "sendtargets")
 _OFFER = re.compile(r"(\S+,-?\d+) (.+)")
@@ -27,16 +27,16 @@ _OFFER = re.compile(r"(\S+,-?\d+) (.+)")
 
 @dataclass(frozen=True)
 class Key:
-    """What names one node record to iscsiadm."""
+    """What identifies one node record to iscsiadm."""
 
     target: str
     portal: Portal
     iface: str
 
     def arguments(self) -> tuple[str, ...]:
-        """Return -T, -p and -I, with the portal group tag where it is known.
+        """Return -T, -p and -I, with the portal group tag if it is known.
 
-        iscsiadm makes a path of these names as they are. Raises RefusedError for one that would
+        iscsiadm builds a path from these names unchecked. Raises RefusedError for a name that would
         lead out of the node database.
         """
         for name in (self.target, self.portal.address, self.iface):
@@ -56,7 +56,7 @@ def _run_iscsiadm(
     interruptible: bool = False,
     sids: Iterable[int] | None = None,
 ) -> Result:
-    """Run iscsiadm; `interruptible` is what waits for an array and writes no record.
+    """Run iscsiadm; what waits for an array and writes no record is `interruptible`.
 
     `sids` are the only sessions that it needs to see, None for all.
     """
@@ -81,7 +81,7 @@ def explain_no_answer(
 ) -> UnreachableError:
     """Return the error of an iscsiadm that did not end before the deadline, with its cause.
 
-    iscsiadm waits without limit for an answer of iscsid, and a stopped iscsid gives none.
+    iscsiadm waits without limit for iscsid's answer, and a stopped iscsid gives none.
     """
     daemon = find_daemon("iscsid", root)
     if daemon is None or not daemon.stopped:
@@ -93,13 +93,14 @@ def explain_no_answer(
 
 
 def parse_offers(text: str) -> tuple[DiscoveredTarget, ...]:
-    """Read what SendTargets discovery prints: a portal and a target a line.
+    """Parse what SendTargets discovery prints: a portal and a target per line.
 
-    Raises RefusedError, which names it, for a target or an address that must not become part of
-    a path, a line or a command: who announces such a one is not to be trusted with the others.
+    Raises RefusedError, which names it, for a target or an address that must not become part of a
+    path, a line or a command: if a portal announces one, its other names are not to be trusted
+    either.
     """
     offers = []
-    # Only this separator: a name may have others in it, which str.splitlines() would part it at.
+    # Only at this separator: a name may contain others, at which str.splitlines() would split it.
     for line in text.split("\n"):
         match = _OFFER.fullmatch(line.strip(" \r"))
         portal = read_portal(match[1]) if match else None
@@ -117,7 +118,7 @@ def parse_offers(text: str) -> tuple[DiscoveredTarget, ...]:
 
 
 def format_offers(offers: Sequence[DiscoveredTarget]) -> str:
-    """Return offers as SendTargets discovery prints them, so that `parse_offers` reads them."""
+    """Return offers as SendTargets discovery prints them, so that `parse_offers` can parse them."""
     return "".join(
         f"{offer.portal},{-1 if offer.portal.tpgt is None else offer.portal.tpgt} {offer.target}\n"
         for offer in offers
@@ -143,7 +144,7 @@ def discover(
 
 
 def discover_with_record(portal: Portal, *, timeout: float) -> tuple[DiscoveredTarget, ...]:
-    """Ask a portal with the account of its discovery record; node records stay as they are.
+    """Ask a portal with the account of its discovery record; node records are not changed.
 
     Raises AuthError, UnreachableError, MissingError, RefusedError for a name that no path may have.
     """
@@ -158,7 +159,7 @@ def discover_with_record(portal: Portal, *, timeout: float) -> tuple[DiscoveredT
 
 
 def new_discovery_record(portal: Portal, *, timeout: float) -> None:
-    """Make a discovery record with the defaults of iscsid.conf. The portal is not asked."""
+    """Create a discovery record with the defaults of iscsid.conf. The portal is not asked."""
     _run_iscsiadm(
         (*_OF_SENDTARGETS, "-p", str(portal), "-o", "new"),
         f"making a discovery record of {portal}",
@@ -167,9 +168,9 @@ def new_discovery_record(portal: Portal, *, timeout: float) -> None:
 
 
 def delete_discovery_record(portal: Portal, *, timeout: float) -> None:
-    """Delete a discovery record; one that is gone is fine.
+    """Delete a discovery record; nothing happens if it is gone already.
 
-    iscsiadm deletes the node records that are linked from it too (idbm.c, idbm_rm_disc_node_links).
+    iscsiadm also deletes the node records that it links to (idbm.c, idbm_rm_disc_node_links).
     """
     _run_iscsiadm(
         (*_OF_SENDTARGETS, "-p", str(portal), "-o", "delete"),
@@ -180,7 +181,7 @@ def delete_discovery_record(portal: Portal, *, timeout: float) -> None:
 
 
 def new_record(key: Key, *, timeout: float) -> None:
-    """Make a node record with the defaults of iscsid.conf. The portal is not asked.
+    """Create a node record with the defaults of iscsid.conf. The portal is not asked.
 
     Raises RefusedError for a name that would lead out of the database, IscsictlError.
     """
@@ -190,9 +191,9 @@ def new_record(key: Key, *, timeout: float) -> None:
 
 
 def delete_record(key: Key, *, timeout: float) -> None:
-    """Delete a node record; one that is gone already is fine.
+    """Delete a node record; nothing happens if it is gone already.
 
-    iscsiadm refuses while a session uses it: InUseError.
+    Raises InUseError if a session uses it, because iscsiadm refuses then.
     """
     _run_iscsiadm(
         ("-m", "node", *key.arguments(), "-o", "delete"),
@@ -203,7 +204,7 @@ def delete_record(key: Key, *, timeout: float) -> None:
 
 
 def login(key: Key, *, timeout: float) -> bool:
-    """Log in. Returns False when the session existed already, and so is not ours to undo.
+    """Log in. Returns False if the session existed already, and so is not ours to roll back.
 
     Raises AuthError, NotFoundError, UnreachableError, MissingError, IscsictlError.
     """
@@ -221,11 +222,11 @@ def login(key: Key, *, timeout: float) -> bool:
 def log_out_together(
     targets: Mapping[int, str], *, timeout: float
 ) -> dict[int, IscsictlError] | None:
-    """End these sessions, each with its target, with one process; return why others did not end.
+    """End these sessions (by id, with their targets) with one process; return those that failed.
 
-    None if none can be had that sees only them; then nothing was done. It is told to end all that
-    it sees, so it is never run without a view. Raises UnreachableError at the deadline,
-    MissingError, InterruptError.
+    The result is None if no view with only these sessions can be set up; then nothing was done.
+    iscsiadm ends all sessions that it sees, so it is never run without such a view. Raises
+    UnreachableError at the deadline, MissingError, InterruptError.
     """
     doing = f"logging out of {len(targets)} sessions"
     try:
@@ -236,7 +237,7 @@ def log_out_together(
         raise explain_no_answer(error, doing) from None
     if result is None:
         return None
-    # Its exit code is that of the last session that failed, and says nothing of the others.
+    # Its exit code is that of the last session that failed, and says nothing about the others.
     codes = parse_logouts(result.out, result.err)
     said = {} if codes else dict.fromkeys(targets, (result.code, result.err))
     said |= {sid: (code, "") for sid, code in codes.items()}
@@ -248,9 +249,9 @@ def log_out_together(
 
 
 def logout(sid: int, target: str, *, timeout: float) -> None:
-    """End one session; one that is gone already is fine.
+    """End one session; nothing happens if it is gone already.
 
-    Whatever is mounted has to be unmounted before: its disk goes all the same, unless
+    Its filesystems must be unmounted before: its disks go away all the same, unless
     iscsid.safe_logout is set. Raises InUseError, UnreachableError at the deadline, MissingError,
     IscsictlError.
     """

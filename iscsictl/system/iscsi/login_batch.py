@@ -1,8 +1,8 @@
-"""One iscsiadm(8) for the logins to some records and to no others.
+"""Log in to several given records, and to no others, with one iscsiadm(8).
 
-iscsiadm takes one record by name, or all of a portal or a startup. A process for each record
-reads every record again; one for all of a portal would log in what is on hold too. So it is shown
-a node database in which there is nothing but the records that are meant, see session_view.
+iscsiadm can log in to one record, or to all of a portal or a startup value. One process per record
+would read every record again each time; one for all of a portal would also log in to records that
+are on hold. So it sees a node database that contains only the given records, see session_view.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,10 +16,11 @@ from iscsictl.system.iscsi.sessions import find_sessions
 
 
 def log_in(keys: Iterable[Key], db: Path, *, timeout: float) -> Mapping[Key, int] | None:
-    """Log in to these records at once; return iscsiadm's exit code for each.
+    """Log in to these records in parallel; return iscsiadm's exit code for each.
 
-    0 is success; for one that it did not tell of, it is that of the whole. None if no namespace
-    can be had here; then nothing was done. Raises UnreachableError at the deadline, MissingError.
+    0 is success; a record that its output does not mention gets the exit code of the process.
+    Returns None if no namespace can be created here; then nothing was done. Raises UnreachableError
+    at the deadline, MissingError.
     """
     wanted = tuple(keys)
     result = session_view.run_iscsiadm(

@@ -1,7 +1,7 @@
-"""What a login that "failed for good" (iscsiadm 19) most likely met.
+"""The most likely cause of a login that "failed for good" (iscsiadm 19).
 
-open-iscsi ends so both where there is no such target and where, with mutual CHAP, the array did
-not prove itself (initiator.c, login.c): the one is told from the other by asking for the targets.
+open-iscsi uses that code both if there is no such target and if the array failed to authenticate
+itself in mutual CHAP (initiator.c, login.c). Asking the portal for its targets shows which it was.
 """
 
 from pathlib import Path
@@ -17,10 +17,10 @@ FATAL: Final = 19
 
 
 def explained_login(error: IscsictlError, key: Key, db: Path, timeout: float) -> IscsictlError:
-    """Return the error of a login, or an AuthError where the array's own secret is to blame.
+    """Return the error of a login, or an AuthError if the array's own secret is to blame.
 
-    The portal is asked for its targets once, only after an exit code of 19 and only where the
-    record has a secret of the array. Raises InterruptError.
+    The portal is asked for its targets once, only after exit code 19 and only if the record has a
+    secret of the array. Raises InterruptError.
     """
     if error.tool_exit != FATAL or error.exit is AuthError.exit:
         return error

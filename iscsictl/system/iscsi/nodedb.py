@@ -1,4 +1,4 @@
-"""Open-iscsi's node database: where it is and what stands in it (read only).
+"""open-iscsi's node database: where it is, and what it contains (read only).
 
 The layout is `idbm.c`'s: `nodes/TARGET/ADDRESS,PORT,TPGT/IFACE`, or without a portal group tag
 the file `nodes/TARGET/ADDRESS,PORT`; `send_targets/ADDRESS,PORT/st_config`,
@@ -37,7 +37,7 @@ DISCOVERY_FILES: Final[Mapping[DiscoveryKind, tuple[str, str]]] = {
 }
 # Below these, or in a directory of a portal in them, discovery links to node records (idbm.c).
 LINK_DIRECTORIES: Final = ("send_targets", "isns", "static", "fw")
-#: In the order in which iscsictl looks for programs (system/io/process.py).
+#: In the order in which iscsictl searches for programs (system/io/process.py).
 _PROGRAMS: Final = tuple(
     f"{directory}/iscsiadm"
     for directory in ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
@@ -51,9 +51,9 @@ _PORTAL: Final = re.compile(r"([^,]+),([0-9]{1,5})(?:,(-?[0-9]{1,10}))?")
 def find_db(root: Path = Path("/")) -> Path:
     """Return the directory of the database on this host, whether or not it exists yet.
 
-    iscsiadm itself is asked, for the path is compiled into it and an upgrade may leave the old
-    directory behind. In a capture without it, the directory that has records wins, then the one
-    that is laid out, then /etc/iscsi.
+    The path is read from the iscsiadm program, into which it is compiled, because an upgrade may
+    leave the old directory behind. In a capture without the program, it is the directory that has
+    records, otherwise one with the usual subdirectories, otherwise /etc/iscsi.
     """
     match = _search_iscsiadm(root, _COMPILED_IN)
     if match:
@@ -65,7 +65,7 @@ def find_db(root: Path = Path("/")) -> Path:
 def find_version(root: Path = Path("/")) -> Version | None:
     """Return the version of the installed open-iscsi, read from iscsiadm without running it.
 
-    None where it is not installed or does not say.
+    None if it is not installed or the version is not found.
     """
     match = _search_iscsiadm(root, _WRITES)
     return parse_version(match[1].decode()) if match else None
@@ -101,8 +101,8 @@ def _rank_of_database(db: Path) -> int:
 def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
     """Return the node records of a target, or of all, sorted.
 
-    One that cannot be used has `problem` set and does not affect the others. Raises
-    NeedsRootError where only root may read them, IscsictlError where they cannot be read.
+    A record that cannot be used has `problem` set and does not affect the others. Raises
+    NeedsRootError if only root may read them, IscsictlError if they cannot be read.
     """
     found = []
     for name in _recorded_targets(db, target):
@@ -127,9 +127,9 @@ def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
 
 
 def _recorded_targets(db: Path, only: str | None) -> list[str]:
-    """Return the targets that have records, or the one that is asked for if it has.
+    """Return the targets that have records, or only the given one if it has.
 
-    For each of thousands that are asked for one by one, the others are not listed again.
+    With `only`, the directory is not listed: thousands of targets may be read one by one.
     """
     nodes = db / "nodes"
     if only is None or not os.access(nodes, os.X_OK):
@@ -142,7 +142,7 @@ def _recorded_targets(db: Path, only: str | None) -> list[str]:
 def read_record(path: Path) -> NodeRecord | None:
     """Read one node record again; None if it is gone.
 
-    A record that is being rewritten is waited for, for RECORD_WAIT seconds at most. Raises
+    If it is just being rewritten, the end of that is awaited for up to RECORD_WAIT seconds. Raises
     NeedsRootError.
     """
     record = _read_record(path)
@@ -173,9 +173,9 @@ def _reread_until_settled(record: NodeRecord, deadline: float) -> NodeRecord | N
 
 
 def stray_files(db: Path) -> tuple[Path, ...]:
-    """Return what stands where iscsiadm expects directories of targets and portals, sorted.
+    """Return the files where iscsiadm expects directories of targets and portals, sorted.
 
-    It reads every entry, and one that is not what it expects ends its listing of all records
+    iscsiadm reads every entry, and an unexpected one ends its listing of all records
     (libopeniscsiusr/node.c, iscsi_nodes_get).
     """
     found = []
@@ -192,7 +192,7 @@ def stray_files(db: Path) -> tuple[Path, ...]:
 
 
 def record_path(db: Path, target: str, portal: Portal, iface: str = DEFAULT_IFACE) -> Path:
-    """Return where open-iscsi keeps this record.
+    """Return the file in which open-iscsi keeps this record.
 
     Raises RefusedError for names that would lead elsewhere.
     """
@@ -206,7 +206,7 @@ def record_path(db: Path, target: str, portal: Portal, iface: str = DEFAULT_IFAC
 
 
 def read_discovery_records(db: Path) -> tuple[DiscoveryRecord, ...]:
-    """Return the servers that were asked for targets (sendtargets and iSNS), sorted.
+    """Return the discovery records (SendTargets and iSNS), sorted.
 
     One that cannot be used has `problem` set. Raises NeedsRootError, IscsictlError.
     """
@@ -240,7 +240,7 @@ def read_discovery_links(db: Path) -> tuple[DiscoveryLink, ...]:
     """Return the links from discovery records to node records, sorted by their path.
 
     A link is named TARGET,ADDRESS,PORT,TPGT,IFACE (idbm.c, setup_disc_to_node_link); a target's
-    name has no comma (RFC 7143, 4.2.7.1). Raises NeedsRootError where only root may read them.
+    name has no comma (RFC 7143, 4.2.7.1). Raises NeedsRootError if only root may read them.
     """
     found = []
     for name in LINK_DIRECTORIES:
@@ -259,7 +259,7 @@ def read_discovery_links(db: Path) -> tuple[DiscoveryLink, ...]:
 def require_iface(db: Path, name: str) -> None:
     """Raise NotFoundError unless there is a definition of an interface, or it is built in.
 
-    Raises NeedsRootError where only root may read them.
+    Raises NeedsRootError if only root may read them.
     """
     if name not in BUILT_IN_IFACES and all(iface.name != name for iface in read_ifaces(db)):
         raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
@@ -272,7 +272,7 @@ def read_ifaces(db: Path) -> tuple[IfaceRecord, ...]:
     """
     found = []
     for entry in _directory_entries(db / "ifaces"):
-        # iscsiadm takes every other file for a definition, hidden ones too.
+        # iscsiadm treats every other file as a definition, even hidden ones.
         if entry.name == "iface.example" or _is_directory(entry):
             continue
         read = _read_text_and_mode(Path(entry.path))
@@ -320,7 +320,7 @@ def _directory_entries(directory: Path | str) -> Iterator[os.DirEntry[str]]:
 
 
 def _is_directory(entry: os.DirEntry[str] | Path) -> bool:
-    """Tell whether it is or leads to a directory; what we cannot follow is none."""
+    """Tell whether it is, or links to, a directory; False if the link cannot be followed."""
     try:
         return entry.is_dir()
     except OSError:
@@ -356,7 +356,7 @@ def _read_node_record(
     )
 
 
-# What open-iscsi takes where a record does not say it (default.c, _default_node).
+# What open-iscsi uses if a record has no value (default.c, _default_node).
 _DEFAULTS: Final = {
     "node.conn[0].port": str(DEFAULT_PORT),
     "iface.iscsi_ifacename": DEFAULT_IFACE,
@@ -366,7 +366,7 @@ _DEFAULTS: Final = {
 def _contradiction(
     values: Mapping[str, str], target: str, portal: Portal, iface: str
 ) -> str | None:
-    """Return where a record does not name what its path names: iscsiadm goes by both."""
+    """Return how a record contradicts its path, None if it does not: iscsiadm uses both."""
     expected = {
         "node.name": target,
         "node.conn[0].address": portal.address,
@@ -381,7 +381,7 @@ def _contradiction(
 
 
 def _why_portal_is_lost(text: str, portal: Portal) -> str | None:
-    """Return why nothing can be asked by a truncated discovery record; None if it can."""
+    """Return why a truncated discovery record cannot be used; None if it can."""
     address = parse_values(text).get("discovery.sendtargets.address")
     if not is_truncated(text) or address == portal.address:
         return None
@@ -390,12 +390,12 @@ def _why_portal_is_lost(text: str, portal: Portal) -> str | None:
 
 @lru_cache(2048)
 def _parse_read_only(text: str) -> Mapping[str, str]:
-    """Parse a file that was just read. In each round of a run nearly all say what they said."""
+    """Parse a file that was just read; cached, as most are unchanged in each round of a run."""
     return MappingProxyType(parse_values(text))
 
 
 def _read_text_and_mode(path: Path) -> tuple[str, int, str | None] | None:
-    """Return text, permission bits and what went wrong; None if it vanished or is no file."""
+    """Return text, permission bits and what went wrong; None if it has vanished or is no file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,17 +1,16 @@
-"""The lock of open-iscsi's node database, by its own protocol and without its faults.
+"""The lock of open-iscsi's node database, following its own protocol but without its faults.
 
-`idbm_lock` of open-iscsi (usr/idbm.c, libopeniscsiusr/idbm.c) owns the database by making the
-hard link `lock.write` and retries every 10 ms for 30 s. The link carries no pid and outlives a
-killed owner. Two things are added here.
+`idbm_lock` of open-iscsi (usr/idbm.c, libopeniscsiusr/idbm.c) takes the lock by creating the hard
+link `lock.write`, and retries every 10 ms for 30 s. The link contains no pid and outlives a killed
+owner. Two things are added here.
 
-- iscsictl takes turns among its own kind with a flock that dies with its process. Whoever has
-  it knows that no other iscsictl owns the link.
-- A link that stays unchanged (its ctime is the moment it was made) while no program of
-  open-iscsi could be inside its critical section was left behind. Inside, those programs read
-  and write files, and iscsiadm may also resolve names: one that sleeps, and one other than
-  iscsiadm that polls or waits for a message, is not the owner; neither is one that started
-  after we saw the link. The link is then taken over as it stands, never removed to be made
-  again, so that nobody's new lock can be hit by mistake.
+- Runs of iscsictl take turns with a flock that ends with their process. The one that has it knows
+that no other iscsictl owns the link. - A link that stays unchanged (its ctime is the moment it was
+made) while no program of open-iscsi could be inside its critical section was left behind. Inside,
+those programs read and write files, and iscsiadm may also resolve names: a process that sleeps, or
+one other than iscsiadm that polls or waits for a message, is not the owner; neither is one that
+started after we first saw the link. The link is then taken over as it is. It is never removed and
+created again, so that no new lock of another process can be removed by mistake.
 """
 
 import fcntl
@@ -32,12 +31,12 @@ from iscsictl.system.io.waits import waiting
 
 # Seconds between two attempts, as in idbm_lock().
 RETRY: Final = 0.01
-# Seconds: most owners are gone by then, and to look for them costs more than to wait.
+# Seconds: most owners are gone by then, and searching for them costs more than waiting.
 FIRST_LOOK: Final = 0.05
-# Seconds for which the link has to stay unchanged, and no suspect may stay one.
+# Seconds for which the link must stay unchanged, and after which no suspect may be left.
 PROOF: Final = 0.3
-# Seconds where processes of other PID namespaces are not to be seen: longer than open-iscsi itself
-# waits for a lock (DB_LOCK_RETRIES of usr/idbm.c, 10 ms each).
+# Seconds, if processes of other PID namespaces cannot be seen: longer than open-iscsi itself waits
+# for a lock (DB_LOCK_RETRIES of usr/idbm.c, 10 ms each).
 BLIND_PROOF: Final = 31.0
 _PROGRAMS: Final = frozenset({"iscsiadm", "iscsid", "iscsistart", "iscsi-gen-initi"})
 _LIBRARY: Final = b"libopeniscsiusr"
@@ -72,8 +71,8 @@ class Owner:
 def possible_owners(uid: int, proc: Path = Path("/proc")) -> Iterator[Owner]:
     """Yield the processes, of root or `uid`, that may own the lock at this moment.
 
-    `uid` is that of the lock's directory. Who surely waits for something else is left out, see
-    above; whoever the kernel tells nothing of is not.
+    `uid` is that of the lock's directory. A process that certainly waits for something else is left
+    out, see above; one that the kernel reports nothing about is not.
     """
     for entry in os.scandir(proc):
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -104,7 +103,7 @@ def _maps_library(process: Path) -> bool:
 
 
 def _is_surely_outside(thread: Path, *, only_sleep: bool) -> bool:
-    """Tell whether this thread is surely outside; where the kernel does not say, it is not."""
+    """Tell whether this thread is certainly outside; False if the kernel does not say."""
     machine = os.uname().machine
     with suppress(PermissionError):
         first = (thread / "syscall").read_text().partition(" ")[0].strip()
@@ -128,8 +127,9 @@ def _sees_all_processes(proc: Path) -> bool:
 class NodeDbLock:
     """Own the node database for a moment: `with NodeDbLock(root, say=warn): ...`.
 
-    `timeout` is in seconds. `say` gets one line when a lock that was left behind is cleared.
-    Raises InUseError at the deadline, naming who may own it; NeedsRootError without the rights.
+    `timeout` is in seconds. `say` is called with one line when a lock that was left behind is
+    cleared. Raises InUseError at the deadline, naming the possible owners; NeedsRootError without
+    permission.
     """
 
     root: Path = Path("/")
@@ -141,7 +141,7 @@ class NodeDbLock:
 
     @property
     def link(self) -> Path:
-        """The link that is the lock, the same in every version of open-iscsi in use."""
+        """The link that is the lock; all versions of open-iscsi in use have the same one."""
         return self.root / "run/lock/iscsi/lock.write"
 
     def __enter__(self) -> Self:
@@ -165,7 +165,7 @@ class NodeDbLock:
         trace: TracebackType | None,
     ) -> None:
         try:
-            # A waiter of open-iscsi that timed out may have removed our link and made its own.
+            # A waiter of open-iscsi that timed out may have removed our link and created its own.
             if self._stamp is not None and self._read_holder() == self._stamp:
                 self.link.unlink(missing_ok=True)
         finally:

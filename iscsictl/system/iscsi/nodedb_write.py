@@ -1,7 +1,8 @@
-"""Changes to the node database, under open-iscsi's own lock and a file at a time.
+"""Changes to the node database, under open-iscsi's own lock, one file at a time.
 
-Only what iscsiadm cannot do is done here: secrets (it would show them in its argument list), one
-of two records that differ in the portal group tag, and records that it cannot read.
+Only what iscsiadm cannot do is done here: writing secrets (its argument list would show them),
+changing one of two records that differ in the portal group tag, and removing records that it cannot
+read.
 """
 
 import itertools
@@ -28,13 +29,13 @@ from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 
 #: Where copies of removed records are: a directory of the database that open-iscsi never reads.
 REMOVED: Final = "removed-records"
-#: Every file in these means something to open-iscsi.
+#: open-iscsi reads every file in these.
 DIRECTORIES: Final = frozenset({"nodes", "ifaces", "send_targets", "isns"})
 
 
 @dataclass(frozen=True)
 class RecordEdit:
-    """What a file of the database held before a change and after it; it may carry secrets."""
+    """The content of a file of the database before and after a change; it may contain secrets."""
 
     before: bytes = field(repr=False)
     after: bytes = field(repr=False)
@@ -43,8 +44,8 @@ class RecordEdit:
 def write_record(path: Path, changes: Changes, lock: NodeDbLock) -> RecordEdit | None:
     """Set, add or remove (None) keys of one record; it is 0600 afterwards. None if unchanged.
 
-    Raises NotFoundError when the record is gone, UsageError for what it cannot hold, InUseError
-    when the lock is not to be had, RefusedError where the file holds no record.
+    Raises NotFoundError if the record is gone, UsageError for a value that it cannot store,
+    InUseError if the lock is not released in time, RefusedError if the file is not a record.
     """
     with lock:
         old = read_file(path)
@@ -65,9 +66,9 @@ def revert_record(
     *,
     mode: int = PRIVATE,
 ) -> bool:
-    """Give the keys that an edit changed their earlier values; False if there was nothing to do.
+    """Restore the values of the keys that an edit changed; False if there was nothing to do.
 
-    What anybody changed since then stays, and a record that is gone is not made again.
+    Keys that were changed again since then stay, and a record that is gone is not created again.
     """
     with lock:
         current = read_file(path)
@@ -84,10 +85,10 @@ def _decode_text(data: bytes) -> str:
 
 
 def replace_in_db(path: Path, data: bytes, mode: int = PRIVATE) -> bool:
-    """Put `data` in place of a file of the database; False if that was so already.
+    """Replace the content of a file of the database with `data`; False if it was the same already.
 
-    The new file grows in the directory above `nodes` and its like: iscsiadm takes every file in
-    those for a record, hidden ones too (idbm.c, idbm_for_each_iface).
+    The temporary file is created in the directory above `nodes` and its like: iscsiadm treats every
+    file in those as a record, even hidden ones (idbm.c, idbm_for_each_iface).
     """
     scratch = next((p.parent for p in path.parents if p.name in DIRECTORIES), None)
     return replace_file(path, data, mode=mode, scratch=scratch)
@@ -102,8 +103,8 @@ def remove_corrupt_record(
 ) -> bool:
     """Remove a node or discovery record if open-iscsi cannot use it; False if it can, or is gone.
 
-    With `keep_copy` what it held goes to a file of its own first, mode 0600: it may be the only
-    place where a CHAP secret stands.
+    With `keep_copy`, its content is first copied to a file of mode 0600: it may be the only place
+    with a CHAP secret.
     """
     with lock:
         if db / "nodes" in path.parents:
@@ -127,7 +128,7 @@ def remove_corrupt_record(
 
 
 def _preserve_record(path: Path, db: Path) -> Path | None:
-    """Copy a record to where open-iscsi reads nothing; None if there is nothing in it."""
+    """Copy a record to where open-iscsi does not read it; None if it is empty."""
     data = read_file(path) or b""
     if not data.strip(b"\0"):
         return None
@@ -146,10 +147,10 @@ def _preserve_record(path: Path, db: Path) -> Path | None:
 
 
 def remove_record(record: NodeRecord, db: Path, lock: NodeDbLock) -> bool:
-    """Remove a record, its links in the discovery directories and directories left empty.
+    """Remove a record, its links in the discovery directories, and directories left empty.
 
-    For records that iscsiadm cannot delete alone. Refuses a path outside of `db`; False if it was
-    gone.
+    For records that iscsiadm cannot delete without others. Raises RefusedError for a path outside
+    of `db`; returns False if it was gone.
     """
     (removed,) = remove_records([record], db, lock)
     if isinstance(removed, IscsictlError):
@@ -160,11 +161,12 @@ def remove_record(record: NodeRecord, db: Path, lock: NodeDbLock) -> bool:
 def remove_records(
     records: Sequence[NodeRecord], db: Path, lock: NodeDbLock
 ) -> list[bool | IscsictlError]:
-    """Do as `remove_record` for each of them, under one lock; tell of each what came of it.
+    """Do what `remove_record` does for several records, under one lock; return each result.
 
-    False where it was gone, an error where it stays. Every directory is flushed once at the end,
-    which takes longer than all the rest: with hundreds of records not once for each. Raises
-    InUseError when the lock is not to be had, IscsictlError where the flush fails.
+    A result is True, False if the record was gone, or the error because of which it stays. Every
+    directory is flushed once at the end, not once per record, because flushing takes longer than
+    all the rest. Raises InUseError if the lock is not released in time, IscsictlError if the flush
+    fails.
     """
     with lock:
         return _remove_with_links(records, db)
@@ -189,7 +191,7 @@ def _remove_with_links(records: Sequence[NodeRecord], db: Path) -> list[bool | I
 def _remove_unflushed(
     record: NodeRecord, db: Path, directories: Sequence[Path], changed: dict[Path, None]
 ) -> bool:
-    """Remove a record; what has to be flushed for it comes into `changed`."""
+    """Remove a record; add the directories to flush for it to `changed`."""
     nodes = db / "nodes"
     if nodes not in record.path.parents:
         raise RefusedError(f"{record.path} is not in the node database {nodes}")
@@ -209,13 +211,13 @@ def _remove_unflushed(
 def remove_dangling_link(path: Path, db: Path, lock: NodeDbLock) -> bool:
     """Remove a link of a discovery record that leads to no node record.
 
-    False if it does lead to one, or is gone. Refuses a path outside of the directories that have
-    such links.
+    False if it does lead to one, or is gone. Raises RefusedError for a path outside of the
+    directories that have such links.
     """
     if not any(db / name in path.parents for name in LINK_DIRECTORIES):
         raise RefusedError(f"{path} is not a link of a discovery record in {db}")
     with lock:
-        # A discovery that ran since may have made the record again.
+        # A discovery that ran meanwhile may have created the record again.
         if not path.is_symlink() or path.exists():
             return False
         return remove_file(path)
@@ -236,7 +238,7 @@ def _link_directories(db: Path) -> list[Path]:
 
 
 def _links_to_record(record: NodeRecord, directories: Iterable[Path]) -> Iterator[Path]:
-    """Yield the links that discovery made; their names say to which record they belong."""
+    """Yield the links that discovery created to a record; their names say which record it is."""
     portal = record.portal
     tpgt = -1 if portal.tpgt is None else portal.tpgt
     name = f"{record.target},{portal.address},{portal.port},{tpgt},{record.iface}"

@@ -1,4 +1,4 @@
-"""Find out which portals take a TCP connection, all side by side within one deadline."""
+"""Find out which portals accept a TCP connection, all in parallel within one deadline."""
 
 import errno
 import os
@@ -20,17 +20,17 @@ from iscsictl.system.io.waits import waiting
 if TYPE_CHECKING:
     from concurrent import futures
 else:
-    # With them comes `logging`, and no command that only shows something needs either.
+    # It imports `logging`; commands that only show something need neither.
     futures = lazy_import("concurrent.futures")
 
 Address = tuple[int, int, int, Any]
 _LATE = f"{UNRESOLVED} in time"
-#: Seconds between two looks whether the user asked to stop.
+#: Seconds between two checks whether the user asked to stop.
 _HEED = 0.1
 
 
 def find_silent_portals(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
-    """Return the portals that do not take a connection within `timeout` seconds, and why.
+    """Return the portals that do not accept a connection within `timeout` seconds, and why.
 
     Raises InterruptError soon after a signal that was deferred.
     """
@@ -83,7 +83,7 @@ def _wait_for_answer(asked: "futures.Future[str | None]", deadline: float) -> st
 
 
 def _try_in_thread(portal: Portal, deadline: float) -> "futures.Future[str | None]":
-    """Try a portal that has a name: the resolver has no deadline, so nobody waits for it."""
+    """Try a portal with a host name: the resolver has no deadline, so it runs in a thread."""
     answer: futures.Future[str | None] = futures.Future()
     Thread(target=lambda: answer.set_result(_try_connection(portal, deadline)), daemon=True).start()
     return answer

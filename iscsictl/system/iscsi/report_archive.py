@@ -1,4 +1,4 @@
-"""The archive that `report` writes: made in memory, and read for `ls --from`, `doctor --from`."""
+"""The archive of `report`: created in memory, and read for `ls --from` and `doctor --from`."""
 
 import gzip
 import io
@@ -13,15 +13,15 @@ from iscsictl.system.iscsi.report_files import Entry
 
 #: The one directory in the archive; `ls --from` knows it by this.
 PREFIX = "iscsictl-report"
-#: Bytes that an archive may have unpacked: a crafted one must not fill the disk.
+#: Bytes that an archive may have when unpacked: a crafted one must not fill the disk.
 MAX_UNPACKED = 1 << 29
 
 
 def pack_entries(entries: Iterable[Entry], now: float) -> bytes:
     """Return a tar.gz with these files and links, each with mode 0600 and without an owner.
 
-    `now` is the time of all members, in seconds of the epoch. Of two with one name the first
-    counts.
+    `now` is the time of all members, in seconds since the epoch. If two entries have one name, the
+    first one counts.
     """
     buffer = io.BytesIO()
     seen: set[str] = set()
@@ -43,9 +43,9 @@ def pack_entries(entries: Iterable[Entry], now: float) -> bytes:
 def unpack_archive(path: Path, place: Path) -> Path:
     """Unpack a report below an empty directory, and return the report's own directory.
 
-    Only files and relative links within it are made, whoever wrote the archive. Raises
-    UsageError for an archive that is none of ours, or damaged, and IscsictlError where there is
-    no room for it.
+    Only files, and relative links within it, are created, whatever else is in the archive. Raises
+    UsageError for an archive that is damaged or not one of ours, and IscsictlError if there is no
+    room for it.
     """
     total = 0
     try:
@@ -61,7 +61,7 @@ def unpack_archive(path: Path, place: Path) -> Path:
                 total += member.size
                 if total > MAX_UNPACKED:
                     raise UsageError(f"{path}: it has more than {MAX_UNPACKED >> 20} MiB")
-                # A link that was made before must not lead the next file out of the directory.
+                # A link that was created before must not lead the next file out of the directory.
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 if not os.path.realpath(os.path.dirname(target)).startswith(f"{place}/{PREFIX}"):
                     raise UsageError(f"{path}: {member.name!r} leads out of the archive")
@@ -76,7 +76,7 @@ def unpack_archive(path: Path, place: Path) -> Path:
 def read_report_entry(path: Path, name: str) -> bytes | None:
     """Return one file of a report: an archive, or the directory that it was unpacked to.
 
-    None if it is not there. Raises OSError, and UsageError for an archive that is damaged.
+    None if it does not exist. Raises OSError, and UsageError for an archive that is damaged.
     """
     if path.is_dir():
         found = [path / name, path / PREFIX / name]

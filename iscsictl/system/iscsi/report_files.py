@@ -1,4 +1,4 @@
-"""The files of a host that a report carries: configuration, records, and sysfs as `ls` reads it."""
+"""The files of a host in a report: configuration, records, and what `ls` reads in sysfs."""
 
 import os
 import stat
@@ -18,9 +18,9 @@ _DIRECTORIES = (
       for kind in ("nodes", "send_targets", "isns", "static", "fw", "ifaces")),
     "etc/multipath", "run/udev/data",
 )  # fmt: skip
-# Classes whose links lead to what belongs to a session.
+# Classes whose links lead to devices of a session.
 _CLASSES = ("iscsi_session", "iscsi_connection", "iscsi_host", "iscsi_iface", "scsi_host")
-# scsi_transport_iscsi.c and the firmware's tables show them to root.
+# scsi_transport_iscsi.c and the firmware's tables show these to root.
 SECRET_ATTRIBUTES = frozenset(
     {"password", "password_in", "chap-secret", "rev-chap-name-secret", "rev-chap-secret"}
 )
@@ -31,21 +31,23 @@ Entry = tuple[str, bytes | None, str | None]
 
 
 def read_report_files(root: Path = Path("/")) -> Iterator[Entry]:
-    """Yield path, content and link target of each file; of content and target one is None.
+    """Yield path, content and link target of each file; either content or target is None.
 
-    No attribute is read that asks a disk or an array. What cannot be read is left out.
+    No attribute is read for which the kernel would ask a disk or an array. Unreadable files are
+    left out.
     """
     for name in _CONFIGURATION:
         yield from _entry_of_file(root, name, MAX_FILE)
     for directory in _DIRECTORIES:
-        # udev's database of block devices alone: the others have serial numbers of keyboards.
+        # Only block devices of udev's database: others have serial numbers of keyboards, for
+        # example.
         only = "b" if directory == "run/udev/data" else ""
         yield from _entries_below(root, directory, MAX_FILE, only)
     yield from _sysfs_entries(root)
 
 
 def read_secret_attributes(root: Path = Path("/")) -> Iterator[bytes]:
-    """Yield the secrets that the kernel shows to root, to be struck out of everything else.
+    """Yield the secrets that the kernel shows to root, which are masked in everything else.
 
     scsi_transport_iscsi.c shows those of sessions, iscsi_boot_sysfs.c those of the firmware's
     table.
@@ -66,7 +68,8 @@ def _sysfs_entries(root: Path) -> Iterator[Entry]:
         for link in _sorted_names(root, f"sys/class/{name}"):
             yield from _link_or_tree(root, f"sys/class/{name}/{link}")
             if name == "iscsi_session":
-                # .../hostN/sessionM/iscsi_session/sessionM: what is below hostN is the session's.
+                # .../hostN/sessionM/iscsi_session/sessionM: everything below hostN belongs to the
+                # session.
                 real = os.path.realpath(root / f"sys/class/{name}/{link}")
                 host = os.path.dirname(os.path.dirname(os.path.dirname(real)))
                 devices[host] = None
@@ -89,7 +92,7 @@ def _sorted_names(root: Path, directory: str) -> list[str]:
 
 
 def _link_or_tree(root: Path, name: str) -> Iterator[Entry]:
-    """Yield a link of a class, or what is in its place where a capture has no links."""
+    """Yield a link of a class, or what is in its place in a capture without links."""
     if (root / name).is_symlink():
         yield from _entry_of_file(root, name, _MAX_ATTRIBUTE)
     else:

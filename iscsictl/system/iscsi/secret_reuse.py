@@ -9,8 +9,9 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.system.io.files import read_file
 
-# As open-iscsi reads a record (`parse.record`): any blanks around the name and the sign, but at
-# least one character between the two. Bytes, since a Secret would not take what is too long.
+# As open-iscsi parses a record (`parse.record`): any blanks around the name and the equals sign,
+# but at least one character between name and value. Bytes, since a Secret would reject what is too
+# long.
 _BLANK = rb"[ \t\v\f\r]"
 _SECRET_LINE = re.compile(
     rb"^%b*node\.session\.auth\.(password(?:_in)?)(?:%b|=)%b*=%b*(.+)$"
@@ -26,13 +27,13 @@ class SecretFingerprints:
         self._key = secrets.token_bytes(32)
 
     def of(self, secret: Secret) -> bytes:
-        """Return the fingerprint of a secret; another process gets another one for it."""
+        """Return the fingerprint of a secret; it differs between processes."""
         return self._keyed_hash_of(secret.reveal().encode("utf-8", "surrogateescape"))
 
     def of_record(self, record: NodeRecord) -> Mapping[str, bytes]:
         """Return the fingerprints of a record's secrets: `password`, `password_in`.
 
-        Empty for a record that is gone. Raises NeedsRootError where only root may read it.
+        Empty for a record that is gone. Raises NeedsRootError if only root may read it.
         """
         data = read_file(record.path) or b""
         return {
@@ -47,7 +48,7 @@ class SecretFingerprints:
 def groups_sharing_a_secret(records: Iterable[NodeRecord]) -> tuple[tuple[str, ...], ...]:
     """Return the groups of targets that have a secret in common.
 
-    Secrets of either direction count: whoever learns one of them can pose as the other side too.
+    Secrets of both directions count: whoever learns one of them can pose as the other side, too.
     """
     prints = SecretFingerprints()
     targets: dict[bytes, set[str]] = {}

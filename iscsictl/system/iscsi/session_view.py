@@ -1,4 +1,4 @@
-"""Run iscsiadm(8) where sysfs shows it only the sessions that it needs.
+"""Run iscsiadm(8) in a view of sysfs that shows only the sessions that it needs.
 
 iscsiadm reads every session of /sys/class/iscsi_session again for each record that it logs in to,
 and for each session that it ends: 300 records beside 1000 sessions cost it minutes of CPU before
@@ -6,8 +6,8 @@ the first login request. So it gets a mount namespace of its own, in which that 
 some of the links. It finds a session through its link, so everything else stays as it is.
 
 A login must see the sessions of its own target: iscsiadm counts them for
-`node.session.nr_sessions`. Two logins at one time are kept apart by iscsid, which reads the real
-sysfs and refuses a session that exists (ISCSI_ERR_SESS_EXISTS, 15).
+`node.session.nr_sessions`. iscsid prevents two simultaneous logins: it reads the real sysfs and
+refuses a session that exists (ISCSI_ERR_SESS_EXISTS, 15).
 """
 
 import os
@@ -21,12 +21,12 @@ from iscsictl.system.io import runtime_dir
 from iscsictl.system.io.process import Result, find, run
 
 SESSIONS: Final = "sys/class/iscsi_session"
-#: What the shell ends with when the namespace cannot be had; iscsiadm has no such exit code.
+#: The shell's exit code if the namespace cannot be created; iscsiadm has no such exit code.
 _NO_VIEW: Final = 97
-# Slaves (mount_namespaces(7)): nothing that is mounted here is seen outside, but what is unmounted
-# outside meanwhile is unmounted here too. With unshare's default a filesystem would stay mounted
-# here: umount(8) would write nothing out, and its disk would be in use. The records are links, so
-# no secret is written anywhere.
+# Slave mounts (mount_namespaces(7)): nothing mounted here is visible outside, but what is unmounted
+# outside meanwhile is unmounted here, too. With unshare's default, a filesystem would stay mounted
+# here: umount(8) outside would not flush it, and its disk would stay in use. The records are links,
+# so no secret is written anywhere.
 _SCRIPT: Final = """\
 work=$1 nodes=$2
 shift 2
@@ -42,7 +42,7 @@ _IPC: Final = "@ISCSIADM_ABSTRACT_NAMESPACE"
 
 
 def is_possible(root: Path = Path("/")) -> bool:
-    """Tell whether there can be a view: the tools, and an iscsid that iscsiadm need not start.
+    """Tell whether a view is possible: with the tools, and an iscsid that already runs.
 
     An iscsid that iscsiadm started would live on in the namespace.
     """
@@ -96,7 +96,7 @@ def run_iscsiadm(
 
 
 def _link_sessions(folder: Path, sids: Iterable[int]) -> None:
-    """Make the links as the kernel has them: relative, so they lead to the same place in a view."""
+    """Create the kernel's own links, which are relative and so lead to the same place in a view."""
     for name, text in _read_session_links(sids).items():
         os.symlink(text, folder / name)
 
@@ -108,5 +108,5 @@ def _read_session_links(sids: Iterable[int]) -> Mapping[str, str]:
         try:
             links[name] = os.readlink(f"/{SESSIONS}/{name}")
         except OSError:
-            continue  # it ended just now
+            continue  # it has just ended
     return links

@@ -1,7 +1,7 @@
 """Sessions and their LUNs as the kernel shows them: no process, no root, no iscsid.
 
-The attributes are those of drivers/scsi/scsi_transport_iscsi.c; what they become is what
-`iscsiadm -m session -P 3` makes of them, so that both tell the same.
+The attributes are those of drivers/scsi/scsi_transport_iscsi.c; they are interpreted as by
+`iscsiadm -m session -P 3`, so that both show the same.
 """
 
 import os
@@ -31,8 +31,8 @@ def read_sessions(
 ) -> tuple[Session, ...]:
     """Return the sessions under `root`/sys, by sid; those that vanish meanwhile are left out.
 
-    Without `details` timeouts, CHAP names and negotiated values stay None. With `targets` only the
-    sessions to these are read, and of the others no more than their target.
+    Without `details` timeouts, CHAP names and negotiated values stay None. With `targets`, only
+    sessions to these are read; of all others, only the target's name.
     """
     reader = _Reader(root, details=details)
     sids = None if targets is None else find_sessions(targets, root)
@@ -40,7 +40,7 @@ def read_sessions(
 
 
 def find_sessions(targets: Collection[str], root: Path = Path("/")) -> tuple[int, ...]:
-    """Return the ids of the sessions to these targets, of whatever state and iface, in no order."""
+    """Return the ids of the sessions to these targets, with any state and iface, in no order."""
     path = path_below(root, "sys/class/iscsi_session")
     with Folder(path) as folder:
         return tuple(
@@ -52,10 +52,10 @@ def find_sessions(targets: Collection[str], root: Path = Path("/")) -> tuple[int
 
 
 def read_listing(root: Path, *, details: bool = True, sid: int | None = None) -> Listing:
-    """Return sessions and the disks behind them, with all that stands on the disks.
+    """Return sessions and their disks, with all that stands on the disks.
 
     Without `details` timeouts, CHAP names and negotiated values stay None: a third less to read.
-    With `sid` only that session is read, and of its disks only the paths over it.
+    With `sid`, only that session is read, and only its own paths to its disks.
     """
     reader = _Reader(root, details=details, disks=True)
     sessions: list[Session] = []
@@ -114,7 +114,7 @@ class _Reader:
                     yield read
 
     def _session_directory(self, sid: int, link: str | None) -> str:
-        """Return .../hostH/sessionN, where the LUNs hang."""
+        """Return .../hostH/sessionN, the directory of the session's LUNs."""
         folder = f"{self._class}/iscsi_session"
         if link is None:
             return os.path.realpath(f"{folder}/session{sid}/device")
@@ -124,7 +124,7 @@ class _Reader:
         return f"{folder}/{own}"
 
     def _read_session(self, sid: int, device: str) -> tuple[Session, list[Unit]] | None:
-        """Read one session; None if it went away meanwhile, for half of one is no session."""
+        """Read one session; None if it went away meanwhile, even if some of it could be read."""
         with (
             self._owns.subfolder(f"session{sid}") as folder,
             self._links.subfolder(f"connection{sid}:0") as connection,
@@ -142,7 +142,8 @@ class _Reader:
             kernel = link.get("state")
             connected = "LOGGED IN" if kernel == "up" else None
             address = link.get("local_ipaddr") or self._address_of_adapter(host)
-            # Without a connection the kernel has no address of it: iscsiadm shows this one, too.
+            # Without a connection, the kernel has no current address: iscsiadm also shows this one
+            # then.
             asked = _read_portal(link, "persistent_", tpgt)
             session = Session(
                 "sysfs",
@@ -209,7 +210,7 @@ class _Reader:
         return found
 
     def _read_host(self, name: str, number: int) -> tuple[Host, str | None]:
-        """Read an adapter. What the only transport is called need not be asked of each."""
+        """Read an adapter; the name of the only transport is not read for each of them."""
         transport = self._transport
         if transport is None:
             transport = self._hosts.get(name + "/proc_name")
@@ -217,7 +218,7 @@ class _Reader:
         return host, transport and transport.removeprefix("iscsi_")
 
     def _address_of_adapter(self, host: Host | None) -> str | None:
-        """Return the adapter's address, for kernels that do not tell the connection's own."""
+        """Return the adapter's address, for kernels that do not show the connection's own."""
         if host is None:
             return None
         return read_attribute(f"{self._class}/iscsi_host/host{host.number}/ipaddress")
@@ -251,7 +252,7 @@ def _read_timeouts(own: Values) -> Timeouts:
 
 
 def _read_chap_names(own: Values) -> ChapNames | None:
-    """Read the account names; only root may, and for others they are not known."""
+    """Read the account names, which only root may; for other users they are unknown."""
     if "username" not in own:
         return None
     return ChapNames(own["username"], own.get("username_in"))
@@ -286,7 +287,7 @@ _LINK_LONG = (*_LINK, *(file for _, file, _ in _LINK_PARAMS))
 
 
 def _negotiated_params(own: Values, link: Values) -> dict[str, str]:
-    """Return what was negotiated under the names of RFC 7143, those the kernel knows."""
+    """Return the negotiated parameters that the kernel knows, under their names in RFC 7143."""
     params = {}
     for folder, table in ((link, _LINK_PARAMS), (own, _OWN_PARAMS)):
         for name, file, words in table:

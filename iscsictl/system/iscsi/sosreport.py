@@ -1,6 +1,6 @@
 """A capture in a file, or in the directory of a support bundle: sosreport, supportconfig, others.
 
-A bundle has saved kernel files, or what iscsiadm, multipath and lsblk printed, or both.
+A bundle contains saved kernel files, the output of iscsiadm, multipath and lsblk, or both.
 """
 
 import os
@@ -26,9 +26,9 @@ from iscsictl.system.iscsi.sessions import has_sessions_class, read_listing
 
 #: Bytes: more than any capture has, so that an endless file ends.
 MAX_CAPTURE = 1 << 29
-#: Bytes, files and levels of a bundle that are looked at; outputs of tools are far below.
+#: Limits of a bundle: bytes of a file, number of files, levels; outputs of tools are far below.
 MAX_OUTPUT, MAX_OUTPUTS, MAX_DEPTH = 1 << 24, 200, 5
-#: Bytes of files of other names that are searched for outputs: reading them takes a few seconds.
+#: Bytes of files with other names that are searched for outputs; reading them takes a few seconds.
 MAX_UNNAMED = 1 << 22
 HINT = "give a capture, '-' for stdin, or the directory of a support bundle"
 _EXPECTED = (
@@ -47,8 +47,8 @@ _NOT_OUTPUTS = frozenset({"proc", "sys", "dev", "var", "run", "boot", "usr", "li
 def read_capture(path: Path, wait: float = PIPE_WAIT) -> Listing:
     """Read a captured listing from a file, a pipe or the directory of a support bundle.
 
-    `wait` is how many seconds a named pipe may stay silent. Raises UsageError if it cannot be
-    read or has nothing that `ls` shows in it, UnreachableError for a pipe that nobody writes to.
+    `wait` is how many seconds a named pipe may stay silent. Raises UsageError if it cannot be read
+    or contains nothing that `ls` shows, UnreachableError for a pipe that nobody writes to.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -73,7 +73,7 @@ def _read_archive(path: Path) -> Listing:
 
 
 def _read_whole_pipe(fd: int, name: str, wait: float) -> bytes:
-    """Read all of it, up to a size that no capture has."""
+    """Read a pipe or file to its end, up to a size that no capture has."""
     found = bytearray()
     while len(found) <= MAX_CAPTURE:
         if not select.select([fd], [], [], wait)[0]:
@@ -88,10 +88,10 @@ def _read_whole_pipe(fd: int, name: str, wait: float) -> bytes:
 
 
 def require_readable(listing: Listing, name: str) -> Listing:
-    """Return the listing; raise UsageError if all there was could not be read.
+    """Return the listing; raise UsageError if nothing in it could be read.
 
-    An input that says that there is no session is fine, and so is a list of records. `name` is what
-    the error calls the input.
+    An input that says that there is no session is accepted, and so is a list of records. `name` is
+    the name of the input in the error.
     """
     told = listing.capture
     has_lists = told is not None and not told.tells_sessions
@@ -105,11 +105,11 @@ def require_readable(listing: Listing, name: str) -> Listing:
 def read_directory(path: Path) -> Listing:
     """Read a support bundle, or the directory in which one was unpacked.
 
-    Saved kernel files tell most and are enough. Without sessions in them the outputs are read: of
-    several lists of sessions the one that tells most, and all that tell of records and disks. In a
-    directory that is of no tool, files of any name are read if an output is in them. A warning
-    says which file it is about. Raises NotFoundError if nothing of iSCSI was saved, UsageError
-    if there was only output that could not be read.
+    Saved kernel files contain the most and are sufficient. If they have no sessions, outputs are
+    read: of several lists of sessions the most detailed one, and all lists of records and disks. In
+    a directory that no such tool created, files of any name are read if they contain an output. A
+    warning says which file it is about. Raises NotFoundError if nothing of iSCSI was saved,
+    UsageError if there was only output that could not be read.
     """
     place = _inner_directory(path)
     kernel = read_listing(place) if has_sessions_class(place) else None
@@ -140,15 +140,15 @@ def read_directory(path: Path) -> Listing:
 
 
 def _is_of_a_tool(place: Path) -> bool:
-    """Tell whether sosreport or supportconfig made the directory, whose names are known."""
+    """Tell whether sosreport or supportconfig created the directory; their file names are known."""
     return (place / "sos_commands").is_dir() or (place / "fs-iscsi.txt").exists()
 
 
 def _outputs_by_content(place: Path, known: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield the files that somebody saved outputs in, whatever their names are.
+    """Yield the files that contain an output, whatever their names are.
 
-    Only small files are tried, in the directory and those in it, but not below. Lists of sessions
-    are left out where the name of a file says that it is one.
+    Only small files are read, in the directory and one level below. Lists of sessions are left out
+    if one is known by its file's name.
     """
     has_sessions = any(map(_is_session_output, known))
     left = MAX_UNNAMED
@@ -193,7 +193,7 @@ def _outputs_of_bundle(place: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _inner_directory(path: Path) -> Path:
-    """Return the directory of the bundle itself, where it was unpacked into another."""
+    """Return the directory of the bundle itself, which may be inside the given one."""
     for place in (
         path,
         path / PREFIX,
@@ -206,6 +206,6 @@ def _inner_directory(path: Path) -> Path:
 
 
 def _richness_of_listing(listing: Listing) -> tuple[int, int, bool]:
-    """Prefer what tells of LUNs, then of parameters, over a bare list, and what is undamaged."""
+    """Return a key that ranks listings: by LUNs and parameters, by sessions, and if undamaged."""
     told = sum((one.luns is not None) + (one.params is not None) for one in listing.sessions)
     return told, len(listing.sessions), not listing.warnings
