@@ -1,1 +1,1 @@
-"""Mounts, their users, /etc/fstab and the udev rule."""
+"""Mounts, their holders, /etc/fstab and the udev rule."""

@@ -10,6 +10,6 @@ from iscsictl.system.io.files import read_file
 def read_crypttab(root: Path = Path("/")) -> tuple[CrypttabEntry, ...]:
     """Read the file; a host without one has no entries. Raises IscsictlError.
 
-    NeedsRootError where its mode keeps other users out.
+    It is a NeedsRootError if only root may read the file.
     """
     return parse_crypttab(read_file(root / "etc/crypttab") or b"")

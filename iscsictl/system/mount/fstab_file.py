@@ -1,4 +1,4 @@
-"""/etc/fstab on the machine: read, and replaced only when findmnt finds no new error in it."""
+"""/etc/fstab on the machine: read, and replaced only if findmnt finds no new error in it."""
 
 import contextlib
 import os
@@ -20,29 +20,29 @@ Verify = Callable[[bytes], Counter[str]]
 
 _PARSE_ERROR: Final = re.compile(r"parse error at line [0-9]+")
 _ERROR: Final = re.compile(r"\s+\[E\] (.*)")
-# udev takes a disk's links away for moments, and whether it is there is no fault of the line.
+# udev removes a disk's links for moments, and an absent disk is no error in the line.
 _NOT_THERE: Final = "unreachable on boot required source"
 
 
 def path_of(root: Path = Path("/")) -> Path:
-    """Return where the file is."""
+    """Return the path of the file."""
     return root / "etc/fstab"
 
 
 def read_fstab(root: Path = Path("/")) -> Fstab:
     """Read the file; a host without one has an empty one.
 
-    Raises NeedsRootError, IscsictlError where it is there and cannot be read.
+    Raises NeedsRootError or IscsictlError if it exists and cannot be read.
     """
     return parse_fstab(read_file(path_of(root)) or b"")
 
 
 def findmnt_errors(data: bytes) -> Counter[str]:
-    """Return what `findmnt --verify` calls errors in this text: `DIRECTORY: what`, how often.
+    """Return the errors that `findmnt --verify` finds in this text: `DIRECTORY: error` -> count.
 
-    The text is handed over without a file, so a full disk does not matter. Warnings are left
-    out, and that a disk is not there. For a UUID that udev does not know libblkid would open
-    every disk of the machine: it is told not to.
+    The text is passed in memory, so a full disk does not matter. Warnings are left out, and so are
+    absent disks. For a UUID that udev does not know, libblkid would open every disk of the machine;
+    BLKID_CONF keeps it from that.
     """
     with _memory_file(data or b"#\n") as fstab, _memory_file(b"EVALUATE=udev\n") as conf:
         command = ["findmnt", "--verify", "--tab-file", fd_path(fstab)]
@@ -80,8 +80,8 @@ def save_fstab(
 ) -> bool:
     """Replace the file that was read as `old`; return False if nothing changes.
 
-    Raises RefusedError when findmnt finds an error in it that was not in the old one,
-    FileChangedError when somebody else edited it meanwhile. Nothing is written then.
+    Raises RefusedError if findmnt finds an error that the old one did not have, FileChangedError if
+    somebody else edited the file meanwhile. Nothing is written then.
     """
     path = path_of(root)
     if verify is not None:
@@ -102,8 +102,8 @@ def _count_lines(fstab: Fstab) -> Counter[bytes]:
 def _refuse_new_errors(
     path: Path, old: Counter[bytes], new: Counter[bytes], verify: Verify
 ) -> None:
-    # What findmnt calls an error is one of a single line. Showing it only the lines that are
-    # new keeps it from probing the disks of the others, of which one may be dead and hang it.
+    # Each error of findmnt is about a single line. Showing it only new lines keeps it from probing
+    # the disks of the others, one of which may be dead and make it hang.
     added, removed = new - old, old - new
     if not added:
         return

@@ -26,14 +26,14 @@ from iscsictl.system.io.safe_paths import (
 )
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute
 
-# What mount(8) adds to its reason, or says of something else.
+# What mount(8) adds to its reason, or says about something else.
 _ASIDE = re.compile(r"dmesg\(1\)|\(hint\)")
 
 
 def mounted(root: Path = Path("/")) -> tuple[MountLine, ...]:
-    """Return the mounts of our own namespace, in the order they were made.
+    """Return the mounts of our own namespace, in the order in which they were mounted.
 
-    Of two on one path the later one is on top. Empty in a root without /proc.
+    The later of two on one path is on top. Empty below a root directory without /proc.
     """
     try:
         return parse_mountinfo((root / "proc/self/mountinfo").read_bytes())
@@ -44,8 +44,8 @@ def mounted(root: Path = Path("/")) -> tuple[MountLine, ...]:
 def mounts_in_other_namespaces(root: Path = Path("/")) -> Iterator[tuple[int, str, MountLine]]:
     """Yield (pid, command, mount) of each mount namespace that is not ours, once each.
 
-    The process is the first that is in it. Without root other users' namespaces cannot be read, and
-    are left out.
+    The process is the first that is in it. Namespaces that cannot be read, those of other users
+    without root, are left out.
     """
     seen = set()
     with contextlib.suppress(OSError):
@@ -65,7 +65,7 @@ def mounts_in_other_namespaces(root: Path = Path("/")) -> Iterator[tuple[int, st
 def processes(root: Path = Path("/")) -> Iterator[str]:
     """Yield the directory of each process in /proc, in the order of their numbers.
 
-    It may be gone when it is opened. Raises OSError where /proc is not mounted.
+    It may be gone when it is opened. Raises OSError if /proc is not mounted.
     """
     folder = f"{root}/proc"
     for name in sorted(filter(str.isdigit, os.listdir(folder)), key=int):
@@ -73,9 +73,9 @@ def processes(root: Path = Path("/")) -> Iterator[str]:
 
 
 def mounted_sources(root: Path = Path("/")) -> dict[str, MountedSource]:
-    """Return by path what is mounted there; of two on one path, what is on top.
+    """Return what is mounted on each path; if there are two on one path, the one on top.
 
-    Empty in a root without /proc.
+    Empty below a root directory without /proc.
     """
     return {line.path: MountedSource(line.device, line.source) for line in mounted(root)}
 
@@ -85,9 +85,9 @@ def read_mount_point(
 ) -> MountPointState:
     """Return the state of a directory that is to be a mount point; the innermost mount counts.
 
-    `sources` are from `mounted_sources`, for who asks about many; by default it is asked. Raises
-    UnsafeLinkError where another user decides where the path leads, IscsictlError where it cannot
-    be read.
+    `sources` is the result of `mounted_sources`, for callers that ask about many; by default it is
+    read. Raises UnsafeLinkError if another user could decide where the path leads, IscsictlError if
+    it cannot be read.
     """
     sources = mounted_sources() if sources is None else sources
     try:
@@ -130,7 +130,7 @@ def _is_empty_directory(descriptor: int) -> bool:
 def remove_directory(path: str) -> None:
     """Remove an empty directory.
 
-    Raises IscsictlError where it is not empty, is mounted on or is gone, UnsafeLinkError.
+    Raises IscsictlError if it is not empty, is a mount point or is gone, UnsafeLinkError.
     """
     try:
         with open_parent(path) as (parent, name):
@@ -142,17 +142,17 @@ def remove_directory(path: str) -> None:
 def mount(device: str, path: str, fs: str, options: tuple[str, ...]) -> bool:
     """Mount a device on a directory; return False if it was mounted there already.
 
-    The options that are only for fstab are left out. The directory is opened without following
-    links, and the mount goes to what was opened. Raises UnsafeLinkError, IscsictlError.
+    Options that are only for fstab are left out. The directory is opened without following links,
+    and what was opened is mounted on. Raises UnsafeLinkError, IscsictlError.
     """
     given = [option for option in options if not option.startswith("x-")]
     flags = ["-o", ",".join(given)] if given else []
     with _opened_mount_point(path) as (descriptor, real):
         if _is_mounted(device, real):
             return False
-        # The final "/." makes the link in /proc a directory on the way, which is always followed;
-        # a link at the end is not, where mount(8) uses move_mount(2). Without -c mount(8) would
-        # take the name of the directory in its place, and the kernel would look it up again.
+        # The final "/." makes the link in /proc a directory on the way, which is always followed; a
+        # link at the end is not, if mount(8) uses move_mount(2). Without -c, mount(8) would replace
+        # it with the name of the directory, which the kernel would look up again.
         target = f"{fd_path(descriptor)}/."
         command = ["mount", "-n", "-c", "-t", fs, *flags, device, target]
         shown = ["mount", "-t", fs, *flags, device, real]
@@ -195,9 +195,10 @@ def _mount_error(device: str, path: str, text: str, error: ToolError) -> Iscsict
 
 
 def _record_mount(device: str, path: str, fs: str, flags: list[str]) -> None:
-    """Have libmount note `_netdev`, which the kernel does not keep, under the directory's name.
+    """Have libmount record `_netdev`, which the kernel does not keep, for the mount point.
 
-    By that systemd unmounts it before the network goes down. Nothing is mounted (mount(8), -f).
+    Because of it, systemd unmounts it before the network goes down. Nothing is mounted (mount(8),
+    -f).
     """
     with contextlib.suppress(IscsictlError):
         run(["mount", "-f", "-c", "-t", fs, *flags, device, path])
@@ -208,14 +209,14 @@ def _is_mounted(device: str, path: str) -> bool:
     on_top = mounted_sources().get(path)
     if on_top is None:
         return False
-    # btrfs has a device number of its own, and names its device.
+    # btrfs has a device number of its own, so its source is compared.
     number = os.stat(device).st_rdev
     own = f"{os.major(number)}:{os.minor(number)}"
     return on_top.device == own or on_top.source == device
 
 
-# umount(8) would follow a link in the last component, and no tool takes the flag. The call may
-# hang for as long as a disk does not answer, so it is made by a process of its own.
+# umount(8) would follow a link in the last component, and no tool supports the flag. The call may
+# hang for as long as a disk does not answer, so a separate process makes it.
 _UMOUNT = """\
 import ctypes, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -228,7 +229,7 @@ _UMOUNT_NOFOLLOW = 8
 
 
 def unmount(path: str, *, lazy: bool = False) -> None:
-    """Unmount a path without following links; what is not mounted is no error.
+    """Unmount a path without following links; it is no error if nothing is mounted there.
 
     `lazy` detaches it at once, for a disk that is gone for good. Raises InUseError while it is
     in use, UnsafeLinkError, IscsictlError.
@@ -249,16 +250,16 @@ def unmount(path: str, *, lazy: bool = False) -> None:
     if code not in {0, errno.EINVAL, errno.ENOENT}:
         raise IscsictlError(f"cannot unmount {path}: {os.strerror(code).lower()}")
     with contextlib.suppress(IscsictlError):
-        # libmount's note of the mount, if it made one, goes with it.
+        # Also remove libmount's record of the mount, if there is one.
         run(["umount", "--fake", "-c", path], ok=None)
 
 
 def _call_umount2(parent: int, name: str, flags: int, path: str) -> int:
-    """Call umount2(2) in a process of its own; return the error number, 0 for success.
+    """Call umount2(2) in a separate process; return the error number, 0 for success.
 
-    A mount that is detached has left the mount table at once. Where nobody else holds its
-    filesystem, the call then goes on to write what is in memory, which on a lost disk lasts until
-    its session ends: the process is left to that. Raises UnreachableError, ToolError.
+    A detached mount leaves the mount table at once. If nothing else holds its filesystem, the call
+    then continues to write what is in memory, which on a lost disk lasts until its session ends:
+    the process is left alone with that. Raises UnreachableError, ToolError.
     """
     command = [sys.executable, "-I", "-S", "-c", _UMOUNT, f"{fd_path(parent)}/{name}", str(flags)]
     if not flags & _MNT_DETACH:
@@ -284,10 +285,10 @@ def _count_mounts(path: str) -> int:
 
 
 def find_mount_problem(line: MountLine, root: Path = Path("/")) -> str | None:
-    """Tell why a mounted filesystem cannot be worked with, as far as stat() and its options show.
+    """Return why a mounted filesystem cannot be used, as far as stat() and its options show.
 
-    A kernel from 6.12 on does not show that an ext4 gave up; where it has noted errors, a write
-    is tried. Nothing else is written or read from the disk.
+    Kernels since 6.12 do not show that an ext4 has shut down; if it has recorded errors, a write is
+    tried. Otherwise nothing is read from the disk or written to it.
     """
     if line.fstype == "autofs":
         return None  # stat() would have autofs mount it
@@ -296,7 +297,7 @@ def find_mount_problem(line: MountLine, root: Path = Path("/")) -> str | None:
     if root != Path("/") or "ro" in line.options:
         return None
     try:
-        # An XFS that shut down answers here.
+        # An XFS that has shut down fails here.
         os.close(os.open(line.path, os.O_RDONLY | os.O_DIRECTORY))
     except OSError as error:
         return f"does not answer: {(error.strerror or 'unknown error').lower()}"
@@ -307,10 +308,10 @@ def find_mount_problem(line: MountLine, root: Path = Path("/")) -> str | None:
 
 
 def missing_disk(line: MountLine, root: Path = Path("/")) -> str | None:
-    """Tell why a mounted filesystem has no disk: it was deleted, or a map has no path left.
+    """Return why a mounted filesystem has no disk: it was deleted, or a map has no path left.
 
-    The kernel keeps the number of a deleted disk until its last user is gone, so a disk that
-    comes back has another one (sd_probe() and scsi_disk_release() in drivers/scsi/sd.c).
+    The kernel keeps the number of a deleted disk until its last holder is gone, so a disk that
+    comes back gets another one (sd_probe() and scsi_disk_release() in drivers/scsi/sd.c).
     """
     place = _sysfs_path_of_device(line, root)
     if line.device.startswith("0:"):
@@ -332,9 +333,9 @@ def _has_no_paths(block: str) -> bool:
 
 
 def find_stranded(paths: Iterable[str], root: Path = Path("/")) -> dict[str, str]:
-    """Return those of the mount points whose mount has no disk any more, with the reason.
+    """Return the mount points whose mounts no longer have a disk, with the reason.
 
-    As `stranded_mounts`, by mount point.
+    Like `stranded_mounts`, by mount point.
     """
     return {line.path: reason for line, reason in stranded_mounts(paths, root)}
 
@@ -342,9 +343,9 @@ def find_stranded(paths: Iterable[str], root: Path = Path("/")) -> dict[str, str
 def stranded_mounts(
     paths: Iterable[str], root: Path = Path("/")
 ) -> Iterator[tuple[MountLine, str]]:
-    """Yield the mounts on these mount points that have no disk any more, with the reason.
+    """Yield the mounts on these mount points that no longer have a disk, with the reason.
 
-    The innermost mount of each counts; what is not mounted is left out. No disk is asked.
+    Only the innermost mount of each counts; what is not mounted is left out. No disk is accessed.
     """
     innermost = {line.path: line for line in mounted(root)}
     for path in dict.fromkeys(paths):
@@ -359,7 +360,7 @@ def _sysfs_path_of_device(line: MountLine, root: Path) -> str:
 
 
 def _has_usable_disk(line: MountLine, root: Path) -> bool:
-    """Tell whether a write would not just wait: some disk under the filesystem is in use."""
+    """Tell whether a disk under the filesystem accepts commands: otherwise a write would hang."""
     return takes_commands(
         os.path.basename(os.path.realpath(_sysfs_path_of_device(line, root))), root
     )
@@ -375,10 +376,10 @@ def _noted_errors(line: MountLine, root: Path) -> bool:
 
 
 def takes_writes(path: str) -> str | None:
-    """Tell why a mounted filesystem cannot be written, or None if it can.
+    """Return why a mounted filesystem cannot be written to, None if it can.
 
-    A nameless file is written and synced (O_TMPFILE); where the filesystem has no such files,
-    its flags must do. One that is full can be written.
+    A nameless file is written and synced (O_TMPFILE); if the filesystem does not support such
+    files, only its flags count. A full filesystem counts as writable.
     """
     try:
         if os.statvfs(path).f_flag & os.ST_RDONLY:
@@ -400,7 +401,7 @@ def takes_writes(path: str) -> str | None:
     return None
 
 
-# Where there are no nameless files, and where all is full: neither says that writes fail.
+# Nameless files are not supported, or the filesystem is full: neither means that writes fail.
 _NO_REASON = frozenset({errno.EISDIR, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSPC, errno.EDQUOT})
 
 
@@ -409,13 +410,13 @@ def _reason_of_error(error: OSError) -> str | None:
 
 
 def set_owner(path: str, uid: int | None, gid: int | None, mode: int | None) -> None:
-    """Set owner, group and mode of a directory; None leaves one as it is.
+    """Set owner, group and mode of a directory; None leaves a value unchanged.
 
     Raises UnsafeLinkError, IscsictlError.
     """
     try:
         with open_directory(path) as descriptor:
-            # A descriptor of O_PATH takes no fchown(2).
+            # fchown(2) does not work on an O_PATH descriptor.
             directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)
         try:
             if uid is not None or gid is not None:

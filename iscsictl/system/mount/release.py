@@ -9,7 +9,7 @@ from iscsictl.parse.mountinfo import MountLine
 from iscsictl.system.block.block_tree import device_number, device_path, kind_of
 from iscsictl.system.io.sysfs_attributes import path_below, read_attribute
 
-# device-mapper's name of a volume is GROUP-VOLUME, a hyphen within either written twice (lvm(8)).
+# device-mapper's name of a volume is GROUP-VOLUME; hyphens within either are doubled (lvm(8)).
 _VOLUME_GROUP = re.compile(r"((?:[^-]|--)+)-(?!-)")
 
 
@@ -23,8 +23,8 @@ def release_commands(
     """Return the commands that end these uses of a disk, in the order in which they work.
 
     `holders` are kernel names of what stands on the disk, from the bottom to the top; `loops` are
-    devices over files on it. What is mounted from either, as `mounts_on` tells by their numbers, is
-    unmounted before. Nothing is said of a driver that has no one command for it (DRBD).
+    devices over files on it. What is mounted from either is unmounted before; `mounts_on` finds it
+    by device numbers. There is no command for a driver that needs more than one (DRBD).
     """
     loops = list(loops)
     holders = list(holders)
@@ -53,7 +53,7 @@ def _stop_commands(root: Path, kname: str) -> Iterator[str]:
 
 
 def _device_mapper_commands(root: Path, kname: str, device: str) -> Iterator[str]:
-    """Yield how to deactivate a volume: LVM's by its group, for a group spans its volumes."""
+    """Yield how to deactivate a volume: LVM's through its volume group."""
     own = path_below(root, f"sys/class/block/{kname}/dm")
     name = read_attribute(f"{own}/name") or ""
     group = _VOLUME_GROUP.match(name)

@@ -1,7 +1,7 @@
-"""The unit file by which systemd has the LUN of an exclusive volume reserved before its mount.
+"""The unit file with which systemd reserves the LUN of an exclusive volume before its mount.
 
-It is a template that is there as long as fstab has an exclusive entry, whose mount requires an
-instance of it. Hosts without such an entry have no unit, and their boot waits for nothing.
+It is a template that exists as long as fstab has an exclusive entry, whose mount requires an
+instance of it. Hosts without such an entry have no unit, and their boot does not wait.
 """
 
 import os
@@ -18,20 +18,20 @@ _COMMAND: Final = b"ExecStart="
 
 
 def path_of(root: Path = Path("/")) -> Path:
-    """Return where the unit is: among the admin's, for there it may come and go."""
+    """Return the path of the unit: in the admin's directory, where it may be added and removed."""
     return root / "etc/systemd/system" / TEMPLATE
 
 
 def require_program(root: Path = Path("/")) -> str:
     """Return the iscsictl that the unit runs, or will run.
 
-    Raises what `require_own_program` raises, where there is no unit yet that could run.
+    Raises what `require_own_program` raises, unless there is a unit already whose program exists.
     """
     return find_program(root) or require_own_program("systemd", "attach the volume")
 
 
 def find_program(root: Path = Path("/")) -> str | None:
-    """Return the program that the unit runs; None without a unit, and where it is gone."""
+    """Return the program that the unit runs; None without a unit, or if the program is gone."""
     for line in (read_file(path_of(root)) or b"").splitlines():
         if line.startswith(_COMMAND):
             program = os.fsdecode(line.removeprefix(_COMMAND).split()[0]).replace("%%", "%")
@@ -40,12 +40,12 @@ def find_program(root: Path = Path("/")) -> str | None:
 
 
 def install_if_needed(root: Path, fstab: Fstab) -> None:
-    """Have the unit there if an entry of this fstab requires it.
+    """Install the unit if an entry of this fstab requires it.
 
-    systemd knows it after the reload that follows each change of fstab. Raises what
-    `require_program` and `replace_file` raise.
+    systemd reads it in the reload that follows each change of fstab. Raises what `require_program`
+    and `replace_file` raise.
     """
-    # Without the directory there is no systemd that could read it.
+    # Without the directory, there is no systemd to read it.
     if _is_unit_needed(fstab) and path_of(root).parent.is_dir():
         program = require_program(root).replace("%", "%%")
         unit = read_template(TEMPLATE).replace("@EXECUTABLE@", program)
@@ -55,7 +55,7 @@ def install_if_needed(root: Path, fstab: Fstab) -> None:
 def remove_if_unneeded(root: Path, fstab: Fstab) -> None:
     """Remove the unit if no entry of this fstab requires it.
 
-    To be called after fstab was written. Raises what `remove_file` raises.
+    It must be called after fstab was written. Raises what `remove_file` raises.
     """
     if not _is_unit_needed(fstab):
         remove_file(path_of(root))

@@ -1,4 +1,4 @@
-"""Swap areas that the kernel uses now, and by what names an entry of fstab can mean them."""
+"""The swap areas that the kernel uses now, and the names that an fstab entry can have for them."""
 
 import os
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from iscsictl.parse.mountinfo import unescape_octal
 from iscsictl.system.block.block_tree import device_number
 from iscsictl.system.block.udev_db import decoded, device_properties
 
-# Properties of udev's database by the tag that mount(8) has for them.
+# Properties in udev's database, by the tag that mount(8) uses for them.
 _TAGS = {"UUID": "ID_FS_UUID_ENC", "LABEL": "ID_FS_LABEL_ENC", "PARTUUID": "ID_PART_ENTRY_UUID"}
 
 
 def swap_areas(root: Path) -> Iterator[str]:
     """Yield the devices and files that the kernel swaps to (proc_swaps(5)).
 
-    A file that was deleted is named with ` (deleted)` behind it, as the kernel does.
+    A deleted file has ` (deleted)` appended to its name, as in the kernel's file.
     """
     try:
         lines = (root / "proc/swaps").read_text(errors="surrogateescape").splitlines()[1:]
@@ -26,7 +26,7 @@ def swap_areas(root: Path) -> Iterator[str]:
 
 
 def names_of_swap(root: Path) -> frozenset[tuple[str, str]]:
-    """Return the names of swap areas in use, as `tag_of_spec` returns first fields of fstab.
+    """Return the names of swap areas in use, in the form in which `tag_of_spec` returns them.
 
     They are the paths, and what udev knows of the devices: UUID, LABEL and PARTUUID.
     """
@@ -34,7 +34,7 @@ def names_of_swap(root: Path) -> frozenset[tuple[str, str]]:
     for area in swap_areas(root):
         found.add(("", area))
         if not area.startswith("/dev/"):
-            continue  # a file has none, and may be on a filesystem that does not answer
+            continue  # a file has no tags, and may be on a filesystem that does not answer
         number = device_number(root, os.path.basename(os.path.realpath(area)))
         known = {} if number is None else device_properties(root, number)
         for tag, key in _TAGS.items():

@@ -1,9 +1,9 @@
-"""The udev rule that keeps a filesystem of ours on the disk that its fstab line names.
+"""The udev rule that ties a filesystem of ours to the disk that its fstab entry names.
 
-A snapshot of a LUN has the UUID of its origin, and at boot chance decides whose link is in
-/dev/disk/by-uuid. The rule asks fstab itself: a disk with the UUID of a pinned line and another
-WWID loses the link (udev(7), link_priority), and systemd does not take it for that device
-(systemd.device(5), SYSTEMD_READY). It says nothing of any other filesystem.
+A snapshot of a LUN has the UUID of its origin, and at boot it is a matter of chance which of them
+the link in /dev/disk/by-uuid leads to. The rule reads fstab itself: a disk with the UUID of a
+pinned entry but another WWID loses the link (udev(7), link_priority), and systemd does not use it
+as that device (systemd.device(5), SYSTEMD_READY). The rule does not affect any other filesystem.
 """
 
 from pathlib import Path
@@ -13,10 +13,11 @@ from iscsictl.model.fstab import Fstab
 from iscsictl.system.io.files import remove_file, replace_file
 
 _PINNED: Final = "^UUID=$env{ID_FS_UUID_ENC}[[:blank:]].*x-iscsictl.wwid="
-# The kernel's own WWID is compared, because fstab has it in the same spelling: udev's ID_SERIAL is
-# spelled differently for each kind of name, and maps have none. It is found in sysfs below a disk,
-# beside a partition, and below the paths of a map and of its partitions. `$$` and `%%` are udev's
-# `$` and `%`. What is percent-encoded in fstab (a blank is %20) may be any two characters here.
+# The kernel's own WWID is compared, because fstab has it in the same spelling; udev's ID_SERIAL is
+# spelled differently for each kind of name, and maps have none. In sysfs it is below a disk, beside
+# a partition, and below the paths of a map and of its partitions. `$$` and `%%` are udev's `$` and
+# `%`. A percent-encoded character in fstab (a blank is %20) matches any two characters after the
+# percent sign.
 _WWID: Final = (
     "d=/sys$devpath; w=$$(cat $$d/device/wwid $$d/../device/wwid $$d/slaves/*/device/wwid "
     "$$d/slaves/*/slaves/*/device/wwid 2>/dev/null | head -n 1 | "
@@ -41,24 +42,24 @@ LABEL="iscsictl_end"
 
 
 def path_of(root: Path = Path("/")) -> Path:
-    """Return where the rule is: after those that find out filesystems and names."""
+    """Return the path of the rule: it sorts after those that detect filesystems and names."""
     return root / "etc/udev/rules.d/62-iscsictl.rules"
 
 
 def install_if_needed(root: Path, fstab: Fstab) -> None:
-    """Have the rule there if a line of this fstab needs it; udev sees by itself that it changed.
+    """Install the rule if an entry of this fstab needs it; udev notices changes by itself.
 
     Raises what `replace_file` raises.
     """
-    # Without the directory there is no udev that could read it.
+    # Without the directory, there is no udev to read it.
     if _is_rule_needed(fstab) and path_of(root).parent.is_dir():
         replace_file(path_of(root), RULE.encode(), mode=0o644)
 
 
 def remove_if_unneeded(root: Path, fstab: Fstab) -> None:
-    """Remove the rule if no line of this fstab needs it.
+    """Remove the rule if no entry of this fstab needs it.
 
-    To be called after fstab was written: until then the old lines need it. Raises what
+    It must be called after fstab was written: until then, the old entries need it. Raises what
     `remove_file` raises.
     """
     if not _is_rule_needed(fstab):

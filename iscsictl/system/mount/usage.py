@@ -1,4 +1,4 @@
-"""Who uses a disk: mounts in any namespace, swap, holders, open files. The kernel is asked."""
+"""Who uses a disk, according to the kernel: mounts in any namespace, swap, holders, open files."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ from iscsictl.system.mount.swaps import swap_areas
 
 _WHAT = {"lvm": "LVM volume", "md": "md array", "crypt": "dm-crypt volume", "mpath": "map",
          "loop": "loop device"}  # fmt: skip
-#: Drivers whose devices look like plain disks: only their names tell.
+#: Drivers whose devices look like plain disks except for their names.
 _BY_NAME = {"drbd": "DRBD volume", "bcache": "bcache volume", "nbd": "NBD volume"}
 # In `info` of a storage object of LIO: "File: /dev/sdb  Size: ..." (target_core_file.c).
 _LIO_FILE = re.compile(r"\bFile: (\S+)")
@@ -48,10 +48,9 @@ def _device_and_dependents(root: Path, kname: str, over: Mapping[str, list[str]]
 
 
 def open_devices(sids: Iterable[int], root: Path = Path("/")) -> dict[int, tuple[str, ...]]:
-    """Return who has a character device of each session open: a tape, a changer, a LUN's sg(4).
+    """Return who has character devices of each session open: a tape, a changer, a LUN's sg(4).
 
-    By session id, an empty tuple where nobody has. Without root other users' processes are not
-    seen.
+    By session id; empty if nobody has. Without root, other users' processes are not visible.
     """
     opened = [
         (_sysfs_path_of(root, number), who) for number, who in _find_openers(root, stat.S_ISCHR)
@@ -69,10 +68,10 @@ def _sysfs_path_of(root: Path, number: int) -> str:
 
 
 class UsageScan:
-    """What was mounted, open, swapped to and exported at one moment; good for any number of disks.
+    """What was mounted, open, swapped to and exported at one moment, for any number of disks.
 
-    Each is read once, and the mounts are found by their device: with a thousand disks there are a
-    thousand mounts to look through for each of them.
+    Everything is read once, and mounts are indexed by device: for each of a thousand disks there
+    would otherwise be a thousand mounts to search.
     """
 
     def __init__(self, root: Path = Path("/")) -> None:
@@ -99,7 +98,7 @@ class UsageScan:
 
 
 def _positions_by_device(found: Sequence[MountLine]) -> dict[str, list[int]]:
-    """Return the places of mounts in a sequence, by the number and by the path of their device."""
+    """Return the positions of mounts in a sequence, by number and by path of the device."""
     index: dict[str, list[int]] = {}
     for at, mount in enumerate(found):
         index.setdefault(mount.device, []).append(at)
@@ -117,7 +116,7 @@ def disk_usage(
     disk: Disk, root: Path = Path("/"), *, open_files: bool = False, answers: bool = True,
     scan: UsageScan | None = None,
 ) -> DiskUsage:  # fmt: skip
-    """Return who uses a disk, over any of its paths; if asked, who works in its mounts too.
+    """Return who uses a disk over any of its paths, and who works in its mounts (`open_files`).
 
     `answers` says whether the disk does: nothing is read from a filesystem on one that does not.
     `scan` is one scan for several disks.
@@ -171,7 +170,7 @@ def disk_usage(
 
 
 def _mount_of_path(path: str, mounted: Iterable[MountLine]) -> MountLine | None:
-    """Return the mount that a file is on: of those above it the nearest, and there the last."""
+    """Return the mount that a file is on: the last mount on the nearest directory above it."""
     above = [m for m in mounted if path.startswith(f"{m.path.rstrip('/')}/")]
     return max(reversed(above), key=lambda mount: len(mount.path), default=None)
 
@@ -190,9 +189,9 @@ def _loops_over_images(
 
 
 def _is_unmounted_too(mount: MountLine, ours: Iterable[MountLine]) -> bool:
-    """Tell whether unmounting ours unmounts this one too (mount_namespaces(7), propagation).
+    """Tell whether unmounting ours also unmounts this one (mount_namespaces(7), propagation).
 
-    A bind mount at another place has the same peers, and stays.
+    A bind mount on another directory has the same peers, but stays.
     """
     peers = {word.replace("master:", "shared:") for word in mount.groups}
     return any(m.path == mount.path and peers & set(m.groups) for m in ours)
@@ -204,9 +203,9 @@ def _is_in_bcache(root: Path, kname: str) -> bool:
 
 
 def _lio_backstores(root: Path) -> Iterator[tuple[str, str]]:
-    """Yield name and device or file of what this host exports itself (LIO, in configfs).
+    """Yield name and device or file of each backstore that this host exports (LIO, in configfs).
 
-    The kernel has a fileio backstore open like a file, so neither `holders` nor a process shows it.
+    The kernel opens a fileio backstore like a file, so neither `holders` nor a process shows it.
     """
     core = path_below(root, "sys/kernel/config/target/core")
     for plugin in sorted(list_names(core)):
@@ -226,12 +225,13 @@ def _describe_holder(root: Path, kname: str) -> str:
 def _find_openers(
     root: Path, is_meant: Callable[[int], bool] = stat.S_ISBLK
 ) -> Iterator[tuple[int, str]]:
-    """Yield the processes that have block devices open, with the device, but ours and udev's.
+    """Yield the processes, other than ours and udev's, that have block devices open.
 
-    `is_meant` takes a mode, and may ask for character devices.
+    Each is yielded with the number of the device. `is_meant` gets a file mode, and may select
+    character devices instead.
 
-    What a udev rule runs (`multipath -u`, `blkid`) only looks, and is gone in a moment; who
-    writes keeps it away with flock (systemd's Locking Block Device Access).
+    What a udev rule runs (`multipath -u`, `blkid`) only reads and ends in a moment; programs that
+    write keep it away with flock (systemd's Locking Block Device Access).
     """
     own = str(os.getpid())
     for process in mounts.processes(root):
@@ -251,15 +251,15 @@ def _find_openers(
 
 
 def _was_started_by_us(process: str) -> bool:
-    """Tell whether we started it: for another volume, or to look (findmnt opens all disks)."""
+    """Tell whether we started it: for another volume, or to read (findmnt opens all disks)."""
     fields = Path(process, "stat").read_bytes().rpartition(b") ")[2].split()
     return int(fields[1]) == os.getpid()
 
 
 def _open_devices(process: str, is_meant: Callable[[int], bool]) -> Iterator[tuple[int, str]]:
-    """Yield the devices of /dev that a process has open, those meant: number and name.
+    """Yield number and name of each device in /dev that a process has open and that is meant.
 
-    Nothing else is looked at: a file on a server that is away would not answer.
+    stat(2) is called on nothing else: for a file on a server that is down, it would hang.
     """
     for fd in os.listdir(f"{process}/fd"):
         link = f"{process}/fd/{fd}"
@@ -271,7 +271,7 @@ def _open_devices(process: str, is_meant: Callable[[int], bool]) -> Iterator[tup
 
 
 def _open_device(fd: str, is_meant: Callable[[int], bool]) -> int | None:
-    """Return the number of the device that a descriptor is open on, if it is meant."""
+    """Return the number of the device that a descriptor refers to, if it is meant."""
     status = os.stat(fd)
     return status.st_rdev if is_meant(status.st_mode) else None
 
@@ -283,7 +283,7 @@ def _belongs_to_udev(process: str) -> bool:
 def working_in(path: str, root: Path = Path("/"), *, answers: bool = True) -> tuple[str, ...]:
     """Return the processes that work in a mounted filesystem, or have a file of it open.
 
-    Where its disk does not answer, they are told by the names of their files alone.
+    If its disk does not answer, they are found only by the names of their files.
     """
     try:
         number = next(m.device for m in reversed(mounts.mounted(root)) if m.path == path)
@@ -306,7 +306,7 @@ def working_in(path: str, root: Path = Path("/"), *, answers: bool = True) -> tu
 
 
 def _remote_directories(root: Path) -> tuple[str, ...]:
-    """Return where files are that may not answer, being on a server or behind a daemon."""
+    """Return the mount points whose files may not answer: those of a server or a daemon."""
     return tuple(
         f"{m.path}/" for m in mounts.mounted(root) if m.fstype.partition(".")[0] in _REMOTE
     )
