@@ -1,4 +1,4 @@
-"""What a run knows of its surroundings while it observes and executes."""
+"""What all steps of a run share while it observes and executes."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from iscsictl.system.iscsi import iscsiadm, login_errors
     from iscsictl.system.iscsi.iscsiadm import Key
 else:
-    # What only a run that changes something needs.
+    # Only runs that change something need these.
     systemd = lazy_import("iscsictl.system.host.systemd")
     iscsiadm = lazy_import("iscsictl.system.iscsi.iscsiadm")
     login_errors = lazy_import("iscsictl.system.iscsi.login_errors")
@@ -38,11 +38,12 @@ def _discard_message(_: str) -> None:
 
 @dataclass
 class Context:
-    """`wait` is how many seconds each wait on others may last.
+    """The settings and the shared state of a run.
 
-    `say` takes a line for the user, `watch` the progress that a tool prints. `scope` is all that
-    the run changes, while other runs change the rest of the host; None if it is alone. `reserved`
-    are the WWIDs of the LUNs that the run has reserved so that no other host writes to them.
+    `wait` is how many seconds each wait on others may last. `say` is called with a line for the
+    user, `watch` with the progress that a tool prints. `scope` is everything that the run changes,
+    while other runs may change the rest of the host; None if it is alone. `reserved` are the WWIDs
+    of the LUNs that the run has reserved so that no other host writes to them.
     """
 
     wait: float = 60.0
@@ -54,14 +55,14 @@ class Context:
     reserved: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Make the one lock of this process on files that other runs may change meanwhile."""
+        """Create the only lock of this process on files that other runs may change meanwhile."""
         self.files_lock = FilesLock(self.wait, self.root)
 
     @cached_property
     def db(self) -> Path:
-        """Where the node database is: the directory that the installed iscsiadm uses.
+        """The directory of the node database that the installed iscsiadm uses.
 
-        It is found once in a run. The directory may not exist yet.
+        It is determined once in a run. The directory may not exist yet.
         """
         return nodedb.find_db(self.root)
 
@@ -72,29 +73,29 @@ class Context:
 
     @cached_property
     def open_iscsi(self) -> "Version | None":
-        """The version of open-iscsi that is installed; None where it does not say."""
+        """The version of open-iscsi that is installed; None if it cannot be found."""
         return nodedb.find_version(self.root)
 
     def deadline(self) -> float:
-        """Return when a wait that begins now has to end (monotonic seconds).
+        """Return when a wait that begins now must end (monotonic seconds).
 
-        Each wait gets all of `wait`: a run of many steps takes longer than that.
+        Each wait gets all of `wait`, so a run of many steps may take longer than that.
         """
         return time.monotonic() + self.wait
 
-    # Of the steps of many volumes that are executed at the same time, these are shared
+    # Steps of many volumes that are executed at the same time share the following
     # (engine/volumes_context.py).
 
     def coalesce(self, _what: Hashable, read: Callable[[], T], /) -> T:
-        """Read what is the same for all who need it now, named by the first argument.
+        """Read what is the same for all callers at this moment, named by the first argument.
 
-        Here each call reads. Where many volumes are executed at once, one reading serves all who
-        ask while it lasts (VolumesContext).
+        Here each call reads. If many volumes are executed at once, one read serves all who call
+        while it lasts (VolumesContext).
         """
         return read()
 
     def memoize(self, _what: Hashable, ask: Callable[[], T], /) -> T:
-        """Ask what need not be asked again in this run, named by the first argument.
+        """Call `ask` once in a run for each first argument, and return its result.
 
         For answers that no step of the run changes, such as which targets a portal has.
         """
@@ -103,16 +104,16 @@ class Context:
     def lock_for(self, action: "Action", /) -> AbstractContextManager[object]:
         """Return the lock under which an action is executed.
 
-        It is a lock of the host for actions that share files, else none. A thread may take it
-        again.
+        For actions that share files, it is a lock on the host; for others, none. A thread may take
+        it again.
         """
         return self.files_lock if action.shares_files else nullcontext()
 
     def log_in(self, key: "Key") -> bool:
-        """Log in to a record; tell whether that made a session.
+        """Log in to a record; return whether that created a session.
 
-        False if there was one: a roll-back must not end it. Raises AuthError, NotFoundError,
-        UnreachableError, MissingError, IscsictlError.
+        False if there was one already: a roll-back must not end it. Raises AuthError,
+        NotFoundError, UnreachableError, MissingError, IscsictlError.
         """
         try:
             return iscsiadm.login(key, timeout=self.wait)
@@ -122,7 +123,7 @@ class Context:
     def edit_fstab(self, edit: Callable[["Fstab"], "Fstab"]) -> tuple[bool, "Fstab"]:
         """Change /etc/fstab; return whether it changed, and what it was.
 
-        `edit` gets the file as it is under the lock, so what other runs wrote stays. Raises
+        `edit` gets the file as read under the lock, so changes of other runs are kept. Raises
         RefusedError for a line that findmnt calls an error, FileChangedError, IscsictlError.
         """
         with self.files_lock:
@@ -130,17 +131,17 @@ class Context:
             return fstab_file.save_fstab(self.root, edit(old), old), old
 
     def defer(self, _what: Hashable, do: Callable[[], None], /) -> None:
-        """Do what may wait for the end of the run, named by the first argument.
+        """Call `do`, which may wait for the end of the run; the first argument names it.
 
-        Here it is done at once. Many volumes do it once for all of them.
+        Here it is called at once. For many volumes it is called once for all of them.
         """
         do()
 
     def reload(self) -> None:
-        """Have systemd read fstab and the units again; who asks it later gets what it read.
+        """Have systemd read fstab and the units again; later requests to it get the new state.
 
-        Nothing happens where systemd is not the init. Raises InUseError when another run reloads
-        for too long, UnreachableError, ToolError.
+        Nothing happens if systemd is not the init. Raises InUseError if another run's reload takes
+        too long, UnreachableError, ToolError.
         """
         self.defer("reload", self._reload_systemd)
 
