@@ -16,7 +16,7 @@ from iscsictl.system.iscsi import discovery, nodedb, secret_reuse
 
 @dataclass(frozen=True)
 class StoredAccount:
-    """An account outside the node records; `portal` is None for the one new records get."""
+    """An account outside the node records; `portal` is None for the one that new records get."""
 
     portal: Portal | None
     values: Mapping[str, str]
@@ -26,8 +26,8 @@ class StoredAccount:
 def other_accounts(context: Context) -> Iterator[StoredAccount]:
     """Yield the accounts of the discovery records and that of iscsid.conf.
 
-    iSNS has no accounts, so only SendTargets records count. Raises NeedsRootError where the records
-    may not be read; an iscsid.conf that is not there has no values.
+    iSNS has no accounts, so only SendTargets records count. Raises NeedsRootError if the records
+    may not be read; an iscsid.conf that does not exist has no values.
     """
     for record in nodedb.read_discovery_records(context.db):
         if record.kind == "sendtargets":
@@ -48,14 +48,13 @@ def groups_sharing_a_secret(records: tuple[NodeRecord, ...]) -> tuple[tuple[str,
 def targets_with_secret(secret: Secret, root: Path) -> Collection[str]:
     """Return the targets whose records have this secret, in either direction, sorted.
 
-    Raises NeedsRootError where only root may read the records, IscsictlError where they cannot be
-    read.
+    Raises NeedsRootError if only root may read the records, IscsictlError if they cannot be read.
     """
     return secret_reuse.others_with(secret, nodedb.read_records(nodedb.find_db(root)))
 
 
 def targets_with_text(text: str, root: Path) -> Collection[str]:
-    """Return the targets that have this text as a secret; none where that cannot be known.
+    """Return the targets that have this text as a secret; none if that cannot be known.
 
     It is for a warning only, so a text that cannot be a secret, or records that cannot be read, are
     no error.

@@ -1,4 +1,4 @@
-"""Observe what an attach or a detach depends on: frozen facts for the planner."""
+"""Observe what an attach or a detach depends on, as frozen facts for the planner."""
 
 import contextlib
 import time
@@ -54,10 +54,10 @@ UDEV_PAUSE = 0.1
 
 
 def observe_for_attach(context: Context, spec: AttachSpec, before: Inventory | None) -> Inventory:
-    """Observe all that an attach rests on. What the array said `before` is not asked again.
+    """Observe everything that an attach depends on; the array's answers of `before` are kept.
 
-    `before` is the inventory of the round before, None in the first. Raises NotFoundError for an
-    interface that is not defined, and IscsictlError where records or fstab cannot be read.
+    `before` is the inventory of the previous round, None in the first. Raises NotFoundError for an
+    interface that is not defined, and IscsictlError if records or fstab cannot be read.
     """
     mounts_wanted = frozenset(filter(None, [spec.mount]))
     return observe_lun(context, spec, observe_host(context, mounts_wanted), before)
@@ -66,16 +66,17 @@ def observe_for_attach(context: Context, spec: AttachSpec, before: Inventory | N
 def observe_host(context: Context, mount_points: frozenset[str]) -> Inventory:
     """Observe what is the same for every LUN of this host.
 
-    udev gets time for what has just been made and mounted on one of these mount points.
+    udev gets time to examine a filesystem that has just been created and mounted on one of these
+    mount points.
     """
     deadline = time.monotonic() + min(UDEV_LINK_WAIT, context.wait)
     while True:
         host = _read_host(context)
         devices = [block for disk in host.disks for block in blocks(disk.block)]
         there = (b for b in devices if mount_points & {m.path for m in b.mounts})
-        # A disk that is just being examined by udev shows neither, and would look unformatted.
+        # A disk that udev is just examining has neither, and would look unformatted.
         if all(block.fstype and block.uuid for block in there) or time.monotonic() > deadline:
-            # Of this machine, as the directories are that may become mount points.
+            # Always of this machine, like the directories that may become mount points.
             return replace(host, mounted=mounts.mounted_sources())
         signals.check()
         time.sleep(UDEV_PAUSE)
@@ -84,11 +85,11 @@ def observe_host(context: Context, mount_points: frozenset[str]) -> Inventory:
 def observe_lun(
     context: Context, spec: AttachSpec, host: Inventory, before: Inventory | None
 ) -> Inventory:
-    """Observe what one attach rests on besides its `host`: the array, the disk, the mount point.
+    """Observe what one attach depends on besides its `host`: array, disk and mount point.
 
-    `before` is as for `observe_for_attach`. What an array or a disk does not answer is a ReadFailed
-    in the inventory, for the plan to say. The disk is probed only once all of its paths are there.
-    Raises for an exclusive volume what `require_program` raises.
+    `before` is as for `observe_for_attach`. If an array or a disk does not answer, the inventory
+    has a ReadFailed, which the plan reports. The disk is probed only when all of its paths exist.
+    For an exclusive volume, raises what `require_program` raises.
     """
     for iface in spec.ifaces:
         nodedb.require_iface(context.db, iface)
@@ -112,15 +113,15 @@ def observe_lun(
         open_iscsi=context.open_iscsi,
     )
     try:
-        # What is not known of a disk without a map need not be waited for.
+        # Without a map, nothing that multipathd does not know yet is worth waiting for.
         wait = context.wait if choose_paths(inventory, spec).mapped and sessions else 0.0
-        # Who waits may not take the answer of one who does not.
+        # A caller that waits must not get the answer of one that does not.
         asked = ("multipathd", wait > 0)
         known = context.coalesce(asked, lambda: multipath_conf.ask_daemon(facts, wait))
         inventory = replace(inventory, host=replace(host.host, multipath=known))
         choice = choose_paths(inventory, spec)
     except IscsictlError:
-        return inventory  # The plan is refused for the same reason.
+        return inventory  # The plan will be refused for the same reason.
     unsettled = observe_unsettled(host, spec, target, multipath=choice.several)
     inventory = replace(
         inventory, unsettled=unsettled, usage=read_silent_usage(context, inventory, target)
@@ -137,10 +138,10 @@ def observe_lun(
 
 
 def observe_for_export(root: Path) -> tuple[Inventory, dict[str, MountPointState]]:
-    """Look at all that a file of volumes tells, and at the roots of our mounts.
+    """Observe everything that a file of volumes describes, and the roots of our mounts.
 
     No disk is read; those of exclusive volumes are asked who has reserved them. A mount point that
-    cannot be looked at is left out.
+    cannot be read is left out.
     """
     host = _read_host(Context(root=root))
     reserved = observe_reservations(exclusive_disks(host.fstab, host.disks), root)
@@ -171,11 +172,11 @@ def _read_host(context: Context) -> Inventory:
 def observe_for_detach(
     context: Context, spec: DetachRequest, before: Inventory | None
 ) -> Inventory:
-    """Look at all that a detach rests on. A dead array is not touched: that could hang.
+    """Observe everything that a detach depends on. A dead array is not accessed: that could hang.
 
-    Open files are looked for on disks that answer, or that are to be given up (`--lost`). Raises
-    NotFoundError where the name fits several LUNs; for one that nothing has, the journal is asked
-    whether it was detached before. With `before`, an earlier round of this run has detached it.
+    Open files are searched on disks that answer, or that are to be given up (`--lost`). Raises
+    NotFoundError if the name matches several LUNs; if it matches nothing, the journal shows whether
+    it was detached earlier. With `before`, an earlier round of this run has detached it.
     """
     root = context.root
     listing = read_listing(root, details=False)
@@ -202,7 +203,7 @@ def observe_for_detach(
     ]
     scan = usage.UsageScan(root)
     used: dict[str, DiskUsage] = {}
-    # The other disks of the target too: the session stays while one of them is in use.
+    # Also the other disks of the target: the session stays while one of them is in use.
     for disk in inventory.disks:
         if id(disk) in named or any(path.sid in sids for path in disk.paths):
             answers = _has_live_session(disk, alive)
@@ -225,7 +226,7 @@ def _is_left_empty(name: str, root: Path) -> bool:
     """Tell whether a name is an empty directory, such as the mount point that a detach leaves.
 
     A power failure right after a detach can lose its lines in the journal; the directory stays, and
-    running the same command again has to succeed.
+    running the same command again must succeed.
     """
     try:
         return name.startswith("/") and not any((root / name.lstrip("/")).iterdir())
@@ -234,7 +235,7 @@ def _is_left_empty(name: str, root: Path) -> bool:
 
 
 def _session_to_target(host: Inventory, spec: AttachSpec) -> Session | None:
-    """Return a session to the target, through a record of a portal that is asked for."""
+    """Return a session to the target through a record with a portal of the spec, or None."""
     index = SessionIndex.of(host)
     there = (
         index.session_of(record)
@@ -254,16 +255,16 @@ def _ask_array(
     spec: AttachSpec,
     host: Inventory,
 ) -> tuple[Observation[tuple[DiscoveredTarget, ...]], Mapping[Portal, str]]:
-    """Ask portals for their targets where no record tells enough, and find those that are silent.
+    """Ask portals for their targets if the records do not suffice, and find silent portals.
 
-    For one path a session or a record is enough. For a map all portals must be known: those that
-    records name, if they are several or one is in use, or else those that the array announces.
+    For one path a session or a record is enough. For a map, all portals must be known: those of the
+    records, if there are several or one is in use, otherwise those that the array announces.
     """
     own = sound_records(host.index, spec)
     recorded = recorded_portals(host.index, spec)
     session = _session_to_target(host, spec)
     if recorded and not all(record.over_tcp for record in own):
-        # An offload adapter has its own TCP: what the host's own can reach tells nothing.
+        # An offload adapter has its own TCP: what the host can reach proves nothing about it.
         return NotObserved(), {}
     all_paths = host.host.multipath.installed and spec.multipath != "off"
     if session is not None and not (all_paths and session.status == "up"):
@@ -275,7 +276,7 @@ def _ask_array(
         return NotObserved(), _find_silent_portals(context, recorded, wait)
     missing = [p for p in spec.portals if not any(p.same_place(r.portal) for r in own)]
     if session is not None and not missing and len(portals) == len(spec.ifaces) == 1:
-        # It is at work over the only path that was found when it was attached.
+        # It works over the only path that was found when it was attached.
         return NotObserved(), {}
     index = SessionIndex.of(host)
     used = {r.portal for r in own if index.session_of(r) is not None}
@@ -287,7 +288,7 @@ def _ask_array(
         context, spec, missing if missing and recorded else spec.portals
     )
     if isinstance(offers, ReadFailed) and recorded:
-        # Another portal of a target that a record knows: its paths do.
+        # It is another portal of a target with records: their paths suffice.
         offers = NotObserved()
     return offers, {
         **silent,
@@ -298,7 +299,7 @@ def _ask_array(
 def _discover_targets(
     context: Context, spec: AttachSpec, portals: Sequence[Portal]
 ) -> tuple[Observation[tuple[DiscoveredTarget, ...]], Mapping[Portal, str]]:
-    """Ask the first portal that answers for its targets, and try the portals that it names."""
+    """Ask the first portal that answers for its targets, and test the portals that it names."""
     wait = min(PORTAL_WAIT, context.wait)
     silent = dict(_find_silent_portals(context, portals, wait))
     answering = [p for p in portals if p not in silent]
@@ -322,18 +323,18 @@ def _discover_targets(
     wanted = [o.portal for o in offers.value if spec.target in {None, o.target}]
     places = {(p.address, p.port) for p in answering}
     others = [p for p in wanted if (p.address, p.port) not in places]
-    # One path will do, and the portal that just answered is one.
+    # One path is enough, and the portal that just answered is one.
     if len(others) < len(wanted) and spec.multipath == "off" and not silent:
         return offers, silent
     return offers, {**silent, **_find_silent_portals(context, others, wait)}
 
 
 def _ask_in_turn(context: Context, portal: Portal, iface: str) -> tuple[DiscoveredTarget, ...]:
-    """Ask a portal for its targets, or take the answer to a question that was put after ours.
+    """Ask a portal for its targets, or use the answer to a request begun after our call.
 
-    Every discovery session of a host has the same name and ISID. A target ends the earlier one
-    when the next one logs in (session reinstatement, RFC 7143, section 6.3.5), so other runs ask
-    in turn.
+    Every discovery session of a host has the same name and ISID. A target ends the earlier one when
+    the next one logs in (session reinstatement, RFC 7143, section 6.3.5), so several runs take
+    turns.
     """
     if context.scope is None:
         return iscsiadm.discover(portal, timeout=context.wait, iface=iface)
@@ -359,9 +360,9 @@ def _find_silent_portals(
 def observe_unsettled(
     host: Inventory, spec: AttachSpec, target: str | None, *, multipath: bool | None
 ) -> dict[str, tuple[str, ...]]:
-    """Return the keys of the sound records of a target whose values the attach has to write.
+    """Return the keys whose values the attach must write to sound records of a target.
 
-    By the path of the record. `multipath` is as for `record_values`.
+    They are by the path of the record. `multipath` is as for `record_values`.
     """
     found: dict[str, tuple[str, ...]] = {}
     for record in sound_records(host.index, replace(spec, target=target)):
@@ -373,7 +374,7 @@ def observe_unsettled(
 def _read_reported_luns(
     spec: AttachSpec, sessions: tuple[Session, ...]
 ) -> dict[int, tuple[int, ...]]:
-    """Ask each session's target which LUNs it shows, where the spec names none."""
+    """Ask each session's target which LUNs it shows, unless the spec names one."""
     if spec.lun is not None:
         return {}
     found = {}
@@ -404,7 +405,7 @@ def _reservations(
     contents: Mapping[str, Observation[Content]],
     fstab: Fstab,
 ) -> dict[str, LunReservations]:
-    """Return the reservations of what was probed, and of what a command like this one reserved."""
+    """Return the reservations of probed disks, and of those that may be reserved by this host."""
     probed = {w: c.value.reservations for w, c in contents.items() if isinstance(c, Known)}
     mounted = [
         disk
@@ -418,7 +419,7 @@ def _reservations(
 def _probe_unmounted_disks(
     context: Context, spec: AttachSpec, disks: Iterable[Disk]
 ) -> dict[str, Observation[Content]]:
-    """Probe these disks, unless they are mounted where the spec wants them."""
+    """Probe these disks, except those that are mounted where the spec wants them."""
     contents: dict[str, Observation[Content]] = {}
     for disk in disks:
         # The plan refuses a disk without a WWID. A mounted one changes while it is read.

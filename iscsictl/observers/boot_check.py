@@ -14,7 +14,7 @@ def observe_boot_check(context: Context, target: str | None, *, interactive: boo
     """Return the machine with the facts of its next boot, for `boot check`.
 
     `target` is the one that the root filesystem is to be moved to, None for the one that it is on.
-    `root_boot` is None where it is on no target. Raises NotFoundError for a name that no record or
+    `root_boot` is None if it is on no target. Raises NotFoundError for a name that no record or
     session has.
     """
     machine = observe_local_files(context)

@@ -1,4 +1,4 @@
-"""What is on a disk: blank, or what was found there."""
+"""What is on a disk: nothing, or what was found there."""
 
 from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import DiskUsage, Observation, observe_value
@@ -9,9 +9,9 @@ from iscsictl.system.context import Context
 def probe_content(
     context: Context, device: str, wwid: str, used: DiskUsage, *, full: bool
 ) -> Observation[Content]:
-    """Look at what is on a disk or a partition, and show how far that is. `used` is who holds it.
+    """Probe the content of a disk or a partition, and show the progress. `used` is who holds it.
 
-    `full` reads all of it.
+    `full` reads all of it. A probe that fails is a ReadFailed.
     """
 
     def show_progress(share: float) -> None:

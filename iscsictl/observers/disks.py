@@ -1,4 +1,4 @@
-"""Look at one disk as closely as a disk, mount or fstab command needs it."""
+"""Observe one disk in the detail that a disk, mount or fstab command needs."""
 
 import os.path
 from collections.abc import Iterable
@@ -55,18 +55,18 @@ from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import fstab_file, mounts, usage
 from iscsictl.system.mount.crypttab_file import read_crypttab
 
-# A volume or an array answers no INQUIRY; nothing is made on one here.
+# A volume or an array does not answer INQUIRY; nothing is created on one here.
 _PROBED = frozenset({"disk", "part", "mpath"})
 
 
 @dataclass(frozen=True)
 class DiskQuery:
-    """What to look at: the disk that `name` means, and which part of it, how closely.
+    """What to observe: the disk that `name` means, or a part of it, and in which detail.
 
-    `whole_disk` takes the disk where a partition was named, `part` a partition by its number.
-    `missing_ok`: a name that nothing has is no error. `filesystem`: the one that is on it.
-    `full_probe`: its content is read whole (`--verify-blank=full`). `reservations`: the LUN is
-    asked for its persistent reservations, its content is not read.
+    `whole_disk` selects the disk even if a partition was named, `part` a partition by its number,
+    `filesystem` the filesystem that is on it. With `missing_ok`, a name that matches nothing is no
+    error. `full_probe` reads all of its content (`--verify-blank=full`). `reservations` asks the
+    LUN for its persistent reservations, without reading its content.
     """
 
     name: str
@@ -86,9 +86,9 @@ class DiskQuery:
 
 
 def base(context: Context) -> DiskInventory:
-    """Look at sessions, disks, fstab, records and holds: no disk is read.
+    """Observe sessions, disks, fstab, records and holds; no disk is read.
 
-    Raises NeedsRootError where the records may not be read.
+    Raises NeedsRootError if the records may not be read.
     """
     root = context.root
     listing = read_listing(root, details=False)
@@ -104,12 +104,11 @@ def base(context: Context) -> DiskInventory:
 
 
 def observe(context: Context, what: DiskQuery, before: Inventory | None) -> DiskInventory:
-    """Look at the disk that is meant, as closely as `what` asks for.
+    """Observe the disk that is meant, in the detail that `what` asks for.
 
-    `before` is the inventory of the round before, None in the first. Raises NotFoundError where
-    nothing has that name, or several LUNs have it, and IscsictlError where the partition table
-    or the reservations that were to be read cannot be. A probe that failed is a ReadFailed in
-    `content`.
+    `before` is the inventory of the previous round, None in the first. Raises NotFoundError if
+    nothing, or several LUNs, match the name, and IscsictlError if the partition table or the
+    reservations are needed and cannot be read. A probe that fails is a ReadFailed in `content`.
     """
     inventory, root = base(context), context.root
     earlier = before if isinstance(before, DiskInventory) else None
@@ -162,9 +161,9 @@ def _observe_mount_point(what: DiskQuery) -> Observation[MountPointState]:
 
 
 def holders_of(chosen: DiskSelection, root: Path, *, open_files: bool = False) -> DiskUsage:
-    """Return who uses what was named: the disk with all on it, or one partition.
+    """Return who uses what was named: the disk with everything on it, or one partition.
 
-    `open_files` also looks for processes that work in its mounts, which reads /proc of all of them.
+    `open_files` also finds processes that work in its mounts, by reading /proc for all processes.
     """
     disk = chosen.disk
     if chosen.block is not disk.block:
@@ -175,7 +174,7 @@ def holders_of(chosen: DiskSelection, root: Path, *, open_files: bool = False) -
 def kernel_name(device: str) -> str:
     """Return the kernel's name of a node: sda, dm-3.
 
-    Links are followed, as /dev/mapper/x is one to /dev/dm-3. sysfs knows devices by this name only.
+    Links are followed, such as /dev/mapper/x to /dev/dm-3. sysfs knows devices by this name only.
     """
     return Path(os.path.realpath(device)).name
 
@@ -196,7 +195,7 @@ def _read_disk_facts(
     if what.growth:
         sizes = _path_sizes(chosen, sessions)
         if None in sizes.values():
-            # The plan is refused, and what is read from a map without a path waits for one.
+            # The plan will be refused, and a read from a map without a path would wait for one.
             return DiskFacts(size // topology.logical, path_sizes=sizes, topology=topology)
     facts = DiskFacts(
         size // topology.logical,
@@ -229,7 +228,7 @@ def _read_disk_facts(
 
 
 def _path_sizes(chosen: DiskSelection, sessions: Iterable[Session]) -> dict[str, int | None]:
-    """Ask the disk for its size over each path; None where a path of a map does not work."""
+    """Ask the disk for its size over each path; None if a path of a map does not work."""
     up = {session.sid for session in sessions if session.status == "up"}
     mapped = chosen.disk.block.kind == "mpath"
     return {
@@ -249,10 +248,10 @@ def _growing_block(chosen: DiskSelection, facts: DiskFacts) -> Block | None:
 
 
 def fstab_facts(context: Context, inventory: Inventory) -> StorageFacts:
-    """Return what the check of fstab needs; no root is needed.
+    """Return the facts for the check of fstab; this does not need root.
 
-    A disk is read only by root, and where an entry names something that is not there. Raises
-    IscsictlError where /etc/crypttab is there and cannot be read.
+    A disk is read only for root, and only if an entry names something that does not exist. Raises
+    IscsictlError if /etc/crypttab exists and cannot be read.
     """
     root, disks = context.root, inventory.disks
     crypttab = read_crypttab(root)
@@ -276,7 +275,7 @@ def fstab_facts(context: Context, inventory: Inventory) -> StorageFacts:
 def disk_rows(context: Context) -> tuple[DiskRow, ...]:
     """Return all disks of sessions. No disk is read: the kind of table is what udev found.
 
-    Raises NeedsRootError where the node records may not be read.
+    Raises NeedsRootError if the node records may not be read.
     """
     rows, disks = [], base(context).disks
     scan = usage.UsageScan(context.root) if disks else None
@@ -292,9 +291,9 @@ def disk_rows(context: Context) -> tuple[DiskRow, ...]:
 
 
 def partition_type_names(label: str) -> dict[str, str]:
-    """Return the names of the partition types of a kind of table, as sfdisk(8) lists them.
+    """Return the names of the partition types in one kind of table, as sfdisk(8) lists them.
 
-    They are by type: a GUID in capitals, or a hexadecimal code.
+    The keys are types: a GUID in capitals, or a hexadecimal code.
     """
     return partition_table.type_names(label)
 
@@ -302,7 +301,7 @@ def partition_type_names(label: str) -> dict[str, str]:
 def partition_table_errors(device: str) -> tuple[str, ...]:
     """Return what sfdisk(8) finds wrong with a partition table, a line for each.
 
-    Empty where it finds nothing. The disk is only read.
+    Empty if it finds nothing. The disk is only read.
     """
     return partition_table.verify(device)
 
@@ -318,6 +317,6 @@ def read_fstab(root: Path) -> Fstab:
 def mounted_paths(root: Path) -> set[str]:
     """Return all mount points of this mount namespace, as /proc/self/mountinfo has them.
 
-    Links are resolved in it, so a path of fstab may have to be resolved before it is looked up.
+    Links are resolved in it, so a path of fstab may need to be resolved before it is looked up.
     """
     return {mount.path for mount in mounts.mounted(root)}

@@ -1,4 +1,4 @@
-"""Look at everything that `doctor` judges, within one deadline. Nothing is changed."""
+"""Observe everything that `doctor` checks, within one deadline. Nothing is changed."""
 
 import os
 import time
@@ -68,11 +68,11 @@ MOST = 10.0
 
 
 def observe_machine(context: Context, *, probe: bool = True) -> Machine:
-    """Return what there is to see. Without `probe` nobody is asked over the network.
+    """Return everything that `doctor` checks. Without `probe`, the network is not used.
 
-    Waits on others last `context.wait` seconds at most, and ten, all side by side. For a root other
-    than / only files are read. What cannot be read, or not by this user, is a ReadFailed or
-    NotObserved in the result.
+    Waits on others last at most `context.wait` seconds, and at most ten, all in parallel. Below a
+    root directory other than /, only files are read. What cannot be read, or not by this user, is a
+    ReadFailed or NotObserved in the result.
     """
     root = context.root
     wait = min(MOST, context.wait)
@@ -105,7 +105,7 @@ def _observe_root_boot(machine: Machine, context: Context, wait: float) -> RootB
 
 
 def observe_local_files(context: Context) -> Machine:
-    """Read all that stands in files; nothing here waits for others."""
+    """Read everything that is in files; nothing here waits for others."""
     root = context.root
     listing = read_listing(root)
     db = observe_value(lambda: _read_node_database(context))
@@ -248,9 +248,9 @@ def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
 
 
 def _ask_iscsid(machine: Machine, wait: float) -> tuple[Listing, str | None]:
-    """Ask iscsid for the states that only it knows, and so whether it answers."""
+    """Ask iscsid for the states that only it knows; return also why it did not answer, if so."""
     listing, daemon = machine.listing, machine.iscsid
-    # iscsiadm would wait for a daemon that is stopped, and without one its socket would start it.
+    # iscsiadm would wait for a stopped daemon, and if none runs, its socket would start one.
     if os.geteuid() != 0 or not listing.sessions or daemon is None or daemon.stopped:
         return listing, None
     try:
@@ -265,7 +265,7 @@ def _path_mtus(machine: Machine, wait: float) -> dict[Portal, PathMtu]:
     for portal in wanted_portals(machine):
         route = find_route(portal.address, machine.network.routes)
         nic = machine.network.nics.get(route.nic) if route is not None else None
-        # The loopback interface has an MTU of 64 KiB, which no cable has.
+        # The loopback interface has an MTU of 64 KiB, which no network has.
         if nic is not None and not is_local(portal.address):
             sizes[portal] = nic.mtu
     if not sizes:
@@ -279,7 +279,7 @@ def _path_mtus(machine: Machine, wait: float) -> dict[Portal, PathMtu]:
 def _disk_answers(machine: Machine, wait: float) -> Observation[DiskAnswers]:
     """Ask mounted disks, and the paths of maps, what they are.
 
-    Within a deadline: a command to a disk may wait for long.
+    This has a deadline, because a command to a disk may wait for a long time.
     """
     if os.geteuid() != 0:
         return NotObserved()
@@ -310,7 +310,7 @@ def _reservations(machine: Machine, wait: float) -> Observation[Mapping[str, Lun
 
 
 def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
-    """Ask each filesystem on an iSCSI disk how it is; a process is asked, for it may hang."""
+    """Check each filesystem on an iSCSI disk, in a separate process each, because it may hang."""
     fstab = machine.fstab.value if isinstance(machine.fstab, Known) else None
     types = {line.path: line for line in mounts.mounted(LIVE)}
     disks = machine.listing.disks or ()
@@ -338,7 +338,7 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
                         error=answers.get(mount.path),
                     )
                 )
-    # What has lost its disk is behind no session any more; only fstab still knows it.
+    # A mount that has lost its disk belongs to no session any longer; only fstab still has it.
     own = () if fstab is None else (line.mount_point for line in fstab.ours)
     # The mounts are read again: the filesystems took seconds to answer, and some may be new.
     found += (
@@ -349,10 +349,10 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
 
 
 def meant_read_only(path: str, line: MountLine | None, fstab: Fstab | None) -> bool:
-    """Tell whether a mount was asked to be read-only: by fstab, or else by who mounted it.
+    """Tell whether a mount is read-only on purpose: by fstab, or else by whoever mounted it.
 
-    `line` is the mount's line in /proc/self/mountinfo, where the options of the mount and of the
-    superblock are apart: a filesystem that fell back to read-only has `ro` in the latter alone.
+    `line` is the mount's line in /proc/self/mountinfo, which lists the options of the mount and of
+    the superblock separately: a filesystem that fell back to read-only has `ro` only in the latter.
     """
     entries = fstab.by_dir(path) if fstab is not None else ()
     if entries:
@@ -371,7 +371,7 @@ def _noted_errors(fstype: str, device: str) -> int:
 
 
 def _list_first_entry(path: str, wait: float) -> str | None:
-    """Have the first entry of its root directory read; return what it says if that fails."""
+    """Have the first entry of its root directory read; return the error if that fails."""
     command = ["find", path, "-mindepth", "1", "-maxdepth", "1", "-quit"]
     try:
         result = process.run(command, timeout=wait, ok=None)

@@ -18,11 +18,11 @@ AnyInventory = TypeVar("AnyInventory", bound=Inventory)
 
 
 def observe_entries(inventory: AnyInventory, name: str, root: Path) -> AnyInventory:
-    """Return the inventory with crypttab, the links of `name` and of all entries, and what is used.
+    """Add crypttab, the links of `name` and of all entries, and the names in use to an inventory.
 
-    Disks and fstab are those of the inventory. A disk is read only where an entry names something
-    that is not there, see `observe_inactive`. Raises IscsictlError where /etc/crypttab is there and
-    cannot be read.
+    Disks and fstab are those of the inventory. A disk is read only if an entry names something that
+    does not exist, see `observe_inactive`. Raises IscsictlError if /etc/crypttab exists and cannot
+    be read.
     """
     crypttab, disks = read_crypttab(root), inventory.disks
     specs = named_devices(inventory.fstab, crypttab)
@@ -39,8 +39,9 @@ def observe_entries(inventory: AnyInventory, name: str, root: Path) -> AnyInvent
 def observe_inactive(
     disks: Iterable[Disk], specs: Iterable[str], root: Path
 ) -> dict[str, InactiveNames]:
-    """Return what is on the disks and not active, where one of the names of entries may mean it.
+    """Return what is on the disks but not active, if an entry may name it.
 
-    `specs` are those names. What is active has them all, so nothing has to be asked for then.
+    `specs` are the names in entries. If all of them exist, nothing inactive is named and no disk is
+    read.
     """
     return read_inactive(disks, root) if absent_specs(specs, root) else {}

@@ -24,13 +24,13 @@ T = TypeVar("T")
 def boot_facts(context: Context) -> BootFacts:
     """Return the firmware's boot table (iBFT) and the sessions.
 
-    Without root the table's files can be unreadable, and it counts as empty then.
+    Without root, the table's files may be unreadable; it then counts as empty.
     """
     return BootFacts(read_boot_entries(context.root), read_sessions(context.root))
 
 
 def generated_name(root: Path) -> str:
-    """Return a new initiator name that no other host has, as iscsi-iname(8) makes it.
+    """Return a new initiator name that no other host has, of the form of iscsi-iname(8).
 
     Nothing is written.
     """
@@ -40,13 +40,13 @@ def generated_name(root: Path) -> str:
 def name_facts(context: Context) -> NameFacts:
     """Return the name and the sessions.
 
-    A file without a name is a fact, not an error. Raises NeedsRootError where it may not be read.
+    A file without a name is a fact, not an error. Raises NeedsRootError if it may not be read.
     """
     return NameFacts(initiator_name.read_initiator(context.root), read_sessions(context.root))
 
 
 def service_facts(context: Context) -> ServiceFacts:
-    """Return the units, as systemd has them where it runs, and what there is to log in to.
+    """Return the units, with their state if systemd runs, and whether there are logins to do.
 
     Records that only root may read count as none, so that everybody can ask for the state of the
     services.
@@ -63,9 +63,9 @@ def service_facts(context: Context) -> ServiceFacts:
 
 
 def read_services(context: Context) -> Systemd:
-    """Return the units; `active` is asked of systemd, and None for a capture.
+    """Return the units; systemd is asked which are `active`, which is None for a capture.
 
-    It is None too where systemd did not answer within `context.wait` seconds.
+    It is also None if systemd did not answer within `context.wait` seconds.
     """
     found = unit_files.read_systemd(context.root)
     if context.root != Path("/") or not found.running:
@@ -79,10 +79,10 @@ def read_services(context: Context) -> Systemd:
 
 
 def iface_facts(context: Context) -> IfaceFacts:
-    """Return the interface definitions, who uses them, and the hardware.
+    """Return the interface definitions, what uses them, and the hardware.
 
-    Raises NeedsRootError where records or definitions may not be read. `be2iscsi` and `qla4xxx` are
-    cards without a network driver, so they are looked for among the PCI devices.
+    Raises NeedsRootError if records or definitions may not be read. Cards of `be2iscsi` and
+    `qla4xxx` have no network driver, so they are searched among the PCI devices.
     """
     root = context.root
     return IfaceFacts(
@@ -106,6 +106,6 @@ def _names_in_directory(directory: Path) -> tuple[str, ...]:
 
 
 def _pci_adapters_of(root: Path, driver: str) -> tuple[str, ...]:
-    """Return the PCI addresses of the cards that a driver has."""
+    """Return the PCI addresses of the cards that a driver is bound to."""
     names = _names_in_directory(root / "sys/bus/pci/drivers" / driver)
     return tuple(name for name in names if name.count(":") == 2)

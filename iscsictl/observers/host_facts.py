@@ -1,4 +1,4 @@
-"""Observe what the host runs: its login service, multipathd, and what units wait for."""
+"""Observe the services of the host: its login service, multipathd, and what units wait for."""
 
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from iscsictl.system.iscsi import discovery
 
 
 def read_host_facts(root: Path = Path("/")) -> HostFacts:
-    """Look at what the machine runs, and how it tries to log in; no process is started.
+    """Observe the services of the host, and how it logs in; no process is started.
 
-    systemd is judged by its files, so a unit that was changed since the last daemon-reload counts
-    as it stands there.
+    systemd's state is read from its files, so for a unit that was changed since the last
+    daemon-reload, the new file counts.
     """
     service = systemd.login_service(root)
     script = systemd.sysv_script(service, root)
@@ -32,7 +32,7 @@ def read_host_facts(root: Path = Path("/")) -> HostFacts:
         read_own_key(root),
         systemd.unit_file(service, root) is not None
         or systemd.masked(service, root)
-        # systemctl takes a script of which systemd has not made a unit yet.
+        # systemctl accepts a script for which systemd has not created a unit yet.
         or (script is not None and systemd.running(root)),
         script is not None,
         find_package_manager(root),
@@ -41,9 +41,9 @@ def read_host_facts(root: Path = Path("/")) -> HostFacts:
 
 
 def _read_login_retries(root: Path) -> str:
-    """Return what new records get; 8 is what open-iscsi has without iscsid.conf (idbm.c)."""
+    """Return the value for new records; 8 is open-iscsi's default without iscsid.conf (idbm.c)."""
     try:
         data = read_file(discovery.defaults_path(root)) or b""
-    except IscsictlError:  # As for everybody but root.
+    except IscsictlError:  # Only root may read it.
         data = b""
     return conf_values(data.decode("utf-8", "surrogateescape")).get(RETRIES, "8")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from iscsictl.system.io import bounded_call, process
     from iscsictl.system.iscsi import sosreport
 else:
-    # The readers of captures are many regular expressions, which `ls` of this host does without,
-    # and only `ls --long` runs a program. Only exclusive volumes are asked for reservations.
+    # The readers of captures are many regular expressions, which `ls` of this host does not need;
+    # only `ls --long` runs a program, and only exclusive volumes are asked for reservations.
     bounded_call = lazy_import("iscsictl.system.io.bounded_call")
     fstab = lazy_import("iscsictl.parse.fstab")
     reservations = lazy_import("iscsictl.observers.reservations")
@@ -28,7 +28,7 @@ else:
     process = lazy_import("iscsictl.system.io.process")
     sosreport = lazy_import("iscsictl.system.iscsi.sosreport")
 
-#: The note of such a volume in fstab.
+#: The option that marks such a volume in fstab.
 _EXCLUSIVE = b"x-iscsictl.exclusive"
 
 
@@ -38,8 +38,9 @@ def live_listing(
     """Return the sessions and disks of the host.
 
     `details` reads all attributes of each session, `internal_states` also asks iscsid for what
-    sysfs does not tell, for at most `timeout` and ISCSID_STATES_WAIT seconds, and every disk for
-    its reservations. Those of exclusive volumes are asked in any case.
+    sysfs does not show, and every disk for its reservations; each takes at most `timeout` seconds,
+    and never longer than its own limit. Exclusive volumes are asked for their reservations in any
+    case.
     """
     listing = read_listing(root, details=details)
     listing = _with_reservations(listing, root, timeout, ask_all=internal_states)
@@ -52,10 +53,10 @@ def _with_reservations(
     listing: Listing, root: Path, timeout: float | None, *, ask_all: bool
 ) -> Listing:
     """Add the reservations of exclusive volumes, or of all disks; only root can ask a disk."""
-    # Most hosts have none, and `ls` need not load or parse anything for them.
+    # Most hosts have no exclusive volume, and `ls` need not load or parse anything then.
     try:
         text = (root / "etc/fstab").read_bytes()
-    except OSError:  # A host without one; or a listing for which it does not matter.
+    except OSError:  # A host without fstab, or a listing for which it does not matter.
         text = b""
     exclusive = set[str | None]()
     if _EXCLUSIVE in text:
@@ -79,22 +80,22 @@ def _with_reservations(
 def captured_listing(source: Path, wait: float) -> Listing:
     """Read a file or directory that was captured elsewhere. Raises IscsictlError.
 
-    It is the output of iscsiadm or iscsi-ls, or a tree such as sos makes. `wait` is how many
+    It is output of iscsiadm or iscsi-ls, or a directory such as sos creates. `wait` is how many
     seconds a pipe may stay silent.
     """
     return sosreport.read_capture(source, wait)
 
 
 def piped_listing(data: bytes) -> Listing:
-    """Read a capture from standard input. Raises IscsictlError where it tells nothing.
+    """Read a capture from standard input. Raises IscsictlError if nothing in it can be read.
 
-    What could not be understood in it is a warning of the listing, with its line.
+    For each line that could not be parsed, the listing has a warning with its number.
     """
     return sosreport.require_readable(capture.parse_capture(data), "stdin")
 
 
 def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -> Listing:
-    """Ask iscsid for what only it knows; without it, without root or in time, do without."""
+    """Ask iscsid for what only it knows; leave that out without root or a timely answer."""
     if os.geteuid() != 0 or root != Path("/") or not listing.sessions:
         return listing
     seconds = ISCSID_STATES_WAIT if timeout is None else min(ISCSID_STATES_WAIT, timeout)
@@ -121,7 +122,7 @@ def _with_errors(listing: Listing, seconds: float) -> Listing:
 
 
 def _with_loads(listing: Listing, root: Path) -> Listing:
-    """Add what each disk has to do, as the kernel counts it."""
+    """Add the load of each disk, as the kernel counts it."""
     sessions = [
         one._replace(
             luns=tuple(lun._replace(load=_read_load_of_lun(lun, root)) for lun in one.luns)

@@ -1,4 +1,4 @@
-"""The metrics of a host: what its inventory tells, and what the kernel counts for each LUN."""
+"""The metrics of a host: from its inventory, and from the kernel's counters of each LUN."""
 
 import re
 from pathlib import Path
@@ -28,16 +28,16 @@ def read_host_metrics(inventory: Inventory, root: Path) -> HostMetrics:
 
 
 def last_success(text: str) -> int | None:
-    """Return when reconnect last succeeded, by the metrics of the run before; None if unknown.
+    """Return when reconnect last succeeded, from the metrics of the previous run; None if unknown.
 
-    The file is the only place where that is kept.
+    No other place has that time.
     """
     found = _LAST_SUCCESS.search(text)
     return None if found is None else int(found[1])
 
 
 def _read_lun_path(lun: Lun, labels: SessionLabels, root: Path, *, up: bool) -> LunPath:
-    # iotmo_cnt is there since Linux 6.1; no counter of either is that of retries.
+    # iotmo_cnt exists since Linux 6.1. Neither counter includes retries.
     unit = path_below(root, f"sys/bus/scsi/devices/{lun.hctl}")
     stat = None
     if lun.device is not None:

@@ -1,4 +1,4 @@
-"""The state of multipath-tools, as far as files tell it, and who uses paths outside of maps."""
+"""The state of multipath-tools, as far as files show it, and who uses paths outside of maps."""
 
 from dataclasses import replace
 from pathlib import Path

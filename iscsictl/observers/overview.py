@@ -20,9 +20,9 @@ from iscsictl.system.mount import fstab_file, mounts
 class Overview:
     """The initiator name, sessions, records, fstab and mount points of a host.
 
-    `records` is None where they may not be read: open-iscsi keeps them for root alone. So is
-    `initiator` where the file with the name is 0600, as some distributions install it. `installed`
-    tells whether open-iscsi is there; `package_manager` is what installs it.
+    `records` is None if they may not be read: only root can read open-iscsi's records. So is
+    `initiator` if the file with the name has mode 0600, as some distributions install it.
+    `installed` says whether open-iscsi is installed; `package_manager` is what can install it.
     """
 
     initiator: InitiatorName | None
@@ -38,8 +38,8 @@ class Overview:
 def observe_overview(root: Path) -> Overview:
     """Read the state of the host. Starts no process and reads no disk.
 
-    Records and an initiator name that may not be read are None, and no error. Raises IscsictlError
-    for another file that cannot be read.
+    Records and an initiator name that may not be read are None, which is no error. Raises
+    IscsictlError for another file that cannot be read.
     """
     try:
         records = nodedb.read_records(nodedb.find_db(root))

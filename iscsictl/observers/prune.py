@@ -1,4 +1,4 @@
-"""Look at what `prune` may remove, and ask the portals what they offer to this host."""
+"""Observe what `prune` may remove, and ask the portals what they offer to this host."""
 
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -34,7 +34,7 @@ from iscsictl.system.iscsi.sessions import read_listing, read_sessions
 from iscsictl.system.mount import usage
 
 _PAUSE = 0.5
-#: More at a time would look like an attack to an array.
+#: To an array, more at a time would look like an attack.
 _PORTALS_AT_ONCE = 8
 
 
@@ -42,13 +42,13 @@ def observe_for_prune(
     context: Context, names: Collection[str], seconds: float, before: PruneFacts | None = None,
     *, dry_run: bool,
 ) -> PruneFacts:  # fmt: skip
-    """Return records, sessions and their use, and what each portal lists that has to be asked.
+    """Return records, sessions with their usage, and what each portal in question lists.
 
     `names` restricts the targets. `seconds` is how long a session must have been down; with
-    `dry_run` no moment is noted for later runs. Up to eight portals are asked at a time; one that
-    does not answer is told to the user and proves nothing.
+    `dry_run`, no moment is recorded for later runs. Up to eight portals are asked at a time; one
+    that does not answer is reported to the user and proves nothing.
 
-    `before` are the facts of the round before. Of them only what the steps change is read again.
+    `before` are the facts of the previous round. Only those that the steps change are read again.
     """
     if before is not None:
         return _observe_again(context, before)
@@ -81,10 +81,10 @@ def observe_for_prune(
 
 
 def _observe_again(context: Context, before: PruneFacts) -> PruneFacts:
-    """Return the facts with what is left of what was removed.
+    """Return the facts, with those that the steps change read again.
 
-    What decided that it may go holds for the whole run: the answers of the portals, how long the
-    sessions were down, and who used them. (Each logout finds out by itself who uses its session.)
+    The reasons for a removal stay valid for the whole run: the answers of the portals, how long the
+    sessions were down, and who used them. (Each logout checks again who uses its session.)
     """
     listing = read_listing(context.root, details=False)
     now = observe_records(context, sessions=listing.sessions)
@@ -106,7 +106,7 @@ def _sendtargets_records(context: Context) -> tuple[DiscoveryRecord, ...]:
 
 
 def _ask_portals(context: Context, asked: Mapping[Asked, Portal]) -> dict[Asked, frozenset[str]]:
-    """Return what each portal lists that answers; an empty list is no proof to the planner."""
+    """Return what each portal that answers lists; for the planner, an empty list proves nothing."""
     with ThreadPoolExecutor(_PORTALS_AT_ONCE) as pool:
         answers = pool.map(lambda one: _ask_for_targets(context, *one), asked.items())
         found = zip(asked, tuple(answers), strict=True)
@@ -114,7 +114,7 @@ def _ask_portals(context: Context, asked: Mapping[Asked, Portal]) -> dict[Asked,
 
 
 def _ask_for_targets(context: Context, place: Asked, portal: Portal) -> frozenset[str] | None:
-    """Return the targets that a portal lists; None where it is silent or refuses."""
+    """Return the targets that a portal lists; None if it is silent or refuses."""
     try:
         offers = discover(context, portal, place[1], None)
     except InterruptError:
@@ -128,7 +128,7 @@ def _ask_for_targets(context: Context, place: Asked, portal: Portal) -> frozense
 def _down_times(
     context: Context, sessions: Iterable[Session], seconds: float, *, dry_run: bool
 ) -> dict[int, float]:
-    """Return how long sessions have been down, waiting for a short while if that decides."""
+    """Return how long sessions have been down; wait for a short while if that decides."""
     try:
         found = note_down_sessions(sessions, context.root, keep=not dry_run)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Look at what should be connected and is not. Where all is well no process is started."""
+"""Observe what should be connected and is not. If nothing is missing, no process is started."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from iscsictl.system.block import multipath
     from iscsictl.system.iscsi import portal_probe
 else:
-    # Only where a session is missing.
+    # Only needed if a session is missing.
     multipath = lazy_import("iscsictl.system.block.multipath")
-    # Only for exclusive volumes.
+    # Only needed for exclusive volumes.
     reservations = lazy_import("iscsictl.observers.reservations")
-    # Sockets are only for the portals of what is missing.
+    # It imports sockets, which only missing sessions need.
     portal_probe = lazy_import("iscsictl.system.iscsi.portal_probe")
 
 
 def observe_locally(context: Context) -> Inventory:
-    """Look at records, sessions, fstab and holds, each once; nothing is asked of the network.
+    """Observe records, sessions, fstab and holds, each once, without using the network.
 
-    The disks are read only where a session is missing or not up, to see which maps do without it,
-    and there are maps; and those of exclusive volumes, which are asked for their reservations.
+    Disks are read only if there are maps and a session is missing or not up, to find out which maps
+    work without it; and those of exclusive volumes, which are asked for their reservations.
     """
     root = context.root
     inventory = Inventory(
@@ -65,10 +65,10 @@ def observe_locally(context: Context) -> Inventory:
 def observe_for_reconnect(
     context: Context, target: str | None, before: Inventory | None
 ) -> Inventory:
-    """Look again, and try the portals of what is missing; what was tried `before` is not again.
+    """Observe again, and test the portals of missing sessions, unless that was done `before`.
 
-    With nothing missing no portal is tried: this runs every few minutes on every host. Portals that
-    only an offload adapter reaches are not tried by the host's own TCP.
+    If nothing is missing, no portal is tested: this runs every few minutes on every host. Portals
+    that only an offload adapter reaches are not tested with the host's own TCP.
     """
     inventory = observe_locally(context)
     if before is not None:
@@ -82,15 +82,16 @@ def observe_for_reconnect(
 
 
 def mounted(context: Context, inventory: Inventory) -> Mapping[str, Mounted]:
-    """Return what is mounted, by mount point; of several at one place the innermost counts.
+    """Return what is mounted, by mount point; if there are several on one, the innermost counts.
 
-    Only what entries written by iscsictl mount is examined more closely; a line may spell its
+    Only mounts of entries written by iscsictl are examined more closely; an entry may spell its
     mount point through a link.
     """
     lines = {line.path: line for line in mounts.mounted(context.root)}
     ours = {line.mount_point for line in inventory.fstab.ours if line.mount_point is not None}
     for path in ours - set(lines):
-        # What another user linked elsewhere is not mounted there; mounting it will be refused.
+        # A path that another user could have linked elsewhere counts as not mounted; mounting it
+        # will be refused.
         with suppress(UnsafeLinkError):
             if (resolved := resolve_path(path)) in lines:
                 lines[path] = lines[resolved]
@@ -111,17 +112,17 @@ def mounted(context: Context, inventory: Inventory) -> Mapping[str, Mounted]:
 
 
 def _find_other_filesystem(line: MountLine, uuids: Collection[str], root: Path) -> str | None:
-    """Return what is mounted where one of these filesystems should be; None if it is one of them.
+    """Return the source of a mount that is none of these filesystems; None if it is one of them.
 
-    udev tells the UUID by the device of the mount, not by a link in by-uuid: of two paths without a
-    map the link leads to either. Where it tells none, nothing is said.
+    The UUID is that of the mount's device in udev's database, not a link in by-uuid, which may lead
+    to either of two paths without a map. If udev has none, the result is None.
     """
-    # A mount that systemd or autofs makes on first use stands below the filesystem.
+    # An automount of systemd or autofs lies below the filesystem.
     if not uuids or line.fstype == "autofs":
         return None
     number: str | None = line.device
     if line.device.startswith("0:"):
-        # btrfs has a number of its own, and names its device.
+        # btrfs has a number of its own, so its source is used.
         if not line.source.startswith("/dev/"):
             return f"{line.source} ({line.fstype})"
         number = device_number(root, Path(os.path.realpath(line.source)).name)

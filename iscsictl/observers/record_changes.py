@@ -13,12 +13,13 @@ Changes = Mapping[str, str | Secret | None]
 def find_unsettled(records: Iterable[NodeRecord], changes: Changes) -> dict[str, tuple[str, ...]]:
     """Return, by the path of each record, the keys whose values differ from the requested ones.
 
-    A secret in a record that others may read counts as different too. Damaged records are left out.
+    A secret in a record that others may read counts as different, too. Damaged records are left
+    out.
     """
     found = {}
     for record in records:
         if record.problem is None:
-            # The file itself, with its secrets: what was parsed has only that there is one.
+            # The file itself, with its secrets: the parsed record only has whether there is one.
             data = read_file(record.path) or b""
             text = data.decode("utf-8", "surrogateescape")
             found[str(record.path)] = keys_that_differ(text, record.mode, changes)
@@ -26,9 +27,10 @@ def find_unsettled(records: Iterable[NodeRecord], changes: Changes) -> dict[str,
 
 
 def keys_that_differ(text: str, mode: int, changes: Changes) -> tuple[str, ...]:
-    """Return the keys that a record with this text and these permission bits does not have so.
+    """Return the keys whose values differ in a record with this text and these permission bits.
 
-    A secret differs while others may read the file, so that writing it again makes the file 0600.
+    A secret counts as different while others may read the file; writing it again makes the file
+    0600.
     """
     open_ = mode & 0o077
     return tuple(

@@ -7,14 +7,14 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi import discovery, holds, nodedb
 
-#: What the keys of an account in a discovery record begin with.
+#: The prefix of the keys of an account in a discovery record.
 DISCOVERY_PREFIX = discovery.PREFIX
 
 
 def read_records(context: Context) -> tuple[NodeRecord, ...]:
-    """Return all node records. Raises NeedsRootError where they may not be read.
+    """Return all node records. Raises NeedsRootError if they may not be read.
 
-    Corrupt ones are among them, with their `problem`.
+    Corrupt ones are included, with their `problem`.
     """
     return nodedb.read_records(context.db)
 
@@ -22,7 +22,7 @@ def read_records(context: Context) -> tuple[NodeRecord, ...]:
 def records_at(root: Path) -> tuple[NodeRecord, ...]:
     """Return all node records below a root directory. Raises NeedsRootError.
 
-    The place of the database is that of the iscsiadm which is installed there.
+    The database is the one that the iscsiadm installed there uses.
     """
     return nodedb.read_records(nodedb.find_db(root))
 
@@ -30,7 +30,7 @@ def records_at(root: Path) -> tuple[NodeRecord, ...]:
 def require_iface(context: Context, name: str) -> None:
     """Raise NotFoundError unless an interface is defined or built in.
 
-    Built in are `default` and `iser`. A definition that cannot be parsed counts as one.
+    `default` and `iser` are built in. A definition that cannot be parsed counts as defined.
     """
     nodedb.require_iface(context.db, name)
 
@@ -38,11 +38,11 @@ def require_iface(context: Context, name: str) -> None:
 def read_holds(root: Path) -> tuple[Hold, ...]:
     """Return the holds in force, sorted by name.
 
-    They are in /run/iscsictl and end with a boot; those whose time is over are left out.
+    They are in /run/iscsictl and end with a boot; expired ones are left out.
     """
     return holds.read_holds(root)
 
 
 def hold_clock() -> float:
-    """Return the clock that holds are counted in: seconds since the boot, sleep included."""
+    """Return the time on the clock of holds: seconds since the boot, sleep included."""
     return holds.now()

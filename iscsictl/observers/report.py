@@ -1,4 +1,4 @@
-"""Collect what a colleague needs to judge this host, without its secrets."""
+"""Collect what somebody else needs to diagnose this host, without its secrets."""
 
 import socket
 import tarfile
@@ -40,7 +40,7 @@ _COMMANDS: dict[str, Sequence[str]] = {
 def write_report(
     path: Path, doctor: bytes, root: Path = _LIVE, *, without_names: bool = False
 ) -> int:
-    """Write the archive, mode 0600, and return its bytes; `doctor` is the JSON of the checks.
+    """Write the archive, mode 0600; return its size in bytes. `doctor` is the JSON of the checks.
 
     `without_names` replaces names and addresses by stand-ins. WWIDs of disks stay.
     Raises IscsictlError where the file cannot be written.
@@ -77,7 +77,7 @@ def reported_findings(path: Path) -> tuple[Finding, ...]:
 
 
 def findings_in(data: bytes, name: str) -> tuple[Finding, ...]:
-    """Return the findings of a `doctor -J` that was read already; `name` is for messages.
+    """Return the findings in the output of `doctor -J`; `name` is its name in messages.
 
     Raises IscsictlError if it is something else.
     """
@@ -92,7 +92,7 @@ def _entries_without_secrets(entries: list[Entry], secret_filter: SecretFilter) 
 def _entries_with_new_names(entries: list[Entry]) -> Iterator[Entry]:
     paths = (name.encode("utf-8", "surrogateescape") for name, _, _ in entries)
     texts = (content for _, content, _ in entries if content is not None)
-    # An attribute of a session has the account alone.
+    # An attribute of a session contains only the account's name.
     users = (
         b"username = " + (content or b"")
         for name, content, _ in entries

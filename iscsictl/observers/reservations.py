@@ -1,4 +1,4 @@
-"""The persistent reservations of LUNs, as far as they can be asked just now."""
+"""The persistent reservations of LUNs, as far as they can be read at this moment."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -28,7 +28,7 @@ def observe_exclusive(context: Context, *, asked: bool) -> Inventory:
 
 
 def exclusive_disks(fstab: Fstab, disks: Iterable[Disk]) -> list[Disk]:
-    """Return the disks of exclusive entries: those that have a reservation to ask for."""
+    """Return the disks of exclusive entries: those that should have a reservation."""
     wwids = {line.wwid for line in fstab.ours if line.exclusive}
     return [disk for disk in disks if disk.wwid in wwids]
 
@@ -36,9 +36,9 @@ def exclusive_disks(fstab: Fstab, disks: Iterable[Disk]) -> list[Disk]:
 def observe_reservations(
     disks: Iterable[Disk], root: Path = Path("/")
 ) -> dict[str, LunReservations]:
-    """Return by WWID what these LUNs say; one that cannot be asked just now is left out.
+    """Return the reservations of LUNs by WWID; a LUN that cannot be asked now is left out.
 
-    Nothing is known of a WWID that two disks tell, unless both say the same.
+    A WWID that two disks have is left out, too, unless both report the same reservations.
     """
     answers: dict[str, list[LunReservations]] = {}
     for disk in disks:
@@ -58,10 +58,10 @@ def observe_reservations(
 
 
 def ask_reservations(disk: Disk, root: Path = Path("/")) -> LunReservations:
-    """Return what a LUN says, asked over a path that works, and which of its paths lack a key.
+    """Return what a LUN reports over a working path, and which paths are not registered.
 
-    A multipath map without one would keep the question. Raises UnreachableError where no path
-    works, and what `read_reservations` raises.
+    A multipath map without a working path would queue the command. Raises UnreachableError if no
+    path works, and what `read_reservations` raises.
     """
     working = [path for path in disk.paths if path.works]
     if not working:

@@ -13,7 +13,7 @@ from iscsictl.system.iscsi.firmware_boot import read_boot_entries
 
 
 def targets_of_root(machine: Machine) -> frozenset[str]:
-    """Return the targets whose disks carry the root filesystem; empty where it is not on iSCSI."""
+    """Return the targets whose disks carry the root filesystem; empty if it is not on iSCSI."""
     target_of = {session.sid: session.target for session in machine.listing.sessions}
     return root_filesystem_targets(machine.listing.disks or (), target_of)
 

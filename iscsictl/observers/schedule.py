@@ -24,14 +24,16 @@ _PACKAGED = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/s
 
 
 def observe_schedule(root: Path = Path("/"), wanted: Container[str] = ()) -> Scheduled:
-    """Look at what is scheduled, and at who runs it or would run the files that are wanted.
+    """Observe what is scheduled, and what runs it or would run the files that are wanted.
 
-    `wanted` are the paths of files to be installed. systemd is asked whether the timer runs only
-    where there is one; that is None where it does not answer in time, or `root` is not this host.
+    `wanted` are the paths of files to be installed. systemd is asked whether the timer is active
+    only if there is one; the result is None if it does not answer in time, or if `root` is not this
+    host.
     """
     files = {}
     for name in (SERVICE, TIMER, *DROP_INS, CRON):
-        # A file of another origin is kept too: its text tells whether it is the one that is wanted.
+        # A file of another origin is kept, too: its text shows whether it is the one that is
+        # wanted.
         data = read_file(root / name.lstrip("/"))
         if data is not None:
             files[name] = data.decode("utf-8", "surrogateescape")
@@ -50,7 +52,7 @@ def observe_schedule(root: Path = Path("/"), wanted: Container[str] = ()) -> Sch
 
 
 def packaged_units(root: Path = Path("/")) -> PackagedUnits | None:
-    """Find the service and the timer that a package brought, or `make install` in /usr/local."""
+    """Find the service and the timer of a package, or of `make install` in /usr/local."""
     for directory in _PACKAGED:
         paths = tuple(f"{directory}/{Path(unit).name}" for unit in (SERVICE, TIMER))
         service, timer = (read_file(root / path.lstrip("/")) for path in paths)
@@ -61,7 +63,7 @@ def packaged_units(root: Path = Path("/")) -> PackagedUnits | None:
 
 
 def _timer_active(root: Path) -> bool | None:
-    """Ask systemd, which alone knows; of a tree nobody can be asked."""
+    """Ask systemd, which alone knows; None below another root directory."""
     if root != Path("/") or not systemd.running():
         return None
     try:

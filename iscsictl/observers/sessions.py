@@ -1,4 +1,4 @@
-"""Look at records, sessions and what uses them, as far as a command on sessions needs it."""
+"""Observe records, sessions and what uses them, as far as a command on sessions needs it."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -35,7 +35,7 @@ from iscsictl.system.mount import fstab_file, usage
 
 
 def boots_from(root: Path, inventory: Inventory | None = None) -> frozenset[str]:
-    """Return the targets that the machine booted from: by firmware, or with its root filesystem.
+    """Return the targets that the machine boots from: by firmware, or with its root filesystem.
 
     They must not be logged out: the root filesystem would lose its disk. `inventory` has the
     sessions and their disks if they were read already.
@@ -54,10 +54,10 @@ def observe_records(
     *,
     sessions: tuple[Session, ...] | None = None,
 ) -> Inventory:
-    """Look at records, sessions and holds; `unsettled` for the records of `selector`.
+    """Observe records, sessions and holds; `unsettled` is for the records of `selector`.
 
     `sessions` are those that were read already. Without `changes` nothing is compared. A selector
-    that fits nothing is no error here: the plan says so. Raises NeedsRootError where the records
+    that matches nothing is no error here: the plan reports it. Raises NeedsRootError if the records
     may not be read.
     """
     root = context.root
@@ -80,10 +80,11 @@ def observe_records(
 def observe_for_forget(
     context: Context, selector: RecordSelector, before: Inventory | None
 ) -> Inventory:
-    """Look at records as `observe_records` does; for a target that has none, at the journal.
+    """Observe records as `observe_records` does; for a target without any, search the journal.
 
-    It tells whether the record was deleted before, so that the same command succeeds again; None
-    where nothing is logged. With `before`, an earlier round of this run has deleted it.
+    The journal shows whether the record was deleted earlier, so that the same command succeeds
+    again; the result is None if nothing is logged. With `before`, an earlier round of this run has
+    deleted it.
     """
     inventory = replace(observe_records(context), host=read_host_facts(context.root))
     try:
@@ -95,10 +96,10 @@ def observe_for_forget(
 
 
 def observe_for_startup(context: Context, selector: RecordSelector, changes: Changes) -> Inventory:
-    """Look at records as `observe_records` does, and at the login service.
+    """Observe records as `observe_records` does, and the login service.
 
-    Portals of selected records without a session are tried, all at once and for PORTAL_WAIT
-    seconds, as the boot would wait for each one that is silent.
+    Portals of selected records without a session are tested in parallel, for PORTAL_WAIT seconds,
+    because the boot would wait for each silent one.
     """
     inventory = replace(
         observe_records(context, selector, changes), host=read_host_facts(context.root)
@@ -120,10 +121,10 @@ def observe_for_startup(context: Context, selector: RecordSelector, changes: Cha
 def observe_for_login(
     context: Context, selector: RecordSelector, changes: Changes, *, everything: bool, again: bool
 ) -> Inventory:
-    """Look at records and sessions, and try all portals that are to be logged in to at once.
+    """Observe records and sessions, and test in parallel all portals that are to be logged in to.
 
-    A portal that takes no connection is found out in PORTAL_WAIT seconds, where iscsiadm needs two
-    minutes for it (8 tries of 15 s). With `again`, after the logins, nothing is tried.
+    This finds a portal that does not accept a connection within PORTAL_WAIT seconds; iscsiadm needs
+    two minutes for that (8 tries of 15 s). With `again`, after the logins, nothing is tested.
     """
     inventory = observe_records(context)
     try:
@@ -147,10 +148,10 @@ def observe_for_login(
 
 
 def observe_for_logout(context: Context) -> Inventory:
-    """Look at sessions and at who uses their disks.
+    """Observe sessions and who uses their disks.
 
-    Who has a tape, a changer or an sg device of a session open counts too. Records are read as by
-    `observe_records`.
+    This includes who has a tape, a changer or an sg device of a session open. Records are read as
+    in `observe_records`.
     """
     listing = read_listing(context.root, details=False)
     disks = multipath.with_failed_paths(listing.disks or (), context.root)
@@ -175,10 +176,10 @@ def _read_usage_by_device(disks: Iterable[Disk], root: Path) -> dict[str, DiskUs
 
 
 def observe_for_rescan(context: Context, selector: RecordSelector, before: Asked | None) -> Asked:
-    """Look at the disks; the first time each is asked who it is, and each target for its LUNs.
+    """Observe the disks; the first time, ask each for its identity and each target for its LUNs.
 
     Sessions that are not up are not asked: a command to their disks would wait for the session.
-    After the rescan (`before`) the kernel's own facts are compared with those of before.
+    After the rescan (with `before`) only the kernel's own facts are read, for comparison.
     """
     listing = read_listing(context.root, details=False)
     disks = listing.disks or ()
@@ -196,9 +197,9 @@ def observe_for_rescan(context: Context, selector: RecordSelector, before: Asked
 def ask_disks(sessions: Iterable[Session]) -> DiskAnswers:
     """Ask each disk of these sessions for its names and size, and each target for its LUNs.
 
-    Needs root. A disk that cannot be opened, does not answer, does not know the question or has no
-    name of a standard type is left out. An empty set of names is the answer LOGICAL UNIT NOT
-    SUPPORTED alone: the target has no such LUN.
+    Needs root. A disk that cannot be opened, does not answer, does not know the command or has no
+    name of a standard type is left out. An empty set of names means that the answer was LOGICAL
+    UNIT NOT SUPPORTED: the target has no such LUN.
     """
     luns: dict[int, tuple[int, ...]] = {}
     names: dict[str, frozenset[str]] = {}
@@ -234,11 +235,11 @@ def _ask_session(
 
 
 def _ask_for_luns(fd: int, sid: int, luns: dict[int, tuple[int, ...]]) -> None:
-    """Note the LUNs that the target of a session shows; raises ScsiError for a LUN that is gone."""
+    """Add the LUNs that the target of a session shows; raise ScsiError if the asked LUN is gone."""
     try:
         luns[sid] = scsi_commands.luns(fd)
     except scsi_commands.ScsiError as error:
-        # A target that does not know REPORT LUNS still has disks that tell who they are.
+        # A target that does not know REPORT LUNS still has disks that can be identified.
         if not error.unknown:
             raise
 
@@ -247,10 +248,10 @@ def observe_for_save(
     context: Context, portal: Portal, iface: str, changes: Changes | None, before: Inventory | None,
     *, kind: str = "sendtargets",
 ) -> Inventory:  # fmt: skip
-    """Look at the records and at what a portal offers; it is asked once.
+    """Observe the records and what a portal offers; it is asked once.
 
-    `before` is the inventory of the round before, None in the first. A portal that does not answer
-    is a ReadFailed in `offers`. `kind` is sendtargets or isns.
+    `before` is the inventory of the previous round, None in the first. A portal that does not
+    answer is a ReadFailed in `offers`. `kind` is sendtargets or isns.
     """
     offers: Observation[tuple[DiscoveredTarget, ...]]
     if before is not None:
@@ -261,7 +262,7 @@ def observe_for_save(
 
 
 def require_answer(context: Context, portal: Portal) -> None:
-    """Raise UnreachableError, which names the portal, unless it takes a connection."""
+    """Raise UnreachableError, which names the portal, unless it accepts a connection."""
     silent = portal_probe.find_silent_portals([portal], min(PORTAL_WAIT, context.wait))
     if portal in silent:
         raise UnreachableError(
@@ -274,7 +275,7 @@ def discover(
     context: Context, portal: Portal, iface: str, changes: Changes | None, *,
     kind: str = "sendtargets",
 ) -> tuple[DiscoveredTarget, ...]:  # fmt: skip
-    """Ask a portal for its targets; a silent one is found out quickly.
+    """Ask a portal for its targets, after testing quickly whether it accepts a connection.
 
     Raises UnreachableError, AuthError, MissingError, IscsictlError.
     """
@@ -290,9 +291,9 @@ def discover(
 def discovery_unsettled(
     context: Context, portal: Portal, changes: Changes
 ) -> tuple[bool, tuple[str, ...]]:
-    """Tell whether a portal has a discovery record, and which of its keys differ.
+    """Return whether a portal has a discovery record, and which of its keys differ.
 
-    Without a record all keys do. A secret in a file that others may read counts as different.
+    Without a record, all keys differ. A secret in a file that others may read counts as different.
     """
     record = discovery.record_of(context.db, portal)
     if record is None:
@@ -304,8 +305,8 @@ def discovery_unsettled(
 def defaults_unsettled(context: Context, changes: Changes) -> tuple[str, ...]:
     """Return the keys of iscsid.conf that differ from the requested values.
 
-    A secret counts as different while others may read the file, so that writing it again makes the
-    file 0600.
+    A secret counts as different while others may read the file; writing it again makes the file
+    0600.
     """
     path = discovery.defaults_path(context.root)
     text = (read_file(path) or b"").decode("utf-8", "surrogateescape")

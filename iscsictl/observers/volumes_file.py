@@ -1,4 +1,4 @@
-"""A file of volumes, read with what this host makes of its paths."""
+"""A file of volumes, with its paths resolved on this host."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from iscsictl.system.io.safe_paths import resolve_path
 
 @dataclass(frozen=True)
 class VolumesFile:
-    """The volumes of a file; `owners` says by volume name where its owner is written."""
+    """The volumes of a file; `owners` says, by volume name, where in the file its owner is."""
 
     volumes: tuple[Volume, ...]
     owners: dict[str, str]
@@ -24,8 +24,8 @@ def decode_file(data: bytes, name: str) -> str:
 def read_volumes_file(text: str, name: str) -> VolumesFile:
     """Read the volumes of a file called `name`. Raises UsageError with line and column.
 
-    Mount points are resolved as the kernel does; RefusedError where one leads through a link that
-    another user could have made. No secret file is opened.
+    Mount points are resolved as the kernel would; raises RefusedError if one leads through a link
+    that another user could have created. No secret file is opened.
     """
     toml, places = parse_toml(text, name)
     volumes = tuple(read_volumes(toml, places, name, resolve_path))

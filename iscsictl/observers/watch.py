@@ -1,4 +1,4 @@
-"""Looking again and again: what changed, and how much goes over each LUN."""
+"""Repeated observation: what has changed, and the traffic of each LUN."""
 
 import time
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ def watch(
 ) -> Iterator[Snapshot]:  # fmt: skip
     """Yield a snapshot at once, then at each event and at least every `interval` seconds.
 
-    `target` is the name of one, or a part of the names of those to watch. `until` (time.monotonic)
-    ends it. `wake` is a file descriptor: there is a snapshot too when it can be read. Raises
-    NotFoundError where no session is meant at the beginning. SIGINT and SIGTERM raise
-    InterruptError between snapshots, at once while it waits, so that whoever draws can leave the
-    terminal as it was.
+    `target` is a target's name, or a part of the names of those to watch. `until` (time.monotonic)
+    ends it. `wake` is a file descriptor that also causes a snapshot when it becomes readable.
+    Raises NotFoundError if no session matches at the beginning. SIGINT and SIGTERM raise
+    InterruptError between snapshots, or at once during a wait, so that the caller can restore the
+    terminal.
     """
     events = Events(root)
     signals.defer()
@@ -44,7 +44,7 @@ def watch(
             events.wait(left, wake)
         new = read_meant()
         now = time.monotonic()
-        # Events come in bursts; over a few milliseconds a rate says nothing.
+        # Events come in bursts; a rate over a few milliseconds means nothing.
         if now - when >= interval / 2:
             counts = _read_traffic_counters(root, new)
             rates = _rates_between(counted, counts, now - when)
@@ -64,7 +64,7 @@ def _read_traffic_counters(root: Path, listing: Listing) -> dict[str, tuple[int,
 def _rates_between(
     before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], seconds: float
 ) -> dict[str, Rate]:
-    """Return the rates of what was there both times; a counter that fell is another disk's."""
+    """Return the rates of devices that exist in both; a counter that fell is another disk's."""
     found = {}
     for device, (read, written) in after.items():
         was = before.get(device)
