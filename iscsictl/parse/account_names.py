@@ -1,4 +1,4 @@
-"""CHAP names of a session listing, kept apart from the secrets that are printed beside them."""
+"""CHAP names in a session listing, separated from the secrets that are printed beside them."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from iscsictl.parse.printed_values import known
 
 
 class Account(NamedTuple):
-    """A CHAP name that waits for the line of its secret; `section` is where it belongs."""
+    """A CHAP name that waits for the line of its secret; `section` is what it belongs to."""
 
     section: dict[str, str | None]
     label: str
@@ -16,10 +16,10 @@ class Account(NamedTuple):
 
 
 class AccountNames:
-    """Holds each name until the line of its secret has come, and passes over the secret unread.
+    """Holds each name until the line of its secret has come, and skips the secret unread.
 
-    Where lines were lost or moved, what looks like a name may be the secret, so a name without a
-    secret behind it is left out.
+    If lines were lost or moved, what looks like a name may be the secret, so a name that no secret
+    follows is left out.
     """
 
     def __init__(self, warnings: list[Note]) -> None:
@@ -29,22 +29,22 @@ class AccountNames:
     def hold(self, section: dict[str, str | None], label: str, name: str, line: int) -> None:
         """Hold a name until its secret has come.
 
-        `section` gets it then, under `label`; `line` counts from 1 and is for a warning.
+        Then it is added to `section` under `label`; `line` counts from 1 and is for a warning.
         """
         self.waiting = Account(section, label, name, line)
 
     def release(self) -> Account | None:
-        """Return the name that waits; none waits any more.
+        """Return the name that waits, and stop waiting for its secret.
 
-        It is in no section yet: `pass_secret` keeps it, `leave_out` drops it.
+        It has not been added to a section: `pass_secret` would do so, `leave_out` drops it.
         """
         waiting, self.waiting = self.waiting, None
         return waiting
 
     def pass_secret(self, label: str, number: int) -> None:
-        """Pass over a secret (or its stars), and with it over a line that it ran into.
+        """Skip a secret (or its stars), and with it a line that it was joined with.
 
-        Its label does not tell whose it is, because that differs between versions.
+        Its label does not show whose it is, because that differs between versions.
         """
         account = self.release()
         if label not in ("password", "password_in"):

@@ -1,4 +1,4 @@
-"""What `blkid -p -o export` prints: one KEY=VALUE a line, the values with shell escapes."""
+"""What `blkid -p -o export` prints: one KEY=VALUE per line, with shell escapes in the values."""
 
 import re
 
@@ -8,7 +8,7 @@ _LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 
 
 def parse_export(text: str) -> dict[str, str]:
-    """Read the output of a blkid that found something, so that it must not be empty.
+    """Parse the output of a blkid that found something, so it must not be empty.
 
     Raises IscsictlError for anything else: a probe that cannot be read is not "nothing found".
     """

@@ -1,7 +1,7 @@
-"""What the initramfs is told about iSCSI: the kernel's command line, shell files, grub.cfg.
+"""The settings of the initramfs for iSCSI: the kernel's command line, shell files, grub.cfg.
 
-The names are those that open-iscsi's script of Debian reads (scripts/local-top/iscsi). Of a secret
-only whether there is one is kept.
+The names are those that the script of Debian's open-iscsi reads (scripts/local-top/iscsi). Of a
+secret, only its existence is kept.
 """
 
 import re
@@ -16,10 +16,10 @@ _DEFAULT_ENTRY: Final = re.compile(r"""\s*set\s+default=["']?([^"'\s]*)["']?\s*"
 
 
 def parse_shell_settings(text: str) -> dict[str, str]:
-    """Read NAME=VALUE lines of a file that a shell sources, such as /etc/default/open-iscsi.
+    """Parse NAME=VALUE lines of a file that a shell sources, such as /etc/default/open-iscsi.
 
-    The last of a name counts. Lines that are no plain assignment are passed over, those that a
-    shell could not read among them.
+    If a name occurs more than once, the last one counts. Lines that are no plain assignment are
+    skipped, even those that a shell could not parse.
     """
     found = {}
     for line in text.splitlines():
@@ -34,15 +34,15 @@ def parse_shell_settings(text: str) -> dict[str, str]:
 
 
 def parse_iscsi_initramfs(text: str) -> InitramfsLogin:
-    """Read /etc/iscsi/iscsi.initramfs (README.Debian of open-iscsi)."""
+    """Parse /etc/iscsi/iscsi.initramfs (README.Debian of open-iscsi)."""
     return _login_of({name.lower(): v for name, v in parse_shell_settings(text).items()})
 
 
 def parse_command_line(text: str, source: str) -> KernelParameters:
-    """Read a kernel's command line; of a parameter that is there twice the last counts.
+    """Parse a kernel's command line; if a parameter occurs twice, the last one counts.
 
-    It is split at blanks alone, as the script does it. `root=iscsi:...` is the form of RFC 4173,
-    with an account in front of an @ sign; another `root=` behind it names the filesystem.
+    It is split only at blanks, as in the script. `root=iscsi:...` is the form of RFC 4173, with an
+    account before an @ sign; another `root=` after it names the filesystem.
     """
     values: dict[str, str] = {}
     login = InitramfsLogin()
@@ -50,7 +50,7 @@ def parse_command_line(text: str, source: str) -> KernelParameters:
         name, _, value = word.partition("=")
         if name == "root" and value.startswith(_ROOT_ISCSI):
             login = login.overridden_by(_parse_root_path(value.removeprefix(_ROOT_ISCSI)))
-            # It names no filesystem, and there may be a secret in it.
+            # It names no filesystem, and it may contain a secret.
             value = ""
         values[name] = value
     if "iscsi_auto" in values:
@@ -60,7 +60,7 @@ def parse_command_line(text: str, source: str) -> KernelParameters:
 
 
 def _parse_root_path(value: str) -> InitramfsLogin:
-    """Read ADDRESS:PROTOCOL:PORT:LUN:TARGET, with NAME:SECRET@ in front where there is CHAP."""
+    """Parse ADDRESS:PROTOCOL:PORT:LUN:TARGET, with NAME:SECRET@ before it if there is CHAP."""
     account, _, path = value.rpartition("@")
     address, *rest = path.split(":", 4)
     target = rest[3] if len(rest) == 4 else ""
@@ -88,13 +88,14 @@ class GrubEntry(NamedTuple):
 
 
 def parse_grub_default(text: str, source: str) -> GrubEntry | None:
-    """Return the first menu entry of grub.cfg, None where GRUB may boot another one.
+    """Return the first menu entry of grub.cfg, None if GRUB may boot another one.
 
     `set default="0"`, as grub-mkconfig writes it, is the first entry. A default that is saved or
-    named (GRUB_DEFAULT) is not followed. `source` is what the parameters are said to be from.
+    named (GRUB_DEFAULT) is not followed. `source` names the file in what is reported about the
+    parameters.
     """
     defaults = [m[1] for line in text.splitlines() if (m := _DEFAULT_ENTRY.fullmatch(line))]
-    # Before it stands the entry of `grub-reboot`, which is for one boot alone.
+    # The entry of `grub-reboot`, which counts for one boot only, is set before it.
     if [one for one in defaults if not one.startswith("${next_entry}")] not in ([], ["0"]):
         return None
     entry: GrubEntry | None = None

@@ -1,10 +1,10 @@
-"""A capture of what storage tools printed, several outputs in a row -> Listing.
+"""Parse a capture of the output of storage tools, several outputs in a row, into a Listing.
 
 Reads `iscsiadm -m session` (-P 0 to -P 3, also -S, and --info of the first releases), the sfnet
-driver's `iscsi-ls` and libiscsi's. Of other things it knows `iscsiadm -m node`, `-m discovery`,
-`-m iface`, `-m host`, `multipath -ll`, `multipathd show ...`, `lsblk` and `lsscsi`. Pure and total:
-any text gives a Listing. What could not be read is a warning that names the line and never repeats
-it, because a line may hold a secret.
+driver's `iscsi-ls` and libiscsi's. Other outputs that it knows are those of `iscsiadm -m node`, `-m
+discovery`, `-m iface`, `-m host`, `multipath -ll`, `multipathd show ...`, `lsblk` and `lsscsi`.
+Pure and total: any text gives a Listing. What could not be read is a warning that names the line
+and never repeats it, because a line may hold a secret.
 """
 
 import re
@@ -49,25 +49,25 @@ _MESSAGE = re.compile(r"iscsi(?:adm|d): ")
 _MESSAGE_TEXT = "a message of open-iscsi (`iscsictl explain` knows most of them), skipped"
 _SKIPPED_TEXT = "not session output, skipped"
 _BROKEN_TEXT = "the JSON of lsblk that begins here breaks off"
-_MARKERS = 4  # marks of quotes and lists that may stand inside each other
+_MARKERS = 4  # marks of quotes and lists that may be nested
 
 
 class _Reader(Protocol):
-    """One format: takes the lines that are its own and keeps what they tell."""
+    """One format: reads the lines that belong to it, and keeps their content."""
 
     def take(self, line: str, number: int) -> bool:
         """Read one stripped, non-empty line; False if it is not of this format."""
 
     def close(self) -> None:
-        """End what is open, because something else follows."""
+        """End an unfinished section, because something else follows."""
 
 
 def parse_capture(text: str | bytes) -> Listing:
-    """Read a capture of any of the tools; what it tells besides sessions is in `capture`.
+    """Parse a capture of any of the tools; what it contains besides sessions is in `capture`.
 
-    Indentation, blanks at the ends, CRLF, a byte order mark, colours, quoting of mails, logs,
-    JSON and web pages, prompts and unrelated lines do not matter. Where iscsiadm says that there
-    are no sessions, what stands around it is not missed.
+    Indentation, blanks at the ends, CRLF, a byte order mark, colours, quoting of mails, logs, JSON
+    and web pages, prompts and unrelated lines do not matter. If iscsiadm says that there are no
+    sessions, there is no warning about other lines.
     """
     capture = _Capture()
     lines = numbered_lines(decode_capture(text) if isinstance(text, bytes) else text)
@@ -77,7 +77,7 @@ def parse_capture(text: str | bytes) -> Listing:
 
 
 def parse_bundle(outputs: Iterable[tuple[str, bytes]]) -> Listing:
-    """Read several outputs of one host as one capture; a warning names the output it is about.
+    """Parse several outputs of one host as one capture; a warning names its output.
 
     Lines that were only skipped are not mentioned: a bundle is full of them.
     """
@@ -90,7 +90,7 @@ def parse_bundle(outputs: Iterable[tuple[str, bytes]]) -> Listing:
 
 
 class _Capture:
-    """Offers each line to the readers, first to the one that took the last line."""
+    """Offers each line to the readers, first to the one that read the previous line."""
 
     def __init__(self) -> None:
         self._sessions: list[Session] = []
@@ -116,8 +116,8 @@ class _Capture:
         self._active: _Reader = self._iscsiadm
         self._prefix = LinePrefix()
         self._is_quoted = False
-        # Nothing is known to stand around the lines, and no table is open: most lines of a long
-        # listing of sessions can go to the reader of the last line at once.
+        # No prefix or quotes were found around the lines, and no table is open: most lines of a
+        # long listing of sessions can go straight to the reader of the previous line.
         self._is_plain = True
         self._skipped: list[int] = []
         self._messages: list[int] = []
@@ -129,7 +129,7 @@ class _Capture:
     def read_line(self, raw: str, number: int) -> None:
         """Read one line of the capture, whatever it is wrapped in; `number` counts from 1.
 
-        A line that nobody takes is noted by its number alone: it may hold a secret.
+        Of a line that no reader accepts, only the number is kept: it may contain a secret.
         """
         line = raw.strip(_BLANK)
         if not line:
@@ -137,7 +137,7 @@ class _Capture:
         if self._is_plain and is_plain_line(line) and self._active.take(line, number):
             self._note_read(number)
             return
-        # A string with \n in it has lines of its own.
+        # A string that contains \n consists of several lines.
         is_string = "\\n" in raw and '"' in raw
         if not is_string and self._take_table(raw, number):
             return
@@ -149,7 +149,7 @@ class _Capture:
         self._is_plain = not (self._is_quoted or self._prefix.is_known or self._table.is_open)
 
     def _take_table(self, raw: str, number: int) -> bool:
-        """Offer a line with its indentation to the table of `lsblk`, without what is before it."""
+        """Offer a line to the table of `lsblk`, with its indentation but without any prefix."""
         stripped = self._table_prefix.strip(raw) if self._table.is_open else None
         if not self._table.is_open and ("NAME" in raw or '"blockdevices"' in raw):
             stripped = self._table_prefix.learn(raw)
@@ -179,7 +179,7 @@ class _Capture:
         return False
 
     def _offer_to_readers(self, line: str, number: int) -> bool:
-        """Offer a line to every reader; True if one took it."""
+        """Offer a line to every reader; True if one accepted it."""
         if self._active.take(line, number):
             return True
         for reader in self._readers:
@@ -218,9 +218,10 @@ class _Capture:
         self._hosts += [self._host] * (len(self._sessions) - len(self._hosts))
 
     def _offer_quoted(self, line: str, number: int) -> bool:
-        """Offer what stands in quotes; True if something was taken.
+        """Offer what is in quotes; True if something was accepted.
 
-        Once it was, the next lines are first read so: in JSON only what is in quotes is output.
+        From then on, quotes are tried first in later lines: in JSON, only what is in quotes is
+        output.
         """
         parts = filter(None, (part.strip(_BLANK) for part in quoted_lines(line)))
         taken = [self._offer_to_readers(part, number) for part in parts]
@@ -228,11 +229,11 @@ class _Capture:
         return any(taken)
 
     def _read_wrapped(self, line: str, number: int) -> bool:
-        """Read a line inside quotes, a list, a log line or a comment; True if something was."""
+        """Read a line inside quotes, a list, a log line or a comment; True if part was accepted."""
         if self._offer_quoted(line, number):
             return True
         if "password" in line.lower():
-            return False  # a secret may be in it, and what is found in it may be the secret
+            return False  # it may contain a secret, which might be taken for something else
         inner = self._prefix.learn(line)
         if inner is not None and self._offer_to_readers(inner, number):
             return True
@@ -250,7 +251,7 @@ class _Capture:
         self._end_output(0)
         self._table.close()
         self._add_notes(has_skipped=False)
-        # A sosreport has the same maps twice, of `multipath -ll` and `multipath -v4 -ll`.
+        # A sosreport has the same maps twice, from `multipath -ll` and `multipath -v4 -ll`.
         notes = [note for note in self._warnings[self._named :] if note.text not in self._maps_told]
         self._maps_told |= {note.text for note in notes if note.text.startswith("map ")}
         self._warnings[self._named :] = [
@@ -259,7 +260,7 @@ class _Capture:
         self._named = len(self._warnings)
 
     def _add_notes(self, *, has_skipped: bool) -> None:
-        """Turn what was noted line by line into warnings."""
+        """Turn what was recorded about single lines into warnings."""
         self._warnings += self._listed.take_notes(has_sessions=bool(self._sessions))
         self._warnings += [Note(_BROKEN_TEXT, line) for line in self._table.broken_lines]
         self._table.broken_lines.clear()
@@ -269,9 +270,9 @@ class _Capture:
         self._messages, self._skipped, self._last_read = [], [], 0
 
     def listing(self) -> Listing:
-        """Return what the capture told, the warnings that say most first.
+        """Return what the capture contains, with the most specific warnings first.
 
-        To be called once, at the end: it ends what the readers have open.
+        It must be called once, at the end: it closes the readers.
         """
         self._active.close()
         self._table.close()
@@ -296,7 +297,7 @@ class _Capture:
 
 
 def _notes_on_lines(lines: list[int], text: str, *, is_general: bool = False) -> list[Note]:
-    """Name lines of one kind, neighbours together."""
+    """Return a note for each run of adjacent lines."""
     runs: list[list[int]] = []
     for number in lines:
         if runs and runs[-1][1] >= number - 1:

@@ -1,4 +1,4 @@
-"""Disks of a capture: what `multipath -ll`, `lsblk` and the sessions tell of each, joined."""
+"""Disks of a capture, joined from `multipath -ll`, `lsblk` and the sessions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,15 +12,16 @@ from iscsictl.parse.lsblk_rows import LsblkRow, merge_rows, upright_rows
 def join_disks(
     sessions: Sequence[Session], maps: Sequence[CapturedDisk], table: LsblkReader
 ) -> tuple[CapturedDisk, ...] | None:
-    """Return the disks that the capture tells of, None if it lists none.
+    """Return the disks in a capture, None if it lists none.
 
-    Paths get the SID of their session where only one fits. Where the sessions name their disks,
-    other disks of `lsblk` are left out, because they are local; maps are all kept.
+    Paths get the SID of their session if only one matches. If the sessions name their disks, other
+    disks of `lsblk` are left out, because they are local; maps are all kept.
     """
     rows = table.roots if maps else [*table.roots, *table.multipathd_rows]
     if not maps and not rows:
         return None
-    # Maps of one name with another WWID are of two hosts: `lsblk` is taken for the last one's.
+    # Maps with one name but different WWIDs are from two hosts: `lsblk` is assumed to be the last
+    # one's.
     known = {disk.block.device: disk for disk in maps}
     elsewhere = [disk for disk in maps if known[disk.block.device] is not disk]
     roots = _iscsi_rows(merge_rows([*upright_rows(rows)]))
@@ -41,7 +42,7 @@ def join_disks(
                 others[name] = replace(others[name], paths=paths)
             else:
                 others[name] = replace(disk, block=above)
-        elif block.device in known or block.device in others:  # `multipathd show maps` beside them
+        elif block.device in known or block.device in others:  # from `multipathd show maps`
             maps_told = known if block.device in known else others
             before = maps_told[block.device]
             maps_told[block.device] = replace(before, wwid=before.wwid or disk.wwid)
@@ -60,12 +61,12 @@ def join_disks(
 
 
 def _iscsi_rows(rows: list[LsblkRow]) -> list[LsblkRow]:
-    """Return the disks that the column TRAN calls iSCSI disks; all where it calls none so."""
+    """Return the disks that are iSCSI disks according to the column TRAN; all if none is."""
     return [row for row in rows if row.cells.get("TRAN") == "iscsi"] or rows
 
 
 def _with_content(block: CapturedBlock, told: CapturedBlock) -> CapturedBlock:
-    """Add what `lsblk` tells of a map to what `multipath` tells."""
+    """Add what `lsblk` reports about a map to what `multipath` reports."""
     return replace(
         block,
         size=told.size if block.size is None else block.size,
@@ -84,7 +85,7 @@ def _with_sids_of_paths(disk: CapturedDisk, sessions: Sequence[Session]) -> Capt
 
 
 def _with_matching_sid(path: CapturedPath, sessions: Sequence[Session]) -> CapturedPath:
-    """Find the one session that has this path as a LUN: neither address nor disk may differ."""
+    """Add the SID of the only session with this path as a LUN, by address and disk."""
     found = [
         (session.sid, lun.hctl)
         for session in sessions

@@ -1,4 +1,4 @@
-"""The same session in several outputs of one capture is one session."""
+"""Merge the outputs of one capture that show the same session."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ from typing import Any
 from iscsictl.model.listing import Note, Session
 from iscsictl.parse.session_group import printed_status
 
-# What changes while a session lives. The other values are of its login, and the first one holds.
+# What changes while a session lives. The other values are those of its login, and the first one
+# counts.
 _CHANGING = (
     "connection_state", "session_state", "internal_state", "timeouts", "chap", "params", "host",
     "luns", "since", "errors",
@@ -24,10 +25,10 @@ _IDENTITY = ("target", "transport", "iface", "initiator", "initiator_address", "
 def merge_sessions(
     sessions: Sequence[Session], hosts: Sequence[str | None], warnings: list[Note]
 ) -> list[Session]:
-    """Join sessions that are one, each in the place of the first; `hosts` is where each was seen.
+    """Merge sessions that are the same, at the position of the first; `hosts` has the host of each.
 
-    A later output adds what the first did not tell. Where both tell the state, the LUNs or
-    another value that can change, the later one holds and a warning says so.
+    A later output adds what the first one lacks. If both contain the state, the LUNs or another
+    value that can change, the later one counts, and a warning says so.
     """
     merged: list[Session] = []
     places: defaultdict[tuple[str, int | None], list[int]] = defaultdict(list)
@@ -47,15 +48,15 @@ def merge_sessions(
 
 
 def _may_be_equal(one: object, other: object) -> bool:
-    """Tell whether two values can be of one session: equal, or one is not known."""
+    """Tell whether two values can belong to one session: they are equal, or one is unknown."""
     return one in (None, "") or other in (None, "") or one == other
 
 
 def _is_same_session(one: Session, other: Session) -> bool:
-    """Tell whether two outputs show one session: nothing that lasts contradicts.
+    """Tell whether two outputs show one session: no lasting value differs.
 
-    A SID is one host's. Without it, the adapter's number (sfnet) or the portal (libiscsi) must be
-    the same.
+    A SID identifies a session on one host. Without it, the adapter's number (sfnet) or the portal
+    (libiscsi) must be the same.
     """
     if not all(_may_be_equal(getattr(one, name), getattr(other, name)) for name in _IDENTITY):
         return False
