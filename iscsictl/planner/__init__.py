@@ -1,1 +1,1 @@
-"""What has to be done, computed from facts: pure, no input or output."""
+"""Compute what has to be done from facts: pure functions, no input or output."""

@@ -1,4 +1,4 @@
-"""Builds a plan step by step, and sums up the errors of a run."""
+"""Build a plan step by step, and summarize the errors of a run."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,9 +15,9 @@ from iscsictl.model.word_lists import first_names
 class PlanBuilder:
     """A plan under construction.
 
-    In the usual, sequential plan each step depends on the one before it, and whatever comes after
-    a pending frontier is a forecast (`beyond_frontier`). The steps of an `independent` plan depend
-    only on those that they name, so one that fails stops only what needs it.
+    In the usual, sequential plan each step depends on the one before it, and every step after a
+    pending frontier is a forecast (`beyond_frontier`). The steps of an `independent` plan depend
+    only on those that they name, so a step that fails stops only the steps that need it.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -64,9 +64,9 @@ class PlanBuilder:
 
 
 def add_login_service(builder: PlanBuilder, host: HostFacts, *, boot: bool = True) -> None:
-    """Add that the login service starts at boot; where there is no such unit, a note instead.
+    """Add that the login service starts at boot; if there is no such unit, add a note instead.
 
-    Where nothing is wanted at `boot` it stays as it is.
+    If nothing is to be logged in to at `boot`, the service stays as it is.
     """
     unit, done = host.login_service, host.service_enabled or not boot
     if host.service_defined or done:
@@ -86,9 +86,9 @@ def add_login_service(builder: PlanBuilder, host: HostFacts, *, boot: bool = Tru
 
 
 def build_plan(add_steps: Callable[[PlanBuilder], str | None]) -> Plan:
-    """Return the sequential plan that `add_steps` makes; it returns the plan's result.
+    """Return the sequential plan that `add_steps` builds; `add_steps` returns the plan's result.
 
-    An IscsictlError that it raises becomes the refusal of the plan.
+    If it raises an IscsictlError, that becomes the refusal of the plan.
     """
     builder = PlanBuilder()
     try:
@@ -101,11 +101,11 @@ def build_plan(add_steps: Callable[[PlanBuilder], str | None]) -> Plan:
 def summarize_errors(
     errors: Mapping[str, IscsictlError], total: int, noun: str | None = None
 ) -> IscsictlError | None:
-    """Return the one error that a run of `total` parts ends with; None where no part failed.
+    """Return the one error with which a run of `total` parts ends; None if no part failed.
 
-    It has the exit code of the errors where all parts failed with the same one, otherwise it is a
-    PartialError (exit 4). `errors` is by the name of the part, which the text gives where `noun`
-    says what the parts are.
+    It has the exit code of the errors if all parts failed with the same one, otherwise it is a
+    PartialError (exit 4). `errors` is by the name of the part; the text includes that name if
+    `noun` says what the parts are.
     """
     if not errors:
         return None
@@ -134,10 +134,10 @@ def summarize_errors(
 def summarize_steps(
     errors: Mapping[str, IscsictlError], steps: Sequence[Step]
 ) -> IscsictlError | None:
-    """Return the one error that a run ends with, given the steps as they ended.
+    """Return the one error with which a run ends, given the steps as they ended.
 
-    Steps of the kinds that failed count as its parts: three logins of which one failed are
-    partial, whatever else was done for them.
+    Only steps of the kinds that failed count as parts: if one of three logins failed, the run is
+    partial, whatever other steps were done for them.
     """
     verbs = {step_id.partition(":")[0] for step_id in errors}
     good = {Status.DONE, Status.UNCHANGED, Status.PLANNED}
@@ -157,14 +157,14 @@ SHOWN = 3
 def error_cause(error: IscsictlError) -> str:
     """Return the text of an error without the target and the portal that it is about.
 
-    What is left is the same for all that failed for one reason.
+    The rest of the text is the same for everything that failed for the same reason.
     """
     text = " ".join(_NAMED.sub("", error.text).split())
     return re.sub(r" (?=[:;,])", "", text).strip(" :;,") or error.text
 
 
 def error_lines(errors: Mapping[str, IscsictlError]) -> tuple[str, ...]:
-    """Return a line for each cause where there are several; of one the summary tells.
+    """Return a line for each cause if there are several; a single cause is in the summary.
 
     `errors` is by the id of the step, or the name of the volume.
     """

@@ -1,4 +1,4 @@
-"""Plan an attach: the way to the LUN, step by step, from the facts observed."""
+"""Plan an attach: the steps up to the LUN, one after the other, from the observed facts."""
 
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model import actions
@@ -32,13 +32,14 @@ SINGLE_PATH_TIMEOUT = str(WAIT_FOR_PATH)
 def record_values(spec: AttachSpec, *, multipath: bool | None) -> dict[str, str | Secret | None]:
     """Return the values that a record of this spec must have.
 
-    `multipath` is whether the disk has, or will have, several paths under a map; with None, where
-    that is not known, the record keeps what it has for either.
+    `multipath` says whether the disk has, or will have, several paths under a map. None means that
+    this is not known; then the record keeps the values that it has for either case.
 
-    What the user set by name (`spec.values`) overrides the rest. Without a map I/O waits in the
-    session, for `replacement_timeout` seconds; under a map multipathd sets that timeout to its own
-    `fast_io_fail_tmo`, and the map is what waits. At boot the other paths serve the map while one
-    is out, so no path is waited for as long as a single one.
+    Values that the user set by name (`spec.values`) override the rest. Without a map, I/O waits in
+    the session, for `replacement_timeout` seconds; under a map, multipathd sets that timeout to its
+    own `fast_io_fail_tmo`, and I/O waits in the map. At boot, the other paths serve the map while
+    one is down, so the login service waits for each of several paths for a shorter time than for a
+    single one.
     """
     values: dict[str, str | Secret | None] = {}
     if spec.boot:
@@ -56,9 +57,10 @@ def record_values(spec: AttachSpec, *, multipath: bool | None) -> dict[str, str 
 def values_for_record(
     inventory: Inventory, spec: AttachSpec, record: NodeRecord | None, *, multipath: bool | None
 ) -> dict[str, str | Secret | None]:
-    """Return the values that a record must have, None for one that is yet to be made.
+    """Return the values that a record must have; `record` is None for one yet to be created.
 
-    One that had several paths beside it, and has none any more, is waited for at boot as any.
+    If a record used to have several paths beside it and now has none, its first login at boot gets
+    the usual wait again.
     """
     values = record_values(spec, multipath=multipath)
     if record is None or multipath:
@@ -68,9 +70,9 @@ def values_for_record(
 
 
 def plan_attach(inventory: Inventory, spec: AttachSpec) -> Plan:
-    """Return what is to be done, and as a forecast what cannot be decided yet.
+    """Return the steps to be done and, as a forecast, those that cannot be decided yet.
 
-    Never raises: what forbids the spec is the plan's refusal.
+    Never raises: whatever forbids the spec becomes the refusal of the plan.
     """
     builder = PlanBuilder()
     result = None
@@ -101,7 +103,7 @@ def _add_records_and_services(
 
 
 def _add_login(builder: PlanBuilder, spec: AttachSpec, path: LoginPath, *, alone: bool) -> None:
-    """Add the login over a path. A session that is down is an error unless other paths do."""
+    """Add the login over a path. A session that is down is an error unless another path works."""
     session = path.session
     if session is not None and session.status != "up" and alone:
         raise UnreachableError(
@@ -115,10 +117,11 @@ def _add_login(builder: PlanBuilder, spec: AttachSpec, path: LoginPath, *, alone
 def _plan_from_first_login(
     builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, choice: PathChoice
 ) -> str | None:
-    """Plan from the first login on: the disk, its map and other paths, and what is made of it.
+    """Plan from the first login on: the disk, its map, the other paths, and the filesystem.
 
-    multipathd makes a map of the first path, so that each later one joins it as soon as it is
-    there: never is one disk two. Returns the device that the user will work with, if it is known.
+    multipathd makes a map of the first path, so that each later path joins it as soon as it appears
+    and the disk never shows up twice. Returns the device that the user will work with, if it is
+    known.
     """
     first, *others = choice.paths
     name = first.target if spec.lun is None else f"{first.target} LUN {spec.lun}"
@@ -170,7 +173,7 @@ def _plan_from_first_login(
 def _drop_matching_holds(
     builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, routes: tuple[LoginPath, ...]
 ) -> None:
-    """End the holds on what is wanted again, once it is there."""
+    """End the holds on targets and mount points of the spec, once these exist."""
     for hold in inventory.holds:
         if (spec.mount is not None and hold.covers_mount(spec.mount)) or any(
             hold.covers(route.target, route.portal, route.iface) for route in routes
@@ -198,9 +201,9 @@ def _add_record(
 
 
 def _note_on_discovery(inventory: Inventory, route: LoginPath) -> dict[str, str]:
-    """Return what a new record notes of the portal that named its target; nothing if none did.
+    """Return what a new record notes about the portal that named its target; empty if none did.
 
-    By that two targets are known to be of one array, as by `discover --save`.
+    From this note, two targets are known to belong to one array, as after `discover --save`.
     """
     offers = inventory.offers.value if isinstance(inventory.offers, Known) else ()
     asked = next((o.named_by for o in offers if o.target == route.target), None)
@@ -208,18 +211,18 @@ def _note_on_discovery(inventory: Inventory, route: LoginPath) -> dict[str, str]
 
 
 def _find_disk(inventory: Inventory, spec: AttachSpec, session: Session) -> tuple[Lun, Disk] | None:
-    """Return the LUN that is meant and its disk, None while a scan has to find it."""
+    """Return the requested LUN and its disk; None while a scan has to find it."""
     lun = _choose_lun(inventory, spec, session)
     disk = None if lun is None else inventory.index.disk_of_path(session.sid, lun.hctl)
     return None if lun is None or disk is None else (lun, disk)
 
 
 def _choose_lun(inventory: Inventory, spec: AttachSpec, session: Session) -> Lun | None:
-    """Return the LUN that is meant, None while it has no disk.
+    """Return the requested LUN; None while it has no disk.
 
-    Without a number it is the only one, or the one with the requested WWID, or the one that
-    an entry written by iscsictl mounts at the requested directory. Raises NotFoundError where
-    several fit, UnreachableError where one has a disk and the target does not tell of others.
+    Without a number it is the only LUN, or the one with the requested WWID, or the one that an
+    entry written by iscsictl mounts at the requested directory. Raises NotFoundError if several
+    match, UnreachableError if one has a disk and the target does not report its other LUNs.
     """
     luns = [lun for lun in session.luns or () if lun.device is not None]
     if spec.lun is not None:

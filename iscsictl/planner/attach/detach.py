@@ -1,4 +1,4 @@
-"""Plan a detach: unmount, let go of the disk, log out if nobody else needs the session."""
+"""Plan a detach: unmount, release the disk, and log out if nothing else needs the session."""
 
 from collections.abc import Iterator
 
@@ -41,9 +41,9 @@ _OF_THE_ARRAY = frozenset({0x03, 0x0C, 0x0D, 0x1E, 0x1F})
 def plan_detach(
     inventory: Inventory, request: DetachRequest, *, boots_from: frozenset[str] = frozenset()
 ) -> Plan:
-    """Return what is to be done. Never raises: what forbids it is the plan's refusal.
+    """Return the steps to be done. Never raises: whatever forbids them is the plan's refusal.
 
-    `boots_from` are the targets that the machine booted from: they stay.
+    `boots_from` are the targets that the machine booted from; their sessions stay.
     """
     builder = PlanBuilder()
     refusal: IscsictlError | None = None
@@ -65,7 +65,7 @@ def plan_detach(
 
 
 def _hint_for_unknown_name(inventory: Inventory, name: str) -> str:
-    """Return the hint for a name that nothing has: what it may be a typing error for."""
+    """Return the hint for a name that nothing has: which names it may be a misspelling of."""
     names = {session.target for session in inventory.sessions}
     names |= {record.target for record in inventory.records}
     names |= {line.mount_point for line in inventory.fstab.ours if line.mount_point}
@@ -124,7 +124,7 @@ def _detach_luns(
 def _note_entries_of_others(
     builder: PlanBuilder, inventory: Inventory, meant: tuple[ResolvedLun, ...]
 ) -> None:
-    """Note what an admin's own entries want at the next boot, when the LUN is not there."""
+    """Note which of an admin's own entries will miss the LUN at the next boot."""
     lines = [line for line in inventory.fstab.entries if not line.is_ours]
     disks = {id(one.disk): one.disk for one in meant if one.disk is not None}
     found = {
@@ -145,10 +145,10 @@ def _note_entries_of_others(
 def _require_not_booted_from(
     inventory: Inventory, meant: tuple[ResolvedLun, ...], *, booted: bool
 ) -> None:
-    """Raise InUseError where the root filesystem is on one of the LUNs.
+    """Raise InUseError if the root filesystem is on one of the LUNs.
 
-    With `booted` also where it is not: the session that would end is one that the machine booted
-    from.
+    With `booted`, raise even if it is not: the session that would end is one that the machine
+    booted from.
     """
     for one in meant:
         if one.disk is None:
@@ -169,9 +169,9 @@ def _require_not_booted_from(
 def _other_units(
     inventory: Inventory, sessions: tuple[Session, ...], meant: tuple[ResolvedLun, ...]
 ) -> list[Lun]:
-    """Return the units of the sessions that are not let go; those of the array itself do not count.
+    """Return the units of the sessions that are not detached, except those of the array itself.
 
-    A number alone does not say which disk is behind it: two sessions can show two.
+    A number alone does not identify the disk behind it: two sessions can show two disks.
     """
     ours = {path.hctl for one in meant if one.disk is not None for path in one.disk.paths}
     numbers = {one.lun for one in meant}
@@ -189,9 +189,9 @@ def _other_units(
 def _reasons_to_stay(
     inventory: Inventory, target: str, sessions: tuple[Session, ...], others: list[Lun]
 ) -> dict[int, str]:
-    """Return the other LUNs of a target that need its session, and why each does.
+    """Return the other LUNs of a target that need its session, each with the reason.
 
-    A LUN without a disk counts too: a tape or a changer is somebody's, though it is idle just now.
+    A LUN without a disk counts too: a tape or a changer belongs to somebody even while it is idle.
     """
     sids = {session.sid for session in sessions}
     disks = {p.hctl: d for d in inventory.disks for p in d.paths if p.sid in sids}
@@ -211,7 +211,7 @@ def _reasons_to_stay(
 
 
 def _why_disk_is_needed(inventory: Inventory, target: str, lun: int, disk: Disk) -> str | None:
-    """Return who needs a disk: a mount, another holder, an entry of fstab or crypttab, or None."""
+    """Return what needs a disk: a mount, another holder, an entry of fstab or crypttab, or None."""
     used = inventory.usage_of(disk) or _usage_from_listing(disk)
     if used.mounts:
         return f"is mounted on {', '.join(used.mounts)}"
@@ -221,7 +221,7 @@ def _why_disk_is_needed(inventory: Inventory, target: str, lun: int, disk: Disk)
 
 
 def _entry_for_disk(inventory: Inventory, target: str, lun: int, disk: Disk) -> str | None:
-    """Return which entry of fstab or crypttab is for a disk: one of ours by its notes."""
+    """Return the entry of fstab or crypttab for a disk; those of iscsictl go by their notes."""
     others = []
     for line in inventory.fstab.entries:
         if not line.is_ours:
@@ -241,9 +241,9 @@ def _disk_id_of(meant: ResolvedLun, disk: Disk) -> DiskId:
 
 
 def _lun_name_for_steps(one: ResolvedLun, meant: tuple[ResolvedLun, ...]) -> str:
-    """Return the name of a LUN for its steps, with its disk where two stand behind one number.
+    """Return the name of a LUN for its steps, with the disk if two disks have the same number.
 
-    An array may have put another disk there while a session still has the first.
+    An array may have put another disk there while a session still has the first one.
     """
     name = f"{one.target} LUN {one.lun}"
     if one.disk is None or sum(other.lun == one.lun for other in meant) == 1:
@@ -257,7 +257,7 @@ def _require_may_go(
     meant: ResolvedLun,
     disk: Disk,
 ) -> None:
-    """Raise IscsictlError where somebody else uses the disk, or more is lost than was agreed to."""
+    """Raise IscsictlError if something else uses the disk, or more is lost than was agreed to."""
     used = inventory.usage_of(disk) or _usage_from_listing(disk)
     if request.consent.lost is not None:
         require_same_wwid(request.consent, disk.wwid)
@@ -285,7 +285,7 @@ def _add_unmounts_of_disk(
     disk: Disk,
     subject: str,
 ) -> None:
-    """Add the unmounts of one disk that may go, and the end of its reservation and of its map."""
+    """Add the permitted unmounts of one disk, and the end of its reservation and of its map."""
     used = inventory.usage_of(disk) or _usage_from_listing(disk)
     lost = request.consent.lost is not None
     if lost:
@@ -324,9 +324,9 @@ def _release_stranded(
     request: DetachRequest,
     meant: tuple[ResolvedLun, ...],
 ) -> None:
-    """Add the unmounts of what has no disk any more: the LUN is gone, or came back as another.
+    """Add the unmounts of filesystems without a disk: the LUN is gone, or came back as another.
 
-    Its fstab entry is the only thing that still says which LUN it was.
+    The fstab entry is then the only thing that still says which LUN it was.
     """
     lost = request.consent.lost is not None
     for line in _fstab_entries_of(inventory, meant):
@@ -340,7 +340,7 @@ def _release_stranded(
 
 
 def _usage_from_listing(disk: Disk) -> DiskUsage:
-    """Return what the listing tells of a disk without a name, whose users nobody looked for."""
+    """Return what the listing says about a disk without a name, whose users were not observed."""
     return DiskUsage(tuple(m.path for block in blocks(disk.block) for m in block.mounts))
 
 
@@ -414,7 +414,7 @@ def _subject_of_path(target: str, portal: Portal, iface: str) -> str:
 def _drop_entries(
     builder: PlanBuilder, inventory: Inventory, meant: tuple[ResolvedLun, ...]
 ) -> None:
-    """Drop the fstab entries and drop-ins of the LUN, last: until then they say which it is."""
+    """Drop the fstab entries and drop-ins of the LUN, last: until then they identify it."""
     for line in _fstab_entries_of(inventory, meant):
         path = line.mount_point
         if path is not None and any(path in p for p in inventory.host.required.values()):
@@ -424,7 +424,7 @@ def _drop_entries(
 
 
 def _fstab_entries_of(inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> Iterator[FstabLine]:
-    """Yield the fstab entries of the LUN, without those of a disk that moved elsewhere."""
+    """Yield the fstab entries of the LUN, except those of a disk that has moved elsewhere."""
     wwids = {m.wwid for m in meant if m.wwid}
     own = {id(one.disk) for one in meant}
     elsewhere = {disk.wwid for disk in inventory.disks if id(disk) not in own}

@@ -1,4 +1,4 @@
-"""Plan what becomes of a disk: a filesystem is made, taken over or found, and mounted."""
+"""Plan the filesystem of a disk: it is created, adopted or found, and mounted."""
 
 from dataclasses import dataclass, replace
 
@@ -37,7 +37,7 @@ DEFAULT_TABLE = "gpt"
 
 @dataclass(frozen=True)
 class TargetFilesystem:
-    """The filesystem that will be on the disk, whether it is made or found there."""
+    """The filesystem that will be on the disk, whether it is created or already there."""
 
     uuid: str
     fs: str
@@ -45,7 +45,7 @@ class TargetFilesystem:
 
 @dataclass(frozen=True)
 class FilesystemPlanner:
-    """The part of an attach that is about the disk. `name` is the subject of its steps."""
+    """The part of an attach that concerns the disk. `name` is the subject of its steps."""
 
     builder: PlanBuilder
     inventory: Inventory
@@ -54,9 +54,9 @@ class FilesystemPlanner:
     name: str
 
     def forecast(self) -> None:
-        """Add what will follow once the disk can be seen: the strongest it may be.
+        """Add the steps that will follow once the disk can be observed: the strongest possible.
 
-        Raises what is certain already: that the mount point is not free.
+        Raises what is already certain: that the mount point is not free.
         """
         spec = self.spec
         require_free_mount_point(self.inventory, self.spec, self.device.wwid)
@@ -76,12 +76,12 @@ class FilesystemPlanner:
             self._add_fstab_steps(chosen)
 
     def plan(self, disk: Disk) -> str:
-        """Add what is to be done with the disk. Returns the device of the filesystem.
+        """Add the steps for the disk. Returns the device of the filesystem.
 
-        What is mounted on the requested directory from this very disk stays. Raises InUseError
-        where disk or directory are in use, RefusedError where the content, fstab or the directory
-        forbid it (ConsentRequiredError where a yes would do), and the error of a probe that failed:
-        what could not be read is never taken for blank.
+        A filesystem of this very disk that is mounted on the requested directory stays. Raises
+        InUseError if the disk or the directory is in use, RefusedError if the content, fstab or the
+        directory forbids it (ConsentRequiredError if a yes would allow it), and the error of a
+        probe that failed: what could not be read never counts as blank.
         """
         mounted = self._find_mounted_block(disk)
         if mounted is not None:
@@ -138,7 +138,7 @@ class FilesystemPlanner:
 
     @property
     def _expected_ground(self) -> OverwriteGround:
-        """Why a disk that is not there yet may be overwritten, as far as it can be told before."""
+        """The ground on which a disk that is not there yet may be overwritten, as far as known."""
         if self.spec.consent.wipe is not None:
             return OverwriteGround.CONFIRMED
         lines = self.inventory.fstab.ours
@@ -157,9 +157,9 @@ class FilesystemPlanner:
 
     @property
     def _was_exclusive(self) -> bool:
-        """Whether fstab has it that only this host may write; its line names a disk not yet there.
+        """Whether fstab says that only this host may write; its line names a disk not yet there.
 
-        A forecast needs it too: a step that it does not have is not executed.
+        A forecast needs it too: a step that is not in the forecast is not executed.
         """
         if self.device.wwid != UNKNOWN:
             return self._final_entry is not None and self._final_entry.exclusive
@@ -167,7 +167,7 @@ class FilesystemPlanner:
         return any(line.exclusive and line.target == self.device.target for line in lines)
 
     def _find_mounted_block(self, disk: Disk) -> Block | None:
-        """Return what of the disk is mounted at the requested directory."""
+        """Return the part of the disk that is mounted at the requested directory."""
         for block in blocks(disk.block):
             if self.spec.mount in {mount.path for mount in block.mounts}:
                 if self.spec.fs and block.fstype != self.spec.fs:
@@ -188,9 +188,9 @@ class FilesystemPlanner:
         raise IscsictlError(f"{self.device.device} was not probed")
 
     def _filesystem_to_keep(self, disk: Disk, content: Content) -> TargetFilesystem | None:
-        """Return the filesystem that stays as it is; None where one is to be made.
+        """Return the filesystem that stays as it is; None if a new one is to be created.
 
-        Raises RefusedError where neither is right.
+        Raises RefusedError if neither is allowed.
         """
         there, spec = content.filesystem, self.spec
         real, claim = self._final_entry, self._interrupted_claim
@@ -232,7 +232,7 @@ class FilesystemPlanner:
         return None
 
     def _note_what_stays(self, content: Content) -> None:
-        """Note what was asked for a new filesystem, and is otherwise on the one that is kept."""
+        """Note which requested properties the existing filesystem, which is kept, does not have."""
         there, spec = content.filesystem, self.spec
         has = None if there is None else there.label
         if spec.fs_label is not None and has != spec.fs_label:
@@ -247,10 +247,10 @@ class FilesystemPlanner:
             )
 
     def _propose_options(self) -> None:
-        """Note the options that keep another host's programs and device files from taking effect.
+        """Note the options that make another host's programs and device files ineffective.
 
         Whoever wrote to the filesystem before may have left programs there that run as root
-        (nosuid) and nodes of this host's disks (nodev); mount(8).
+        (nosuid) and nodes of this host's disks (nodev); see mount(8).
         """
         missing = [option for option in ("nosuid", "nodev") if option not in self.spec.options]
         if self.spec.mount is not None and missing:
@@ -261,7 +261,7 @@ class FilesystemPlanner:
             )
 
     def _plan_new_filesystem(self, content: Content) -> TargetFilesystem:
-        """Add the steps that make the filesystem, if the disk may be overwritten for it."""
+        """Add the steps that create the filesystem, if the disk may be overwritten for it."""
         spec, table = self.spec, self._requested_table
         fs = spec.fs or DEFAULT_FS
         old = self._interrupted_claim
@@ -320,7 +320,8 @@ class FilesystemPlanner:
     def _add_reservation(self, disk: Disk, *, mounted: bool = False) -> None:
         """Add the reservation that an exclusive volume keeps, before it is mounted.
 
-        Before a mount it is asked for again in any case: it may be that of a session that is gone.
+        Before a mount it is requested again in any case: the present one may belong to a session
+        that no longer exists.
         """
         if self.spec.exclusive:
             found = self.inventory.reservations.get(self.device.wwid)
@@ -328,10 +329,10 @@ class FilesystemPlanner:
             add_exclusive_step(self.builder, self.device, self.name, found, done=done)
 
     def _add_release(self) -> None:
-        """Add the end of the reservation under which this command formats, or did before.
+        """Add the end of the reservation under which this command, or an earlier run, formats.
 
-        It comes before the entry in fstab is final: if the power fails in between, the next boot
-        finds no mount that the reservation of an earlier session makes fail.
+        It comes before the entry in fstab becomes final: if the power fails in between, there is no
+        mount at the next boot that the reservation of an earlier session would make fail.
         """
         spec, was_exclusive = self.spec, self._was_exclusive
         if not spec.exclusive and (spec.fs or spec.consent.wipe is not None or was_exclusive):
@@ -390,9 +391,9 @@ def _way_to_keep(content: Content) -> str:
 
 
 def _is_only_filesystem(content: Content) -> bool:
-    """Tell whether the filesystem is all there is: on the whole disk, or in its one partition.
+    """Tell whether the disk contains one filesystem only: on all of it, or in its one partition.
 
-    Of some kinds (vfat) wipefs shows several signatures.
+    wipefs shows several signatures of some kinds (vfat).
     """
     if content.table is None:
         return len({(s.type, s.uuid) for s in content.signatures}) == 1

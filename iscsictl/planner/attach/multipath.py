@@ -27,8 +27,8 @@ _SYSTEM_KINDS = frozenset({"mpath", "part"})
 class PathChoice:
     """The paths that an attach uses, those with a working session first.
 
-    `mapped`: they are, or will be, under a map that this attach sees to. `several`: that map has
-    several paths, or will have; None where there is one now, and may have been more.
+    `mapped`: they are, or will be, under a map that this attach manages. `several`: that map has,
+    or will have, several paths; None if it has one now and may have had more.
     """
 
     paths: tuple[LoginPath, ...]
@@ -43,10 +43,10 @@ class PathChoice:
 
 
 def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
-    """Return the paths to use: all of them under a map, where one can be had, else one.
+    """Return the paths to use: all of them under a map if one can be made, otherwise one.
 
-    A session that is there is preferred, for another would show the disk twice. Raises what
-    `reachable_paths` raises, and RefusedError where a map is required that cannot be had.
+    An existing session is preferred, because another one would show the disk twice. Raises what
+    `reachable_paths` raises, and RefusedError if a map is required that cannot be made.
     """
     paths = reachable_paths(inventory, spec)
     paths = tuple(sorted(paths, key=lambda path: _rank_of_path(path, spec.lun)))
@@ -82,10 +82,10 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
 
 
 def _has_other_sessions(inventory: Inventory, paths: tuple[LoginPath, ...]) -> bool:
-    """Tell whether other sessions than those of these paths lead to the target, or will at boot.
+    """Tell whether sessions outside these paths lead to the target, or will at boot.
 
-    They are those of other volumes, through a portal that does not answer now or another
-    interface: sooner or later each shows this LUN too.
+    They belong to other volumes, through a portal that does not answer now or another interface;
+    sooner or later each of them shows this LUN too.
     """
     target, used = paths[0].target, {id(path.session) for path in paths}
     others = [
@@ -99,9 +99,9 @@ def _has_other_sessions(inventory: Inventory, paths: tuple[LoginPath, ...]) -> b
 
 
 def _rank_of_path(path: LoginPath, lun: int | None) -> int:
-    """Order paths: those that show the LUN and run, those that work, those that are down, new ones.
+    """Order paths: those with a running LUN, working ones, those that are down, new ones.
 
-    A LUN of a session that is up can be offline all the same.
+    A LUN can be offline even though its session is up.
     """
     session = path.session
     if session is None:
@@ -132,7 +132,7 @@ def _lun_of_disk(inventory: Inventory, disk: Disk) -> int | None:
 
 
 def _find_map_obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[str, str] | None:
-    """Return why no map can be made, and what to do about it; None where one can."""
+    """Return why no map can be made, and what to do about it; None if one can."""
     facts = inventory.host.multipath
     for disk in disks:
         # A second session would show each LUN of the target twice, also those that are in use.
@@ -163,7 +163,8 @@ def _find_map_obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[s
 def add_service_steps(builder: PlanBuilder, inventory: Inventory) -> None:
     """Add the steps after which multipathd runs, now and at each boot.
 
-    They come before the first login, so that multipathd sees the first path as soon as it is there.
+    They come before the first login, so that multipathd notices the first path as soon as it
+    appears.
     """
     facts = inventory.host.multipath
     enable = actions.EnableService(MULTIPATHD)
@@ -178,11 +179,11 @@ def add_map_steps(
 ) -> None:  # fmt: skip
     """Add the steps that put a map over the first path; `disk` is None while it is not known.
 
-    `no_path_retry` counts checks, one each `polling_interval` seconds, and is set so that they add
+    `no_path_retry` counts checks, one per `polling_interval` seconds, and is set so that they add
     up to WAIT_FOR_PATH. A WWID must be on multipathd's list (`multipath -a`), or `find_multipaths
-    strict` makes no map of it. The paths of an `exclusive` map are registered with this host's key
-    by multipathd as they join it. Raises RefusedError where multipathd does not list the device as
-    a path, UnreachableError where it does not answer.
+    strict` makes no map of it. multipathd registers the paths of an `exclusive` map with this
+    host's key as they join the map. Raises RefusedError if multipathd does not list the device as a
+    path, UnreachableError if it does not answer.
     """
     facts = inventory.host.multipath
     device, wwid, spelled = UNKNOWN, UNKNOWN, UNKNOWN
@@ -252,7 +253,8 @@ def add_release_steps(
 ) -> None:  # fmt: skip
     """Add the steps that end the map of a disk; its settings stay until `add_forget_steps`.
 
-    The WWID leaves multipathd's list first, or it would make the map again at the next uevent.
+    The WWID is removed from multipathd's list first; otherwise multipathd would make the map again
+    at the next uevent.
     """
     facts = inventory.host.multipath
     settings = facts.settings_of(disk.wwid)
@@ -268,10 +270,10 @@ def add_release_steps(
 def add_forget_steps(
     builder: PlanBuilder, inventory: Inventory, wwid: str | None, subject: str
 ) -> None:
-    """Add the end of our settings for a map, last: until then they tell its WWID.
+    """Add, last, the removal of iscsictl's settings for a map: until then they tell its WWID.
 
     A run that was stopped in between is finished by the same command, which by then finds the WWID
-    in no other place. Where the map has no settings of iscsictl, nothing is added.
+    nowhere else. If the map has no settings of iscsictl, nothing is added.
     """
     settings = inventory.host.multipath.settings_of(wwid)
     if settings is not None:
@@ -280,9 +282,10 @@ def add_forget_steps(
 
 
 def add_read_step(builder: PlanBuilder, inventory: Inventory) -> None:
-    """Add, as the last step, that multipathd reads what was dropped now or by an earlier run.
+    """Add, as the last step, that multipathd reads the settings dropped now or by an earlier run.
 
-    It may hang, and everything else is done by then: its failure rolls nothing back.
+    multipathd may hang, but everything else is done by then: if this step fails, nothing is rolled
+    back.
     """
     dropped = any(isinstance(step.action, actions.DropMapSettings) for step in builder.steps)
     if dropped or inventory.host.multipath.unread:
@@ -291,9 +294,9 @@ def add_read_step(builder: PlanBuilder, inventory: Inventory) -> None:
 
 
 def silent_paths(inventory: Inventory, target: str | None) -> tuple[tuple[Disk, Disk], ...]:
-    """Return maps of a target, each with a path of its disk that is outside of it and silent.
+    """Return maps of a target, each with a path of its disk that is outside the map and silent.
 
-    As far as can be known without its answer: by target, LUN, WWID, serial number and size.
+    Without its answer, a path can only be matched by target, LUN, WWID, serial number and size.
     """
     return tuple(
         (disk, other)
@@ -309,8 +312,9 @@ def without_silent_paths(
 ) -> tuple[Inventory, tuple[str, ...]]:
     """Return the inventory without the `silent_paths` that nobody uses, and notes on them.
 
-    To join one would need the proof that only its answer gives; the map works without it. What
-    somebody uses stays: its writes reach the disk when the path answers again.
+    Adding such a path to the map would need a proof that only its answer gives, and the map works
+    without it. A path that somebody uses stays: what was written through it reaches the disk when
+    the path answers again.
     """
     silent, notes = set[int](), []
     for disk, other in silent_paths(inventory, target):
@@ -341,8 +345,8 @@ def _answers(inventory: Inventory, disk: Disk) -> bool:
 def is_being_mapped(inventory: Inventory, spec: AttachSpec) -> bool:
     """Tell whether paths or the map are still missing, so that the disk need not be read yet.
 
-    Raises what `choose_paths` raises. The proof of blankness reads the disk for a long time: it is
-    made once, through the map, and not over the first path too.
+    Raises what `choose_paths` raises. The proof of blankness reads the disk for a long time, so it
+    is made only once, through the map, and not also over the first path.
     """
     choice = choose_paths(inventory, spec)
     if not choice.mapped:

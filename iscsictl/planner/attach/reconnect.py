@@ -1,4 +1,4 @@
-"""Plan a reconnect: what should be connected and mounted, and is not. Nothing is taken down."""
+"""Plan a reconnect: restore missing sessions and mounts. Nothing is taken down."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -46,9 +46,9 @@ _GIVEN_UP = frozenset({"transport-offline", "offline"})
 
 @dataclass(frozen=True)
 class Mounted:
-    """What is mounted on a directory: its options, and why it is of no use, if it is not.
+    """What is mounted on a directory: its options and, if it is unusable, why.
 
-    `other` is the source of the mount where it is another filesystem than that of fstab.
+    `other` is the source of the mount if it is another filesystem than that of fstab.
     """
 
     options: tuple[str, ...]
@@ -59,12 +59,12 @@ class Mounted:
 def plan_reconnect(
     inventory: Inventory, mounted: Mapping[str, Mounted], target: str | None = None
 ) -> Plan:
-    """Return the logins, scans and mounts that are missing, a mount after what it needs.
+    """Return the logins, scans and mounts that are missing, each mount after what it needs.
 
-    `mounted` has what is mounted, by mount point. What iscsid or an admin must repair, as a
-    session that it is trying to bring back or a filesystem that fell back to read-only, is an
-    error of its step and left alone. A path that does not work while its map has another one is
-    no error but a note: nothing on the map stops.
+    `mounted` has what is mounted, by mount point. What iscsid or an admin must repair, such as a
+    session that iscsid is restoring or a filesystem that became read-only, is an error of its step
+    and left alone. A path that does not work while its map has another one is not an error but a
+    note, because I/O to the map continues.
     """
     return _Keep(inventory, mounted, target).plan()
 
@@ -72,9 +72,9 @@ def plan_reconnect(
 def missing_records(inventory: Inventory, target: str | None) -> tuple[NodeRecord, ...]:
     """Return the records that should have a session and have none.
 
-    With `target` these are all of that target, else those of boot. A target with an fstab entry
-    written by iscsictl and no such record has one of its records among them. What is on hold is
-    not.
+    With `target` all of its records count, otherwise those that are used at boot. If a target has
+    an fstab entry written by iscsictl but no such record, one of its records is included. Records
+    on hold are not.
     """
     keep = _Keep(inventory, {}, target)
     return tuple(r for r in keep.wanted_records() if keep.index.missing_sessions(r))
@@ -83,8 +83,8 @@ def missing_records(inventory: Inventory, target: str | None) -> tuple[NodeRecor
 def wanted_records(inventory: Inventory) -> tuple[NodeRecord, ...]:
     """Return the records that should have a session, whether they have one or not.
 
-    Of a target that only an entry of fstab needs, it is the record whose session is there, or the
-    one that would be used to log in.
+    For a target that only an fstab entry needs, this is the record that has a session, or the one
+    that would be used to log in.
     """
     keep = _Keep(inventory, {}, None)
     wanted = list(keep.wanted_records())
@@ -127,7 +127,7 @@ class _Keep:
         return self.builder.build()
 
     def _refuse_held(self, target: str) -> None:
-        """Say what of the target that was named is missing and on hold."""
+        """Report what is missing of the named target because it is on hold."""
         for record in self.index.records(target):
             if self._is_record_on_hold(record) and self.index.session_of(record) is None:
                 self._add_login(record, error=_on_hold_error(target))
@@ -143,8 +143,8 @@ class _Keep:
     def wanted_records(self) -> Iterator[NodeRecord]:
         """Yield the records that should have a session.
 
-        They are those of boot and of fstab entries written by iscsictl, or all of the target that
-        was named.
+        They are those used at boot and those of fstab entries written by iscsictl, or all of the
+        named target.
         """
         lines = {line.target for line in self.lines}
         taken = set()
@@ -157,9 +157,9 @@ class _Keep:
             yield from self._records_for_fstab_target(str(target))
 
     def _records_for_fstab_target(self, target: str) -> Iterator[NodeRecord]:
-        """Yield a record for a target that is none of boot but has a line in fstab.
+        """Yield a record for a target that is not logged in to at boot but has a line in fstab.
 
-        Where the target has sessions and none is up, these are the records of those sessions.
+        If the target has sessions but none is up, yield the records of those sessions.
         """
         records = self.index.records(target)
         free = [r for r in records if not r.onboot and not self._is_record_on_hold(r)]
@@ -202,7 +202,7 @@ class _Keep:
         )
 
     def _add_broken_session(self, record: NodeRecord, session: Session) -> None:
-        """Add the session of a record that is not up: iscsid brings it back, not a login."""
+        """Add the session of a record that is not up: iscsid has to restore it, not a login."""
         if session.status == "recovering" and self._has_other_paths(record, session):
             self._add_path_note(record, f"is {session.status}")
             self._add_login(record, done=True)
@@ -266,7 +266,7 @@ class _Keep:
         self.mounts[path] = self.builder.add(mount, path, "mounts it again", after=after)
 
     def _is_served_by_map(self, line: FstabLine) -> bool:
-        """Tell whether the disk of a line is a map that works, also through another target."""
+        """Tell whether the disk of a line is a working map, even through another target."""
         index = self.inventory.index
         disks = index.disks_with_wwid(line.wwid)
         return any(has_surviving_path(disk, frozenset(), index) for disk in disks)
@@ -274,7 +274,7 @@ class _Keep:
     def _add_reservation(
         self, line: FstabLine, after: Iterable[str] = (), *, done: bool = False
     ) -> str:
-        """Add the reservation of an exclusive volume; without it nothing may be mounted."""
+        """Add the reservation of an exclusive volume, without which it must not be mounted."""
         found = self.inventory.reservations.get(line.wwid or "")
         mount = _mount_for_line(line)
         disk = next(iter(self.inventory.index.disks_with_wwid(line.wwid)), None)
@@ -286,9 +286,9 @@ class _Keep:
         return self.builder.add(reserve, subject, why, after=after, done=done, error=error)
 
     def _keep_reserved(self, line: FstabLine) -> None:
-        """Add what is missing of the reservation of a mounted volume, as after an array restart.
+        """Add what is missing from the reservation of a mounted volume, as after an array restart.
 
-        A LUN that cannot be asked now has a session to be repaired first.
+        If a LUN cannot be asked now, its session has to be repaired first.
         """
         found = self.inventory.reservations.get(line.wwid or "")
         disk = next(iter(self.inventory.index.disks_with_wwid(line.wwid)), None)
@@ -296,7 +296,7 @@ class _Keep:
             self._add_reservation(line, done=new_filesystem.is_kept_over(disk, found))
 
     def _no_session_error(self, target: str) -> IscsictlError:
-        """Return why a target has neither a session that is up nor a login that is planned."""
+        """Return why a target has neither a session that is up nor a planned login."""
         sessions = self.index.sessions(target)
         if sessions:
             return self._down_session_error(sessions[0], sessions[0].requested_portal)
@@ -312,7 +312,7 @@ class _Keep:
         return _session_error(session, portal, self.lines, under_maps=under_maps)
 
     def _must_scan(self, line: FstabLine, up: list[Session]) -> bool:
-        """Tell whether the kernel will not find the LUN by itself."""
+        """Tell whether the kernel will not find the LUN without a scan."""
         if line.lun is None:
             return False
         if up:
@@ -324,7 +324,7 @@ class _Keep:
 
 
 def _with_outer_mounts_first(lines: Iterable[FstabLine]) -> tuple[FstabLine, ...]:
-    """Return the lines in their order, but what is mounted below another mount point after that."""
+    """Return the lines in their order, but a mount point below another one after that one."""
     wanted = tuple(lines)
     paths = {line.mount_point for line in wanted}
 
@@ -335,7 +335,7 @@ def _with_outer_mounts_first(lines: Iterable[FstabLine]) -> tuple[FstabLine, ...
 
 
 def _mount_for_line(line: FstabLine) -> actions.Mount:
-    """Return the mount that a line of ours asks for."""
+    """Return the mount that a line written by iscsictl asks for."""
     options = tuple(o for o in line.options if o not in _FOR_FSTAB_ONLY and not o.startswith("x-"))
     disk = DiskId(line.target or "", line.lun or 0, line.wwid or "", "")
     path, fs = line.mount_point or "", line.fstype or "auto"
@@ -352,10 +352,10 @@ def _on_hold_error(name: str) -> RefusedError:
 def _session_error(
     session: Session, portal: Portal | None, lines: tuple[FstabLine, ...], *, under_maps: bool
 ) -> UnreachableError:
-    """Return the error for a session that is there but not up.
+    """Return the error for a session that exists but is not up.
 
-    A disk that was given up is one of several paths where the session is `under_maps`, and the
-    filesystem did not see that it failed.
+    If the session is `under_maps`, a disk that was given up is one of several paths, and the
+    filesystem did not notice the failure.
     """
     through = "" if portal is None else f" through {portal}"
     where = f"the session to {session.target}{through} is {session.status}"
@@ -387,7 +387,7 @@ def _session_error(
 
 
 def _broken_mount_error(now: Mounted, expected: actions.Mount) -> IscsictlError | None:
-    """Return the error for a filesystem that is mounted but cannot be worked with."""
+    """Return the error for a filesystem that is mounted but unusable."""
     problem, path = now.problem, expected.path
     if problem is None and now.other is not None:
         return InUseError(

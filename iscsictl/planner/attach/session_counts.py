@@ -1,4 +1,4 @@
-"""Count sessions against what should be there, by the rules that `reconnect` follows."""
+"""Compare the number of sessions with the number wanted, by the rules of `reconnect`."""
 
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.metrics import SessionCount, SessionLabels
@@ -12,9 +12,9 @@ def count_sessions(
 ) -> tuple[tuple[SessionCount, ...], dict[int | None, SessionLabels]]:
     """Return the counts by record, and the labels of each session by its id.
 
-    What is on hold, or not for boot and in no entry of fstab, is not wanted. A session without a
-    record has the labels of the login that made it. Of records that differ in the portal group tag
-    alone the counts are added, since their labels are equal.
+    Sessions that are on hold, or that neither the boot nor an fstab entry needs, are not wanted. A
+    session without a record has the labels of the login that made it. The counts of records that
+    differ only in the portal group tag are added up, since their labels are equal.
     """
     index = SessionIndex.of(inventory)
     wanted = {record.path for record in wanted_records(inventory)}
