@@ -1,4 +1,4 @@
-"""Plan to reserve the LUN of an exclusive volume, for systemd, before it mounts the filesystem."""
+"""Plan the reservation of an exclusive volume's LUN, for systemd, before the mount."""
 
 from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
@@ -12,8 +12,8 @@ from iscsictl.planner.disks.new_filesystem import is_kept_over
 def plan_reserve(inventory: Inventory, uuid: str) -> Plan:
     """Plan the reservation that an entry of fstab asks for, by the UUID of its filesystem.
 
-    It is done once the LUN says so. Until the LUN was asked, the step is planned: the disk may
-    appear only now, and what it said before would be of no use.
+    The step is done once the LUN confirms it. Until the LUN has been asked, the step is planned:
+    the disk may appear only now, and an earlier answer would be of no use.
     """
 
     def add_steps(builder: PlanBuilder) -> None:

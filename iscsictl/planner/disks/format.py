@@ -1,4 +1,4 @@
-"""Plan what is made on a disk by hand: a partition table, a filesystem."""
+"""Plan what a user creates on a disk by hand: a partition table, a filesystem."""
 
 from dataclasses import dataclass, field, replace
 
@@ -34,11 +34,11 @@ from iscsictl.planner.selection.disks import (
 
 
 def plan_label(inventory: DiskInventory, kind: str, consent: Consent) -> Plan:
-    """Plan an empty partition table. One of the kind that is there stays as it is.
+    """Plan an empty partition table. A table of the requested kind stays as it is.
 
-    Only a disk that is blank, or confirmed for `--wipe`, gets one. The plan refuses what is no
-    whole disk, is in use or read-only, is too large for the kind of table (2^32 sectors for dos,
-    65535 cylinders for sun), or has an entry in fstab.
+    Only a disk that is blank, or confirmed for `--wipe`, gets one. The plan refuses a device that
+    is not a whole disk, is in use or read-only, is too large for the kind of table (2^32 sectors
+    for dos, 65535 cylinders for sun), or has an entry in fstab.
     """
     return build_plan(lambda builder: _add_label_steps(builder, inventory, kind, consent))
 
@@ -97,7 +97,7 @@ def _add_label_steps(
 
 @dataclass(frozen=True)
 class MkfsSpec:
-    """A filesystem to make. `uuid` is in the form of its kind; `given` if the user chose it."""
+    """A filesystem to create. `uuid` is in the form of its kind; `given` if the user chose it."""
 
     fs: str
     uuid: str
@@ -109,11 +109,11 @@ class MkfsSpec:
 
 
 def plan_mkfs(inventory: DiskInventory, spec: MkfsSpec) -> Plan:
-    """Plan a filesystem on a disk or partition. The one that an earlier run made is enough.
+    """Plan a filesystem on a disk or partition. One that an earlier run created is sufficient.
 
-    The claim stands in fstab before the first write, and becomes a note that mounts nothing.
-    Refused are a place that is in use, read-only or neither blank, claimed nor confirmed, one that
-    an fstab entry mounts, and a partition that the kernel has and the table on the disk has not.
+    The claim is in fstab before the first write, and becomes a note that mounts nothing. Refused
+    are a device that is in use, read-only or neither blank, claimed nor confirmed, one that an
+    fstab entry mounts, and a partition that the kernel has but the table on the disk does not.
     """
     return build_plan(lambda builder: _MkfsPlanner(builder, inventory, spec).plan())
 
@@ -187,7 +187,7 @@ class _MkfsPlanner:
             add_release_step(self.builder, self.device, self.name, found)
 
     def _wanted_claim(self) -> FilesystemClaim:
-        """Return the claim on the device that was named, with the ids of the table it is in."""
+        """Return the claim on the device that was named, with the ids of the table around it."""
         spec, part, table = self.spec, self.chosen.part, self.inventory.facts.table
         whole = FilesystemClaim(spec.uuid, spec.fs, part, owns_disk=False)
         entry = None if table is None or part is None else table.entry(part)
@@ -199,7 +199,7 @@ class _MkfsPlanner:
         )  # fmt: skip
 
     def _entry_of_same_filesystem(self, lines: list[FstabLine]) -> FstabLine | None:
-        """Return the entry for the filesystem that is there, if it is the one asked for."""
+        """Return the entry for the existing filesystem, if that is the one asked for."""
         spec, again = self.spec, self.inventory.facts.again
         if spec.consent.wipe is not None and not again:
             return None
@@ -215,10 +215,10 @@ class _MkfsPlanner:
         return None
 
     def _refuse_extended_partition(self) -> None:
-        """Raise RefusedError for an extended partition, with consent too.
+        """Raise RefusedError for an extended partition, even with consent.
 
-        The kernel shows its first two sectors alone, which begin the chain of the logical ones:
-        users of those are not users of it.
+        The kernel shows only its first two sectors, where the chain of the logical partitions
+        begins; users of those partitions are not users of it.
         """
         table, part = self.inventory.facts.table, self.chosen.part
         entry = None if table is None or part is None else table.entry(part)
@@ -243,8 +243,8 @@ class _MkfsPlanner:
     ) -> FilesystemClaim | None:
         """Return the claim that an interrupted run left on this very device.
 
-        Raises RefusedError where it is the claim of another command or filesystem; `--wipe`
-        overrides that.
+        Raises RefusedError if it is the claim of another command or filesystem; `--wipe` overrides
+        that.
         """
         # A claim whose filesystem is complete in another partition is not for this place.
         others = {b.uuid for b in blocks(self.chosen.disk.block) if b is not self.chosen.block}

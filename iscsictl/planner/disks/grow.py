@@ -1,4 +1,4 @@
-"""Plan to let partitions and filesystems take what their disk has grown by."""
+"""Plan to grow partitions and filesystems after their disk has grown."""
 
 from collections.abc import Mapping
 
@@ -30,10 +30,10 @@ SLACK = 1 << 20
 
 
 def plan_grow(inventory: DiskInventory) -> Plan:
-    """Plan to let the disk's partition and filesystem take what the disk has by now.
+    """Plan to grow the disk's partition and filesystem to the present size of the disk.
 
-    Growth below 1 MiB (SLACK) is left alone: alignment takes as much. Nothing shrinks, and a LUN
-    that became smaller is refused before anything is written. A filesystem grows while it is
+    Growth below 1 MiB (SLACK) is ignored, because alignment takes as much. Nothing shrinks, and a
+    LUN that became smaller is refused before anything is written. A filesystem grows while it is
     mounted; the plan refuses one that is not. Over a map, all paths must report the new size first.
     """
     return build_plan(lambda builder: _add_grow_steps(builder, inventory))
@@ -65,8 +65,8 @@ def _add_grow_steps(builder: PlanBuilder, inventory: DiskInventory) -> str:
 def _require_equal_paths(disk: Disk, sizes: Mapping[str, int | None]) -> None:
     """Raise RefusedError unless each path of a map works and reports the same size.
 
-    multipathd takes the size of a map from its paths; one that is smaller would fail what is
-    written behind its end.
+    multipathd takes the size of a map from its paths; a smaller path would fail writes beyond its
+    end.
     """
     device = disk.block.device
     if len(disk.paths) > 1 and disk.block.kind != "mpath":
@@ -111,7 +111,7 @@ def _growing_block(chosen: DiskSelection, table: Table | None) -> Block | None:
 def _grow_partition(
     builder: PlanBuilder, inventory: DiskInventory, device: DiskId, block: Block | None, total: int
 ) -> int:
-    """Add the growth of the partition. Returns the bytes that it will have."""
+    """Add the growth of the partition. Returns the size that it will have, in bytes."""
     chosen, table = inventory.one, inventory.facts.table
     if table is None or not table.entries:
         return total * inventory.facts.topology.logical
@@ -139,7 +139,7 @@ def _grow_partition(
 
 
 def _refuse_superblock_at_end(chosen: DiskSelection, number: int, kinds: tuple[str, ...]) -> None:
-    """Raise RefusedError where what is in the partition would not be found in a larger one."""
+    """Raise RefusedError if the content of the partition would not be found in a larger one."""
     if kinds:
         raise RefusedError(
             f"{', '.join(kinds)} in partition {number} of {chosen.disk.block.device} has its "

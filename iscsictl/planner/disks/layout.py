@@ -1,7 +1,7 @@
 """The arithmetic of partition tables: where there is room, what a type is, what is wrong.
 
-Places count logical sectors. The rules are those of UEFI 2.10 section 5 (GPT), of the DOS
-table with its 32-bit numbers, of the Sun label with its 16-bit cylinders, and of libfdisk's
+Positions are counted in logical sectors. The rules are those of UEFI 2.10 section 5 (GPT), of the
+DOS table with its 32-bit numbers, of the Sun label with its 16-bit cylinders, and of libfdisk's
 alignment.
 """
 
@@ -65,10 +65,10 @@ def resolve_type(label: str, text: str, names: Mapping[str, str]) -> str:
 
 
 def alignment_grain(topology: Topology, total: int) -> int:
-    """Return what starts of partitions are a multiple of, in sectors: 1 MiB at least.
+    """Return the number of sectors to which starts of partitions are aligned: at least 1 MiB.
 
-    A larger optimal I/O size counts, if it makes sense and the disk has `total` sectors to
-    spare for it; tiny disks are aligned to their physical sectors.
+    A larger optimal I/O size is used if it is plausible and the disk has `total` sectors to spare
+    for it; tiny disks are aligned to their physical sectors.
     """
     size = total * topology.logical
     unit = MIB
@@ -84,7 +84,7 @@ def alignment_grain(topology: Topology, total: int) -> int:
 
 
 def last_usable(table: Table, total: int) -> int:
-    """Return the last sector that a partition may take on a disk of so many sectors.
+    """Return the last sector that a partition may use on a disk of `total` sectors.
 
     A GPT keeps the last sector for its backup header and those before it for the backup entries
     (UEFI 2.10, 5.3.1): 16 KiB of them unless the tool that made it was told otherwise. A Sun label
@@ -98,10 +98,10 @@ def last_usable(table: Table, total: int) -> int:
 
 
 def is_logical(entry: Entry, label: str) -> bool:
-    """Tell whether the partition lies inside an extended one.
+    """Tell whether the partition is inside an extended one.
 
-    Linux numbers these from 5 on, however many primary ones there are, and renumbers them when one
-    is deleted.
+    Linux numbers such partitions from 5 on, however many primary ones there are, and renumbers them
+    when one is deleted.
     """
     return label == "dos" and entry.number > _MAX["dos"]
 
@@ -109,7 +109,7 @@ def is_logical(entry: Entry, label: str) -> bool:
 def is_backup_left_behind(table: Table, total: int) -> bool:
     """Tell whether the disk has grown since its GPT was written: the backup is not at its end.
 
-    Less than 1 MiB does not count: some tools leave that much unused.
+    Less than 1 MiB does not count, because some tools leave that much unused.
     """
     usable = last_usable(table, total)
     slack = MIB // table.sector
@@ -117,19 +117,19 @@ def is_backup_left_behind(table: Table, total: int) -> bool:
 
 
 def table_of_whole_disk(table: Table, total: int) -> Table:
-    """Return the table as it is once its backup stands at the end of the disk."""
+    """Return the table as it will be once its backup is at the end of the disk."""
     if not is_backup_left_behind(table, total):
         return table
     return replace(table, last=last_usable(table, total))
 
 
 def is_extended(entry: Entry, label: str) -> bool:
-    """Tell whether the partition is the one that holds the logical ones of a DOS table."""
+    """Tell whether the partition is the one that contains the logical ones of a DOS table."""
     return label == "dos" and entry.type in EXTENDED
 
 
 def _space_taking_partitions(table: Table) -> list[Entry]:
-    """Return the partitions that take room of their own: no whole-disk entry, nothing inside."""
+    """Return the partitions that take up space themselves: no whole-disk entry, no logical ones."""
     found = [e for e in table.entries if not (table.label == "sun" and e.type == SUN_WHOLE)]
     if table.label == "dos":
         found = [e for e in found if not is_logical(e, table.label)]
@@ -137,10 +137,10 @@ def _space_taking_partitions(table: Table) -> list[Entry]:
 
 
 def free_gaps(table: Table, total: int) -> tuple[tuple[int, int], ...]:
-    """Return what is free as (first sector, sector after the last).
+    """Return the free ranges as (first sector, sector after the last).
 
-    The places are those that the table allows, not aligned ones. In a DOS table an extended
-    partition takes its room whether or not something is in it.
+    They are the ranges that the table allows, not aligned ones. In a DOS table, an extended
+    partition takes up its space whether or not it contains anything.
     """
     at = table.first if table.first is not None else 1
     if table.label == "sun":
@@ -163,7 +163,7 @@ def place_partition(
 ) -> tuple[int, int]:
     """Return start and size of a new partition; `size` None takes the rest of the largest gap.
 
-    Raises RefusedError where there is no such room.
+    Raises RefusedError if there is no room for it.
     """
     step = alignment_grain(topology, total)
     offset = topology.offset // topology.logical
@@ -198,8 +198,8 @@ def place_partition(
 def find_rest_partition(table: Table, total: int, topology: Topology) -> Entry | None:
     """Return the partition that took the rest, None if there is none.
 
-    Without it the rest would begin in it, and it cannot grow. While something is free, only the
-    one with the last number can be it.
+    Without it, the rest would begin inside it, and it cannot grow. While anything is free, only the
+    partition with the last number can be it.
     """
     try:
         place_partition(table, total, topology, size=None, start=None)
@@ -222,16 +222,16 @@ def find_rest_partition(table: Table, total: int, topology: Topology) -> Entry |
 def number_limit(table: Table) -> int:
     """Return the greatest number that a partition can get in a table.
 
-    For dos it is 4: logical partitions are not made. For gpt it is what the table has room for, 128
-    unless it was made otherwise.
+    For dos it is 4, because logical partitions are not created. For gpt it is the number of entries
+    that the table has room for, 128 unless it was made otherwise.
     """
     return _MAX.get(table.label, table.slots)
 
 
 def next_number(table: Table) -> int:
-    """Return the number that a new partition gets. Raises RefusedError where all are taken.
+    """Return the number that a new partition gets. Raises RefusedError if all are taken.
 
-    It is the lowest that is free, so a deleted partition's number is used again. In a Sun label the
+    It is the lowest free number, so that of a deleted partition is used again. In a Sun label the
     third stays free for the entry that spans the whole disk.
     """
     skip = {3} if table.label == "sun" else set()
@@ -247,10 +247,10 @@ def next_number(table: Table) -> int:
 
 
 def grown_size(table: Table, total: int, entry: Entry) -> int:
-    """Return the size that a partition can have on a disk of `total` sectors, never less.
+    """Return the size that a partition can have on a disk of `total` sectors, never less than now.
 
-    It ends before the next partition and at a multiple of 1 MiB (sun: of a cylinder). A logical one
-    keeps its size: it cannot leave the extended one around it.
+    It ends before the next partition and at a multiple of 1 MiB (sun: of a cylinder). A logical
+    partition keeps its size, because it cannot leave the extended one around it.
     """
     if is_logical(entry, table.label):
         return entry.size
@@ -262,10 +262,10 @@ def grown_size(table: Table, total: int, entry: Entry) -> int:
 
 
 def find_other_change(before: Table, after: Table, named: int) -> str | None:
-    """Tell what else than partition `named` differs between two tables, None if nothing does.
+    """Tell what differs between two tables besides partition `named`; None if nothing does.
 
-    Asked of the table that is read back after sfdisk has run: nothing but the named partition may
-    have changed. The text is for the error.
+    It is applied to the table that is read back after sfdisk has run: nothing but the named
+    partition may have changed. The text is for the error.
     """
     if (before.label, before.id) != (after.label, after.id):
         return f"the table is {after.label} {after.id}, it was {before.label} {before.id}"
@@ -279,7 +279,7 @@ def find_other_change(before: Table, after: Table, named: int) -> str | None:
 
 
 def with_bootable(entry: Entry, label: str, *, on: bool) -> Entry:
-    """Return the partition with its boot flag set or not, as the table keeps it.
+    """Return the partition with its boot flag set or cleared, as the table stores it.
 
     In a GPT it is bit 2 of the attributes, legacy BIOS bootable; other attributes stay.
     """
@@ -299,7 +299,7 @@ def is_bootable(entry: Entry, label: str) -> bool:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong with a table. `number` is the partition, None for the whole."""
+    """Something that is wrong with a table. `number` is the partition, None for the whole table."""
 
     id: str
     severity: Literal["fail", "warn"]
@@ -313,9 +313,9 @@ def find_problems(
 ) -> tuple[Problem, ...]:
     """Return what is wrong. `kernel` is what the kernel works with: start and size by number.
 
-    It is empty where that could not be read, and then nothing is said about it. An extended
-    partition is not compared: the kernel gives it two sectors only, so that nobody writes over what
-    it holds.
+    `kernel` is empty if that could not be read; then nothing is compared with it. An extended
+    partition is not compared either: the kernel gives it only two sectors, so that nobody
+    overwrites its content.
     """
     found = [*_find_overlaps(table), *_find_problems_at_end(table, total)]
     step = max(1, topology.physical // topology.logical)

@@ -1,7 +1,7 @@
 """Which options of mkfs a user may pass on: an allow-list for each tool.
 
 mkfs gets one device, which was proved blank, and is never forced. A list of forbidden options
-cannot promise that: getopt_long(3) accepts abbreviations, short options can be combined, and each
+cannot guarantee that: getopt_long(3) accepts abbreviations, short options can be combined, and each
 release adds options. So an option that is not listed here is refused, and so is a value that is
 neither a number nor one of the words listed. The lists follow mke2fs(8), mkfs.xfs(8),
 mkfs.btrfs(8), mkfs.fat(8) and mkswap(8).
@@ -25,7 +25,7 @@ def _is_number(value: str) -> str | None:
 
 
 def _accept_words(text: str, *, negated: bool = False) -> Check:
-    """Accept one or several of these words, with commas between; ^ before one where `negated`."""
+    """Accept one or more of these words, separated by commas; with `negated` also after a ^."""
     allowed = frozenset(text.split())
 
     def find_mistake(value: str) -> str | None:
@@ -40,10 +40,10 @@ def _accept_words(text: str, *, negated: bool = False) -> Check:
 def _accept_settings(
     numbers: str, *, alone: str = "", words: Mapping[str, Check] | None = None
 ) -> Check:
-    """Accept name=value pairs with commas between.
+    """Accept name=value pairs, separated by commas.
 
-    `numbers` names those that have a number, `alone` those that stand without a value, and
-    `words` has a check of its own for each of the others.
+    `numbers` are the names that take a number, `alone` those without a value, and `words` has a
+    check of its own for each of the others.
     """
     checks = {**dict.fromkeys(numbers.split(), _is_number), **(words or {})}
     flags = frozenset(alone.split())

@@ -54,7 +54,7 @@ class MountSpec:
 def filesystem(chosen: DiskSelection) -> Block:
     """Return the device of the filesystem that is meant: the named one, or the only one there.
 
-    Raises RefusedError where there is none, NotFoundError where there are several.
+    Raises RefusedError if there is none, NotFoundError if there are several.
     """
     ends = [b for b in blocks(chosen.block) if b.fstype and not b.children]
     if len(ends) == 1 and ends[0].uuid is not None:
@@ -72,7 +72,7 @@ def filesystem(chosen: DiskSelection) -> Block:
 
 
 def directory_of(inventory: DiskInventory, spec: MountSpec) -> str:
-    """Return where the filesystem is to be mounted. Raises UsageError where nobody says.
+    """Return where the filesystem is to be mounted. Raises UsageError if nothing says so.
 
     Without a directory in `spec` it is that of the one entry of fstab for the filesystem; claims do
     not count. Raises what `filesystem` raises.
@@ -92,9 +92,9 @@ def directory_of(inventory: DiskInventory, spec: MountSpec) -> str:
 
 
 def _lines_for(inventory: DiskInventory, block: Block) -> tuple[FstabLine, ...]:
-    """Return the lines of fstab for a filesystem: by UUID, and those of an admin by any name.
+    """Return the lines of fstab for a filesystem: by UUID and, of an admin's lines, by any name.
 
-    A line whose mount point another device has now is for a copy of it.
+    A line whose mount point another device has now is for a copy of the filesystem.
     """
     disk = inventory.one.disk
     number = part_number(disk, block) if block.kind == "part" else None
@@ -120,12 +120,12 @@ def _lines_for(inventory: DiskInventory, block: Block) -> tuple[FstabLine, ...]:
 
 
 def plan_mount(inventory: DiskInventory, spec: MountSpec) -> Plan:
-    """Plan to mount one filesystem; a hold on its mount point ends with that.
+    """Plan to mount one filesystem, which also ends a hold on its mount point.
 
     Refused are: a filesystem of which another disk has a copy, or that fstab pins to another disk;
     a directory that is not empty or belongs to something else; and, without consent to recover it,
-    one that was not unmounted cleanly and has no entry written by iscsictl: another host may have
-    it.
+    a filesystem that was not unmounted cleanly and has no entry written by iscsictl, because
+    another host may have it mounted.
     """
     return build_plan(lambda builder: _add_mount_steps(builder, inventory, spec))
 
@@ -174,7 +174,7 @@ def _add_mount_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
 
 
 def _mount_options_of(line: FstabLine | None) -> tuple[str, ...]:
-    """Return what of an fstab line's options is for the mount itself."""
+    """Return those options of an fstab line that are for the mount itself."""
     found = line.options if line is not None else ()
     return tuple(o for o in found if o not in _ONLY_FSTAB and not o.startswith(("x-", "comment=")))
 
@@ -184,7 +184,7 @@ def _is_same_path(one: str | None, other: str) -> bool:
 
 
 def _require_same_disk(inventory: DiskInventory, lines: list[FstabLine], uuid: str) -> None:
-    """Raise RefusedError where a line pins the filesystem to a disk that is no part of it."""
+    """Raise RefusedError if a line pins the filesystem to a disk that is not part of it."""
     disk = inventory.one.disk
     parts = {d.wwid for d in inventory.disks if any(b.uuid == uuid for b in blocks(d.block))}
     for line in lines:
@@ -231,11 +231,11 @@ def _require_no_other_line(fstab: Fstab, path: str, own: Collection[FstabLine]) 
 
 
 def plan_umount(inventory: DiskInventory, name: str) -> Plan:
-    """Plan to unmount a directory, or all of a device; reconnect then leaves it down.
+    """Plan to unmount a directory, or everything on a device; reconnect then leaves it unmounted.
 
-    What is mounted deepest goes first. Refused while a process works in it, while something is
-    mounted over it, and while no session is up: an unmount would wait for the array without end, or
-    lose what is not written yet.
+    The deepest mount goes first. Refused while a process works in it, while something is mounted
+    over it, and while no session is up: an unmount would wait for the array indefinitely, or lose
+    data that is not written yet.
     """
     return build_plan(lambda builder: _add_unmount_steps(builder, inventory, name))
 
@@ -287,7 +287,7 @@ def _add_unmount_steps(builder: PlanBuilder, inventory: DiskInventory, name: str
 
 
 def _mount_points_in_fstab(inventory: DiskInventory, name: str) -> list[str]:
-    """Return the mount points that lines of fstab have for what is named."""
+    """Return the mount points that lines of fstab have for the name."""
     if is_directory(name):
         lines = inventory.fstab.by_dir(name)
     else:
@@ -299,9 +299,9 @@ def _mount_points_in_fstab(inventory: DiskInventory, name: str) -> list[str]:
 def plan_fstab_add(inventory: DiskInventory, spec: MountSpec) -> Plan:
     """Plan the line that mounts a filesystem at boot (DIR `none` for swap).
 
-    The plan refuses where fstab has a line of somebody else for the filesystem, another line for
-    the directory, or a claim on the disk. A target that is not logged in at boot is only noted: the
-    line has nofail, so the boot goes on without it.
+    The plan refuses if fstab has somebody else's line for the filesystem, another line for the
+    directory, or a claim on the disk. That a target is not logged in to at boot is only noted: the
+    line has nofail, so the boot continues without it.
     """
     return build_plan(lambda builder: _add_fstab_steps(builder, inventory, spec))
 
@@ -369,17 +369,17 @@ def _add_fstab_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
 
 
 def _options_from_user(line: FstabLine) -> set[str]:
-    """Return the options of a line of ours that the user gave."""
+    """Return the options of a line written by iscsictl that came from the user."""
     return {o for o in line.options if o not in _ONLY_FSTAB and not o.startswith("x-")}
 
 
 def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
     """Plan to remove the entries that iscsictl wrote for a directory, UUID or device.
 
-    Those of others are refused. Of a device the lines for all that stands on it are meant.
+    Entries of others are refused. For a device, the lines for everything on it are meant.
 
-    What is mounted stays so. Drop-ins by which units wait for the mount point go first. Where there
-    is no such line, a note says so.
+    What is mounted stays mounted. Drop-ins that make units wait for the mount point are removed
+    first. If there is no such line, a note says so.
     """
 
     def add_steps(builder: PlanBuilder) -> None:
@@ -409,9 +409,10 @@ def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
 
 
 def _lines_named(inventory: DiskInventory, name: str) -> tuple[FstabLine, ...]:
-    """Return the lines for a mount point, a UUID, or a device by any name of it.
+    """Return the lines for a mount point, a UUID, or a device by any of its names.
 
-    A snapshot has the UUID of its original: a line that is pinned to that disk is not for it.
+    A snapshot has the UUID of its origin: a line that is pinned to the origin's disk is not for the
+    snapshot.
     """
     fstab = inventory.fstab
     if is_directory(name):

@@ -1,4 +1,4 @@
-"""The steps that make a filesystem, for `attach` and `disk mkfs` alike."""
+"""The steps that create a filesystem, for both `attach` and `disk mkfs`."""
 
 import uuid
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from iscsictl.planner.disks import layout
 
 @dataclass(frozen=True)
 class NewFilesystem:
-    """A filesystem to make, and how far an earlier run came.
+    """A filesystem to create, and how far an earlier run came.
 
-    `subject` names its steps. `claimed`: the claim is in fstab already; `labelled`: the partition
-    table of the claim is on the disk. `options` are those of the user for mkfs. `proof` is the one
-    by which the disk is blank, for the first step that writes to it. `reservations` are None as
-    long as the LUN could not be asked. An `exclusive` one stays reserved once it is made.
+    `subject` names its steps. `claimed`: the claim is already in fstab; `labelled`: the partition
+    table of the claim is on the disk. `options` are the user's options for mkfs. `proof` is the one
+    by which the disk is blank, for the first step that writes to it. `reservations` is None as long
+    as the LUN could not be asked. An `exclusive` disk stays reserved once the filesystem is made.
     """
 
     disk: DiskId
@@ -42,8 +42,8 @@ class NewFilesystem:
 def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
     """Add the steps up to mkfs: the claim comes first, so that any of them can be continued.
 
-    A confirmed disk is wiped after the claim stands in fstab and before anything new is written, so
-    a run that stops in between finds a disk that it may go on with. Steps that an earlier run
+    A confirmed disk is wiped after the claim is in fstab and before anything new is written, so a
+    run that stops in between finds a disk on which it may continue. Steps that an earlier run
     completed (`claimed`, `labelled`) are added as done.
     """
     claim, disk, subject = new.claim, new.disk, new.subject
@@ -73,10 +73,10 @@ def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
 def add_reserve_step(
     builder: PlanBuilder, disk: DiskId, subject: str, reservations: LunReservations | None
 ) -> None:
-    """Add the step before which other hosts can write to the LUN, and after which they cannot.
+    """Add the step that keeps other hosts from writing to the LUN from then on.
 
-    It comes after the claim, so that no registration is left of which nothing on this host tells,
-    and before the last proof that the disk is blank. `reservations` None: the LUN was not asked.
+    It comes after the claim, so that there is no registration of which this host has no trace, and
+    before the last proof that the disk is blank. `reservations` None: the LUN was not asked.
     """
     supported = reservations is None or reservations.supported
     why = "no other host can write until it is formatted"
@@ -86,7 +86,7 @@ def add_reserve_step(
 
 
 def is_kept_over(disk: Disk, reservations: LunReservations) -> bool:
-    """Tell whether this host holds a LUN for itself, over all paths of it that work."""
+    """Tell whether this host holds the reservation of a LUN, over all of its working paths."""
     kind = ReservationType.WRITE_EXCLUSIVE
     if disk.block.kind == "mpath":
         kind = ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY
@@ -100,7 +100,7 @@ def add_exclusive_step(
 ) -> None:  # fmt: skip
     """Add the step after which no other host can write to the LUN until it is detached.
 
-    Raises RefusedError where the LUN says that this host cannot have it for itself.
+    Raises RefusedError if the LUN reports that this host cannot have it exclusively.
     """
     refusal = None if reservations is None else reservations.exclusive_refusal(disk.device)
     if refusal is not None:
@@ -115,9 +115,9 @@ def add_release_step(
     builder: PlanBuilder, disk: DiskId, subject: str, reservations: LunReservations | None, *,
     exclusive: bool = False,
 ) -> None:  # fmt: skip
-    """Add the end of this host's reservation, if the plan makes one or an interrupted run did.
+    """Add the end of this host's reservation, if the plan or an interrupted run makes one.
 
-    `exclusive`: fstab has it that there is one, so it is ended unasked where the LUN did not tell.
+    `exclusive`: fstab says that there is one, so it is ended even if the LUN did not report it.
     """
     pending = {Status.PLANNED, Status.FORECAST}
     planned = any(isinstance(s.action, actions.Reserve) and s.status in pending
@@ -130,14 +130,14 @@ def add_release_step(
 
 
 def with_proof(why: str, ground: OverwriteGround, proof: BlankProof | None) -> str:
-    """Return the reason of a step, with how the disk was proved blank where that is the ground."""
+    """Return the reason of a step, with the proof of blankness if that is the ground."""
     return why if proof is None or ground is not OverwriteGround.BLANK else f"{why}; {proof}"
 
 
 def claim_whole_disk(fs_uuid: str, fs: str, table: str, seed: str) -> FilesystemClaim:
     """Return the claim of a filesystem that gets the disk for itself.
 
-    `table` is gpt, dos, or none for no table. The ids of the table and of the partition follow
+    `table` is gpt, dos, or none for no table. The ids of the table and of the partition are derived
     from `seed`, which is random (RFC 4122, version 5), so the planner needs no random numbers.
     """
     if table == "none":

@@ -1,4 +1,4 @@
-"""Plan changes of a partition table: each names one partition and leaves all others alone."""
+"""Plan changes of a partition table: each affects one partition and leaves all others alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class AddPartitionSpec:
-    """A partition to add. `size` (None: the rest) and `start` are bytes unless it says sectors."""
+    """A partition to add. `size` (None: the rest) and `start`: bytes, or sectors if so marked."""
 
     size: int | None
     size_in_sectors: bool = False
@@ -43,10 +43,10 @@ class AddPartitionSpec:
 
 
 def plan_add(inventory: DiskInventory, spec: AddPartitionSpec, names: Mapping[str, str]) -> Plan:
-    """Plan to add a partition; one that is there already, just so and unused, is enough.
+    """Plan to add a partition; one that already matches and is unused is sufficient.
 
     `names` are the names of types by code, as sfdisk lists them. Sizes in bytes are rounded up to
-    sectors, starts are aligned unless one was given. Nothing in the partition's place is
+    sectors, and starts are aligned unless one was given. Nothing in the space of the partition is
     overwritten: only the table is written.
     """
     return build_plan(lambda builder: _add_partition_steps(builder, inventory, spec, names))
@@ -119,7 +119,7 @@ def _find_matching_partition(
     size: int | None,
     start: int | None,
 ) -> Entry | None:
-    """Return the partition that already matches the request: by number, by place, or unused."""
+    """Return the partition that already matches the request: by number, by position, or unused."""
     facts = inventory.facts
     if facts.earlier is not None:
         return next((e for e in table.entries if facts.earlier.entry(e.number) is None), None)
@@ -149,7 +149,7 @@ def _find_matching_partition(
 
 
 def _is_unused(inventory: DiskInventory, entry: Entry) -> bool:
-    """Tell whether nothing was found in a partition and nothing stands on it."""
+    """Tell whether nothing was found in a partition and nothing uses it."""
     block = part_block(inventory.one.disk, entry.number)
     if block is not None and (block.mounts or block.children):
         return False
@@ -172,12 +172,12 @@ def _require_entry(inventory: DiskInventory, table: Table, number: int) -> Entry
 
 
 def plan_remove(inventory: DiskInventory, number: int, *, consent: bool) -> Plan:
-    """Plan to take a partition out of the table; `consent` if what is in it may be lost.
+    """Plan to remove a partition from the table; `consent` if its content may be lost.
 
-    Without it a partition that is not blank, or that the kernel has no node for and so cannot be
-    probed, is a ConsentRequiredError. Refused in any case: one that is in use or in fstab, an
-    extended one with others in it, and a logical one that is not the last, as those after it would
-    get new numbers.
+    Without consent, a partition that is not blank, or that the kernel has no node for so that it
+    cannot be probed, causes a ConsentRequiredError. Refused in any case: a partition that is in use
+    or in fstab, an extended one with others in it, and a logical one that is not the last, because
+    those after it would get new numbers.
     """
     return build_plan(lambda builder: _add_removal_steps(builder, inventory, number, consent))
 
@@ -228,10 +228,10 @@ def _add_removal_steps(
 
 
 def _require_no_line(inventory: DiskInventory, number: int, node: str) -> None:
-    """Raise RefusedError where a line of fstab is for the filesystem in the partition.
+    """Raise RefusedError if a line of fstab is for the filesystem in the partition.
 
-    Where the kernel does not have it, that is any line for this disk whose filesystem is not
-    seen elsewhere on it.
+    If the kernel does not have the partition, that is any line for this disk whose filesystem is
+    not found elsewhere on it.
     """
     disk, fstab = inventory.one.disk, inventory.fstab
     block = part_block(disk, number)
@@ -255,15 +255,15 @@ def _require_no_line(inventory: DiskInventory, number: int, node: str) -> None:
 
 
 def _content_of_partition(inventory: DiskInventory, number: int) -> Content | None:
-    """Return what is in the partition; None where the kernel has no node for it.
+    """Return what is in the partition; None if the kernel has no node for it.
 
-    Raises where it could not be read: what cannot be read is not blank.
+    Raises if it could not be read: what cannot be read is not blank.
     """
     return inventory.found if inventory.one.part == number else None
 
 
 def _command_to_tell_kernel(device: str, number: int) -> str:
-    """Return the command that has the kernel know a partition of the table."""
+    """Return the command that tells the kernel about a partition of the table."""
     if device.startswith("/dev/mapper/"):
         return shell_form(*kpartx_command(device))
     return f"partx --add --nr {number} {device}"
@@ -272,8 +272,8 @@ def _command_to_tell_kernel(device: str, number: int) -> str:
 def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[str, str]) -> Plan:
     """Plan to give a partition another type.
 
-    What is in it stays. `text` is a word, code or name as for `layout.resolve_type`. Refused for an
-    extended partition, whose type is what makes it hold the logical ones.
+    Its content stays. `text` is a word, code or name as for `layout.resolve_type`. Refused for an
+    extended partition, whose type is what makes it contain the logical ones.
     """
 
     def add_steps(builder: PlanBuilder) -> None:
@@ -294,8 +294,8 @@ def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[s
 def plan_bootable(inventory: DiskInventory, number: int, *, on: bool) -> Plan:
     """Plan to set or clear the boot flag of a partition.
 
-    Refused for a table without one (sun), and in a DOS table while another partition has it: a BIOS
-    starts from the one that is active.
+    Refused for a table without such a flag (sun), and in a DOS table while another partition has
+    it, because a BIOS starts from the active one.
     """
 
     def add_steps(builder: PlanBuilder) -> None:

@@ -13,7 +13,7 @@ from iscsictl.planner.selection.disks import DiskInventory, disk_id, subject
 def plan_take_over(inventory: DiskInventory, key: int, *, agreed: bool) -> Plan:
     """Plan to preempt a key that another host has registered; the LUN is free afterwards.
 
-    `agreed`: the user said that the host with that key is not running.
+    `agreed`: the user confirmed that the host with that key is not running.
     """
     return build_plan(lambda builder: _take_over(builder, inventory, key, agreed=agreed))
 
@@ -38,7 +38,7 @@ def _take_over(
 
 
 def _require_unused(inventory: DiskInventory, device: str) -> None:
-    """Raise InUseError where this host uses the disk: its own key may be what protects it."""
+    """Raise InUseError if this host uses the disk: its own key may be what protects the disk."""
     if inventory.used.holders:
         raise InUseError(
             f"{device} is in use on this host: {', '.join(inventory.used.holders)}",
@@ -48,7 +48,7 @@ def _require_unused(inventory: DiskInventory, device: str) -> None:
 
 
 def _require_nothing_left(found: LunReservations, device: str, key: int) -> None:
-    """Raise where the key is not there although others are, or can never be another host's."""
+    """Raise if the key is not registered although others are, or cannot be another host's."""
     if not found.supported:
         raise RefusedError(
             f"{device} has no persistent reservations",

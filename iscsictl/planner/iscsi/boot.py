@@ -23,7 +23,7 @@ class BootFacts:
 def hint_for_boot_target(inventory: Inventory, target: str) -> str:
     """Return the command that shows why the machine counts as booted from a target.
 
-    The firmware has a table only where it logged in itself; an initrd can do without.
+    The firmware has a boot table only if it logged in itself; an initrd can do without one.
     """
     target_of = {session.sid: session.target for session in inventory.sessions}
     if target in root_filesystem_targets(inventory.disks, target_of):
@@ -32,10 +32,10 @@ def hint_for_boot_target(inventory: Inventory, target: str) -> str:
 
 
 def plan_firmware_login(facts: BootFacts) -> Plan:
-    """Plan to log in to every target of the table; refused (3) where the table names none.
+    """Plan to log in to every target of the table; refused (3) if the table names none.
 
     iscsiadm logs in to all targets of the table at once (iscsiadm(8), `-m fw --login`), and leaves
-    alone those that are logged in, so this is one step.
+    existing sessions alone, so this is one step.
     """
     targets = sorted({entry.target for entry in facts.entries if entry.target})
     if not targets:

@@ -1,4 +1,4 @@
-"""How long the login service tries a first login at boot, by how many paths a target has then."""
+"""How long the login service tries a first login at boot, depending on the number of paths."""
 
 from collections.abc import Iterable
 
@@ -15,11 +15,11 @@ RETRIES_OF_SEVERAL = "2"
 def values_of_only_path(
     record: NodeRecord, others: Iterable[NodeRecord], usual: str
 ) -> dict[str, str]:
-    """Return what a record has to get as it has the only path that is logged in to at boot.
+    """Return the changes for a record that has the only path that is logged in to at boot.
 
-    Nothing where one of the `others` is logged in to then, or it has not the value of one of
-    several paths. `usual` is what new records get: an array that starts together with the host must
-    not take longer, and no other path serves meanwhile.
+    Empty if one of the `others` is logged in to at boot, or if the record does not have the value
+    for one of several paths. `usual` is the value of new records: an array that starts together
+    with the host must not take longer, and no other path serves in the meantime.
     """
     if record.values.get(RETRIES) != RETRIES_OF_SEVERAL or usual == RETRIES_OF_SEVERAL:
         return {}

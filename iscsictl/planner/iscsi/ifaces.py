@@ -59,7 +59,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class IfaceFacts:
-    """What interface definitions rest on.
+    """The facts that interface definitions depend on.
 
     `adapters` are the cards of a driver without a NIC, `hosts` the kernel's iSCSI hosts,
     `open_iscsi` is the installed version.
@@ -79,7 +79,7 @@ class IfaceFacts:
 def ifaces_bound_to(facts: IfaceFacts, nic: Nic) -> tuple[str, ...]:
     """Return the names of the definitions that log in through this NIC.
 
-    They name it, or its MAC address, which a VLAN shares with the NIC that carries it.
+    They name it, or its MAC address, which a VLAN shares with the NIC below it.
     """
     return tuple(
         iface.name
@@ -92,7 +92,7 @@ def ifaces_bound_to(facts: IfaceFacts, nic: Nic) -> tuple[str, ...]:
 def initiator_kinds(facts: IfaceFacts) -> tuple[Kind, ...]:
     """Return all kinds of initiator that open-iscsi knows, and what this machine has of each.
 
-    `state` is that of the kernel module, `missing` where nothing is known of it. `nics` are network
+    `state` is that of the kernel module, `missing` if nothing is known about it. `nics` are network
     interfaces, PCI addresses of adapters without one, or RDMA devices (iser).
     """
     nics = facts.nics or {}
@@ -117,8 +117,8 @@ def initiator_kinds(facts: IfaceFacts) -> tuple[Kind, ...]:
 def require_name(name: str) -> str:
     """Return the name if a definition may have it; raises UsageError.
 
-    The name becomes that of a file below ifaces/, so a slash or a leading dot is never part of it.
-    open-iscsi skips iface.example, which is a template.
+    The name becomes that of a file below ifaces/, so it must contain no slash and no leading dot.
+    open-iscsi ignores iface.example, which is a template.
     """
     if name in BUILT_IN_IFACES:
         raise UsageError(f"{name} is built into open-iscsi and cannot be defined")
@@ -131,10 +131,10 @@ def requested_settings(
     name: str, transport: str | None, netdev: str | None, mac: str | None, ip: str | None,
     pairs: Mapping[str, str | None],
 ) -> dict[str, str | None]:  # fmt: skip
-    """Return the settings of a definition (iscsiadm(8), iface.example) for what was asked.
+    """Return the settings of a definition (iscsiadm(8), iface.example) that were asked for.
 
-    Raises UsageError for a setting or value that open-iscsi does not have. One that is removed
-    (None) may be unknown to it: the definition may have it all the same.
+    Raises UsageError for a setting or value that open-iscsi does not have. A setting that is
+    removed (None) may be unknown to it, since the definition may contain it all the same.
     """
     if netdev is not None and mac is not None:
         raise UsageError("--netdev and --mac both name a NIC: give one of them")
@@ -157,7 +157,7 @@ def requested_settings(
 def _require_existing_nic(
     facts: IfaceFacts, values: Mapping[str, str | None], transport: str
 ) -> None:
-    """Raise where a value names something that this machine does not have."""
+    """Raise if a value names something that this machine does not have."""
     nics = facts.nics or {}
     netdev, mac = values.get("iface.net_ifacename"), values.get("iface.hwaddress")
     mac = None if mac == "default" else mac
@@ -172,7 +172,7 @@ def _require_existing_nic(
 def plan_write(
     facts: IfaceFacts, name: str, values: Mapping[str, str | None], *, new: bool
 ) -> Plan:
-    """Return how a definition comes to have these values; `new` refuses to change another.
+    """Plan to give a definition these values; with `new`, refuse to change an existing one.
 
     A value of None removes the setting. Never raises: a setting that open-iscsi does not know, or
     hardware that this machine does not have, is the refusal of the plan. Sessions keep the values
@@ -215,9 +215,9 @@ def _resulting_transport(now: IfaceRecord | None, values: Mapping[str, str | Non
 
 
 def plan_remove(facts: IfaceFacts, name: str) -> Plan:
-    """Return how a definition goes; refused (7) while a record or session uses it.
+    """Plan to remove a definition; refused (7) while a record or session uses it.
 
-    Never raises. Where there is no such definition, its step is done already.
+    Never raises. If there is no such definition, its step is already done.
     """
     draft, refusal = PlanBuilder(), None
     usage = sorted({r.target for r in facts.records if r.iface == name})

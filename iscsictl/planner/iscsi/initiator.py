@@ -18,7 +18,7 @@ _ISCSID = ("iscsid.socket", "iscsid.service")
 
 @dataclass(frozen=True)
 class NameFacts:
-    """What a change of the name rests on."""
+    """The facts that a change of the name depends on."""
 
     now: InitiatorName
     sessions: tuple[Session, ...]
@@ -27,7 +27,7 @@ class NameFacts:
 def require_name(name: str) -> str:
     """Return the name if it may be given to a host (RFC 7143); raises UsageError.
 
-    It is strict, for a new name can be a correct one; names that are met are judged by
+    This is strict, because a new name can be a correct one; existing names are judged by
     `why_not_met`.
     """
     why = why_not_made(name)
@@ -40,7 +40,7 @@ def require_name(name: str) -> str:
 
 
 def plan_name(facts: NameFacts, name: str) -> Plan:
-    """Return how this host gets that name. Refused (7) while a session is up.
+    """Plan to give this host that name. Refused (7) while a session is up.
 
     A session keeps the name that it was logged in with, so an array would see two initiators. The
     note says what to change in the access lists of the arrays.
@@ -66,10 +66,10 @@ def plan_name(facts: NameFacts, name: str) -> Plan:
 
 
 def plan_generate(facts: NameFacts, made: str, *, new: bool) -> Plan:
-    """Return how this host gets the name just made; one that arrays may know stays unless `new`.
+    """Plan to give this host the generated name; one that arrays may know stays unless `new`.
 
     A name that open-iscsi cannot use is replaced in any case. One that breaks RFC 7143 but works is
-    kept with a note, since access lists of arrays have it.
+    kept with a note, because access lists of arrays contain it.
     """
     now = facts.now.name
     if new or now is None or why_not_met(now):
@@ -81,7 +81,7 @@ def plan_generate(facts: NameFacts, made: str, *, new: bool) -> Plan:
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """The units and whether the login service has anything to log in to, or is kept from it.
+    """The units, and whether the login service has anything to log in to or is kept from it.
 
     `package_manager` is what installs a unit that is missing.
     """
@@ -93,10 +93,10 @@ class ServiceFacts:
 
 
 def iscsid_unit(systemd: Systemd) -> Unit | None:
-    """Return the unit that is to start iscsid: the socket where there is one.
+    """Return the unit that is to start iscsid: the socket if there is one.
 
-    A masked unit is returned where there is no other, so that an error can name it; None where
-    neither is defined.
+    A masked unit is returned if there is no other, so that an error can name it; None if neither is
+    defined.
     """
     there = [u for name in _ISCSID if (u := systemd.units.get(name)) and u.defined]
     usable = [unit for unit in there if not unit.masked]
@@ -104,7 +104,7 @@ def iscsid_unit(systemd: Systemd) -> Unit | None:
 
 
 def require_systemd(systemd: Systemd) -> None:
-    """Raise MissingError where systemd is not the init, and nothing is known of the services."""
+    """Raise MissingError if systemd is not the init: then nothing is known about the services."""
     if not systemd.running:
         raise MissingError(
             "systemd is not the init of this machine",
@@ -113,7 +113,7 @@ def require_systemd(systemd: Systemd) -> None:
 
 
 def _require_usable_units(facts: ServiceFacts) -> tuple[Unit, Unit]:
-    """Return the units of iscsid and of the login; raises where they are not usable."""
+    """Return the units of iscsid and of the login service; raises if they are not usable."""
     systemd = facts.systemd
     require_systemd(systemd)
     login = systemd.units.get(systemd.login_service, Unit(systemd.login_service))
@@ -134,10 +134,10 @@ def _require_usable_units(facts: ServiceFacts) -> tuple[Unit, Unit]:
 
 
 def plan_enable(facts: ServiceFacts) -> Plan:
-    """Return what has the services start at boot.
+    """Plan to have the services start at boot.
 
-    Never raises: the plan is refused where systemd is not the init, or a unit is missing or masked.
-    iscsid counts as enabled by its socket or its service, whichever is.
+    Never raises: the plan is refused if systemd is not the init, or a unit is missing or masked.
+    iscsid counts as enabled if its socket or its service is.
     """
     draft, refusal = PlanBuilder(), None
     try:
@@ -156,10 +156,10 @@ def plan_enable(facts: ServiceFacts) -> Plan:
 
 
 def plan_start(facts: ServiceFacts) -> Plan:
-    """Return what has the services run now. Held targets stay as they are.
+    """Plan to start the services now. Held targets stay as they are.
 
-    The login service logs in to all automatic records at once and knows no holds: while there is
-    one it is not started, and `reconnect` does the rest.
+    The login service logs in to all automatic records at once and ignores holds: while there is a
+    hold it is not started, and `reconnect` does the rest.
     """
     draft, refusal = PlanBuilder(), None
     try:

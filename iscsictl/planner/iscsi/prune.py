@@ -1,11 +1,11 @@
 """Plan what `prune` removes: sessions and records of targets that are proved to be gone.
 
 The proof is an answer: every portal at which this host knows the target lists other targets, and
-not this one. A silent portal, one that refuses and an empty list prove nothing: that is what an
-array looks like that was switched off, or that struck this host from an access list.
+not this one. A silent portal, a refusal and an empty list prove nothing: an array that was switched
+off, or that removed this host from an access list, looks just like that.
 
-With a target go the claims on its disks. What nothing refers to goes too: links and discovery
-records without node records, and multipath maps without paths.
+With a target, the claims on its disks are removed, and so is what nothing refers to: links and
+discovery records without node records, and multipath maps without paths.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -31,12 +31,12 @@ Asked = tuple[tuple[str, int], str]
 class PruneFacts(Inventory):
     """An inventory with what the portals say.
 
-    `offered` are the targets that each portal lists for this host; one that was silent or refused
-    is not there. `down_for` is how many seconds a session has been down at least, by its number.
-    `boot_targets` are those that the host boots from, `fstab_targets` those behind entries of its
-    fstab and crypttab that are no claims. `discoveries` and `links` are the SendTargets records
-    and what they lead to. `empty_maps` are multipath maps without a path, `fstab_disks` the names
-    of all disks that those entries lead to.
+    `offered` are the targets that each portal lists for this host; a portal that was silent or
+    refused is missing. `down_for` is for how many seconds, at least, a session has been down, by
+    its number. `boot_targets` are those that the host boots from, `fstab_targets` those behind
+    entries of its fstab and crypttab other than claims. `discoveries` and `links` are the
+    SendTargets records and what they lead to. `empty_maps` are multipath maps without a path,
+    `fstab_disks` the names of all disks that those entries lead to.
     """
 
     offered: Mapping[Asked, frozenset[str]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ def without_claims(fstab: Fstab) -> Fstab:
 def leftovers_to_ask(
     discoveries: Iterable[DiscoveryRecord], links: Iterable[DiscoveryLink]
 ) -> dict[Asked, Portal]:
-    """Return the portals of links and of discovery records that lead to no node record any more."""
+    """Return the portals of links and discovery records that lead to no node record any more."""
     links = tuple(links)
     in_use = {link.path.parent for link in links if link.leads_to_record}
     portals = [
@@ -72,9 +72,9 @@ def leftovers_to_ask(
 def portals_to_ask(
     records: Iterable[NodeRecord], sessions: Iterable[Session], names: Collection[str] = ()
 ) -> dict[str, dict[Asked, Portal]]:
-    """Return where each target is known without being logged in to, with a portal to name there.
+    """Return where each target without a working session is known, with the portals to query.
 
-    Addresses that no host can reach are left out; of a target that has only such ones nothing is
+    Addresses that no host can reach are left out; a target that has only such addresses is not
     returned. `names` restricts the targets.
     """
     sessions = tuple(sessions)
@@ -95,7 +95,7 @@ def portals_to_ask(
 def plan_prune(facts: PruneFacts, *, seconds: float, names: Collection[str] = ()) -> Plan:
     """Return the steps that remove what is gone; `names` restricts the targets.
 
-    A session goes once it has been down for `seconds`, and its records after it.
+    A session is removed once it has been down for `seconds`, and its records after it.
     """
     index = SessionIndex.of(facts)
     known = {r.target for r in facts.records} | {s.target for s in facts.sessions}
@@ -154,7 +154,7 @@ def _drop_claim(
 
 
 def _drop_links(plan: PlanBuilder, facts: PruneFacts) -> None:
-    """Drop the links that lead to no record, of portals that answer: others may be on their way."""
+    """Drop links that lead to no record, if their portal answers; a silent one proves nothing."""
     for link in facts.links:
         place = (link.portal.place, DEFAULT_IFACE) if link.portal is not None else None
         if not link.leads_to_record and place is not None and facts.offered.get(place):
@@ -165,10 +165,11 @@ def _drop_links(plan: PlanBuilder, facts: PruneFacts) -> None:
 def _drop_discoveries(
     plan: PlanBuilder, facts: PruneFacts, gone: Mapping[str, Collection[str]]
 ) -> None:
-    """Drop the discovery records whose portal answered, with no target that is recorded here.
+    """Drop discovery records whose portal answered, but offers no target that is recorded here.
 
-    iscsiadm deletes the node records of a discovery record with it, so none may be left. One with
-    a CHAP secret, or one that iscsid asks by itself, is an admin's setting and stays.
+    iscsiadm deletes the node records of a discovery record with it, so none may be left. A
+    discovery record with a CHAP secret, or one that iscsid queries by itself, is an admin's setting
+    and stays.
     """
     kept = [record for record in facts.records if record.target not in gone]
     targets = {record.target for record in kept} | {session.target for session in facts.sessions}
@@ -214,7 +215,7 @@ def _drop_empty_maps(plan: PlanBuilder, facts: PruneFacts) -> None:
 def _reason_to_keep(
     target: str, facts: PruneFacts, sessions: Collection[Session], seconds: float
 ) -> str | None:
-    """Say why a target stays though it is gone from the array; None if nothing speaks for it."""
+    """Return why a target stays although the array no longer offers it; None for no reason."""
     if target in facts.boot_targets:
         return "the machine boots from it"
     if target in facts.fstab_targets:

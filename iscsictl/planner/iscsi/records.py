@@ -1,4 +1,4 @@
-"""Plan changes of records: values, boot, deletion, discovery's finds, accounts elsewhere."""
+"""Plan changes of records: values, startup, deletion, newly discovered targets, other accounts."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -33,11 +33,10 @@ def discovery_name(portal: Portal) -> str:
 def plan_values(
     inventory: Inventory, selector: RecordSelector, changes: Changes, *, note: str | None = None
 ) -> Plan:
-    """Set values in all records that are meant, or in none. `note` is said of those logged in.
+    """Set values in all selected records, or in none. `note` is added for those logged in.
 
-    Never raises. One corrupt record, or one for which open-iscsi would refuse a value, is the
-    refusal of the whole plan: iscsiadm lists nothing at all while a record has a value that it
-    cannot read.
+    Never raises. If one record is corrupt, or open-iscsi would refuse a value for it, the whole
+    plan is refused: iscsiadm lists nothing at all while a record has a value that it cannot read.
     """
     draft = PlanBuilder()
     index = SessionIndex.of(inventory)
@@ -71,10 +70,10 @@ def _add_values(
 
 
 def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -> Plan:
-    """Say how records are logged in at boot; where they are, the login service is enabled too.
+    """Set how records are logged in to at boot; if they are, the login service is enabled too.
 
-    Records whose portal no host can reach (link-local without a zone, 0.0.0.0) are left out of that
-    and set to manual: arrays announce them, and the boot would wait for each. If no other is left
+    Records whose portal no host can reach (link-local without a zone, 0.0.0.0) are left out and set
+    to manual: arrays announce them, and the boot would wait for each. If no other record is left,
     the plan is refused. `inventory.silent` becomes notes.
     """
     left_out = () if startup == "manual" else _never_connected(inventory, selector)
@@ -106,7 +105,7 @@ def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -
 def _add_values_of_only_paths(
     draft: PlanBuilder, inventory: Inventory, leaving: Collection[NodeRecord]
 ) -> None:
-    """Add what the record needs that has the only path at boot once the others are `leaving`."""
+    """Add the changes for a record that has the only path at boot once the others are `leaving`."""
     index, gone = SessionIndex.of(inventory), {record.path for record in leaving}
     for target in sorted({record.target for record in leaving}):
         left = [r for r in inventory.index.records(target) if r.path not in gone]
@@ -146,11 +145,11 @@ def _unreachable_error(records: tuple[NodeRecord, ...]) -> RefusedError:
 
 
 def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
-    """Delete the records that are meant, but none that has a session.
+    """Delete the selected records, except those that have a session.
 
-    The steps are independent: a record that is logged in is refused alone. A record that cannot be
-    parsed is removed as a file, since iscsiadm cannot delete it. What the journal says was deleted
-    before counts as done.
+    The steps are independent: only a record that is logged in is refused. A record that cannot be
+    parsed is removed as a file, because iscsiadm cannot delete it. A record that was deleted
+    before, according to the journal, counts as done.
     """
     try:
         hint = "see which records there are: iscsictl nodes ls"
@@ -196,14 +195,14 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
 
 
 def plan_save(inventory: Inventory, iface: str, asked: Portal | None = None) -> Plan:
-    """Make the records that discovery found and that are not there; the others stay (F06).
+    """Create the records that discovery found and that do not exist; the others stay (F06).
 
     `asked` is the portal that answered (SendTargets), None for an iSNS server. The new records note
-    it: by that two targets are known to be of one array.
+    it; from that, two targets are known to belong to one array.
 
-    iscsiadm would reset records that are there to the defaults of iscsid.conf, their CHAP account
-    included. New ones are manual: what logs in at boot is for the user to say. An answer that could
-    not be had is the refusal.
+    iscsiadm would reset existing records to the defaults of iscsid.conf, including their CHAP
+    account. New records are manual, because what logs in at boot is for the user to decide. A
+    discovery that failed is the refusal.
     """
     if isinstance(inventory.offers, ReadFailed):
         return Plan(refusal=inventory.offers.error)
@@ -233,7 +232,7 @@ def plan_discovery_account(
     """Set or clear the account with which a portal is asked for its targets.
 
     `there`: the portal has a discovery record; `wrong` are the keys that differ. To clear the
-    account of a portal that has none, nothing is done and no record is made.
+    account of a portal that has none, nothing is done and no record is created.
     """
     draft = PlanBuilder()
     name = discovery_name(portal)
@@ -251,8 +250,8 @@ def plan_discovery_account(
 def plan_default_account(*, wrong: tuple[str, ...], changes: Changes) -> Plan:
     """Set or clear the account that new records get.
 
-    It stands in iscsid.conf, from which open-iscsi copies it into each record that it makes.
-    `wrong` are the keys that differ.
+    It is in iscsid.conf, from which open-iscsi copies it into each record that it creates. `wrong`
+    are the keys that differ.
     """
     draft = PlanBuilder()
     why = f"sets {', '.join(wrong or changes)}"

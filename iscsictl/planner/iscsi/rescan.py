@@ -1,4 +1,4 @@
-"""Plan a rescan: which LUNs are gone or became another disk, and what came of it."""
+"""Plan a rescan: which LUNs are gone or became another disk, and what the rescan changed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,15 +22,15 @@ from iscsictl.planner.selection.surviving import has_surviving_path
 
 @dataclass(frozen=True)
 class Asked(Inventory):
-    """An inventory with what the disks said just now of themselves."""
+    """An inventory with what the disks have just said about themselves."""
 
     answers: DiskAnswers = field(default_factory=DiskAnswers)
 
 
 def select_sessions(inventory: Inventory, selector: RecordSelector) -> tuple[Session, ...]:
-    """Return the sessions to rescan. Raises NotFoundError where a target has none.
+    """Return the sessions to rescan. Raises NotFoundError if a target has none.
 
-    Portal and interface of the selector do not count. Without a target these are all sessions.
+    Portal and interface of the selector do not count. Without a target, all sessions are returned.
     """
     if selector.target is None:
         return inventory.sessions
@@ -47,7 +47,7 @@ def select_sessions(inventory: Inventory, selector: RecordSelector) -> tuple[Ses
 def plan_rescan(asked: Asked, selector: RecordSelector, first: Asked | None) -> Plan:
     """Remove what is gone and unused, then look for new LUNs and sizes.
 
-    With `first`, the facts of the run before, nothing is to be done any more: the notes tell what
+    With `first`, the facts of the run before, nothing is left to be done: the notes say what
     changed.
     """
     try:

@@ -1,4 +1,4 @@
-"""Plan logins, logouts and holds: which records and sessions are meant, what is to be done."""
+"""Plan logins, logouts and holds: the records and sessions that are meant, and the steps."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -36,9 +36,9 @@ def plan_login(
     *,
     everything: bool = False,
 ) -> Plan:
-    """Log in to the records that are meant; `everything` takes those that log in at boot.
+    """Log in to the selected records; `everything` selects those that log in at boot.
 
-    `values` are set in the records first. A hold that covers a record ends with its login.
+    `values` are set in the records first. A hold on a record ends with its login.
     """
     try:
         if everything:
@@ -92,7 +92,7 @@ def _add_login_steps(
 
 
 def missing_text(record: NodeRecord, missing: int) -> str:
-    """Say what a login is for: `node.session.nr_sessions` may ask for several sessions."""
+    """Return what a login is for: `node.session.nr_sessions` may ask for several sessions."""
     if record.session_count == 1:
         return "opens the session"
     return f"opens {missing} of {record.session_count} sessions"
@@ -106,10 +106,10 @@ def plan_logout(
     seconds: float | None = None,
     now: float = 0.0,
 ) -> Plan:
-    """Log out of the sessions that are meant, and hold their targets down.
+    """Log out of the selected sessions, and put their targets on hold.
 
-    `seconds` is how long the hold lasts, None until a boot; `now` is the holds' clock.
-    `boots_from` are the targets that the machine booted from.
+    `seconds` is how long the hold lasts, None until a boot; `now` is the time by the clock of the
+    holds. `boots_from` are the targets that the machine booted from.
     """
     try:
         selector = selector.with_exact_target(inventory)
@@ -158,7 +158,7 @@ def _refusal_of_logout(
     leaving: AbstractSet[int | None],
     boots_from: frozenset[str],
 ) -> IscsictlError | None:
-    """Tell why a session has to stay: it boots the machine, or a disk of it is in use."""
+    """Return why a session has to stay: the machine boots from it, or a disk of it is in use."""
     if session.target in boots_from:
         return InUseError(
             f"the machine booted from {session.target}: it cannot be logged out",
@@ -188,7 +188,7 @@ def _refusal_of_logout(
 
 
 def is_held(hold: Hold, holds: tuple[Hold, ...], seconds: float | None, now: float) -> bool:
-    """Tell whether a hold on just this is there and ends when asked, give or take a minute.
+    """Tell whether there is a hold on exactly this that ends when asked, within a minute.
 
     `seconds` is how long the new hold would last, None until a boot. Without the minute (SAME_END)
     the same command, run twice, would never be `unchanged`.
@@ -215,11 +215,10 @@ def _is_same_hold(one: Hold, other: Hold) -> bool:
 def plan_hold(
     inventory: Inventory, name: str, *, interactive: bool, seconds: float | None, now: float
 ) -> Plan:
-    """Hold a target, or what is mounted on a directory.
+    """Put a target, or whatever is mounted on a directory, on hold.
 
-    A name with a slash in front is a directory; a part of a target's name is enough where
-    `interactive`. `seconds` and `now` are as for `is_held`. Nothing is logged out or unmounted by
-    it.
+    A name with a leading slash is a directory; with `interactive`, a part of a target's name is
+    enough. `seconds` and `now` are as for `is_held`. Nothing is logged out of or unmounted.
     """
     if name.startswith("/"):
         hold = Hold(mount_point=plain(name), why="hold")
@@ -241,8 +240,8 @@ def plan_unhold(inventory: Inventory, name: str, *, interactive: bool) -> Plan:
     """End all holds on a target, or the one on a directory.
 
     Holds on single portals of the target end too. A name that nothing has is refused with
-    NotFoundError; one without a hold is `unchanged`. Nothing is logged in by it: that is what
-    `reconnect` does.
+    NotFoundError; one without a hold is `unchanged`. Nothing is logged in to; `reconnect` does
+    that.
     """
     plan = PlanBuilder(independent=True)
     if name.startswith("/"):

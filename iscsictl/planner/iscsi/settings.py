@@ -16,7 +16,7 @@ def require_settings(
 ) -> None:
     """Raise UsageError for a value that the installed open-iscsi cannot read back.
 
-    `iface` is the interface of the record. Secrets have their own type, which checks them.
+    `iface` is the interface of the record. Secrets have a type of their own, which checks them.
     """
     for key, value in changes.items():
         if not isinstance(value, str):
@@ -27,17 +27,17 @@ def require_settings(
 
 
 def unknown_keys(scope: Scope, changes: Changes) -> tuple[str, ...]:
-    """Return the settings that are to be removed and that open-iscsi does not have.
+    """Return the settings to be removed that open-iscsi does not have.
 
-    A value of None stands for removal. Other unknown settings are refused by `require_settings`.
+    A value of None stands for removal. `require_settings` refuses other unknown settings.
     """
     return tuple(k for k, value in changes.items() if value is None and k not in KEYS[scope])
 
 
 def require_removable(scope: Scope, changes: Changes, records: Iterable[Record]) -> None:
-    """Raise UsageError for an unknown setting that is to be removed and stands in no record.
+    """Raise UsageError for an unknown setting that is to be removed and is in no record.
 
-    One that stands there may go: it is what makes iscsiadm list nothing.
+    One that is in a record may be removed: it is what makes iscsiadm list nothing.
     """
     there = {key for record in records for key in record.values}
     for key in unknown_keys(scope, changes):
