@@ -62,9 +62,9 @@ def schedule_files(
     prune: bool = False,
     metrics: str | None = None,
 ) -> dict[str, str]:
-    """Return the files, by path, that run `executable reconnect` every so many seconds.
+    """Return the files, by path, that run `executable reconnect` every `seconds` seconds.
 
-    With `prune` it is run before each reconnect, whether it succeeds or not. Where a package
+    With `prune`, that is run before each reconnect, whether it succeeds or not. If a package
     brought the units (`packaged`), only their period and, with a file for `metrics`, their command
     are written, as drop-ins (systemd.unit(5)). Raises UsageError for a period that the method
     cannot have.
@@ -124,9 +124,9 @@ def _fill_template(text: str, values: Mapping[str, str]) -> str:
 
 
 def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
-    """Write the wanted files and start the timer; only then take the other method away.
+    """Write the wanted files and start the timer; only then remove the other method.
 
-    Raises MissingError where nothing would run them.
+    Raises MissingError if nothing would run them.
     """
     timer = CRON not in wanted
     if timer and not there.systemd:
@@ -154,10 +154,10 @@ def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
 
 
 def plan_remove(there: Scheduled) -> Plan:
-    """Take all of it away: the timer is stopped first, then the files go.
+    """Remove the whole schedule: the timer is stopped first, then the files are removed.
 
-    Units that a package brought stay, with their timer disabled. Where there is nothing, a note
-    says so.
+    Units that a package brought stay, with their timer disabled. If there is nothing to remove, a
+    note says so.
     """
     draft = PlanBuilder()
     _stop_timer(draft, there, "not any more")
@@ -173,7 +173,7 @@ def _stop_timer(draft: PlanBuilder, there: Scheduled, why: str) -> None:
 
 
 def _remove_files(draft: PlanBuilder, there: Scheduled, paths: set[str], why: str) -> bool:
-    """Plan to remove those of the paths that are there; tell whether there are any."""
+    """Plan to remove those of the paths that exist; tell whether there are any."""
     present = [path for path in there.files if path in paths]
     for path in present:
         draft.add(RemoveFile(path), path, why)
@@ -181,10 +181,10 @@ def _remove_files(draft: PlanBuilder, there: Scheduled, paths: set[str], why: st
 
 
 def find_problems(there: Scheduled) -> tuple[str, ...]:
-    """Say what keeps it from being run as it was installed, and what to do.
+    """Return what keeps the schedule from running as it was installed, and what to do.
 
-    Empty where all is well, and where nothing is scheduled. `timer_active` None means that systemd
-    could not be asked, which is no problem of the schedule.
+    Empty if all is well, and if nothing is scheduled. `timer_active` None means that systemd could
+    not be asked, which is not a problem of the schedule.
     """
     found = []
     if "systemd" in there.method:
@@ -200,7 +200,7 @@ def find_problems(there: Scheduled) -> tuple[str, ...]:
 
 
 def _is_one_schedule(there: Scheduled) -> bool:
-    """Tell whether the files in /etc are those of one schedule: whole, or only a drop-in."""
+    """Tell whether the files in /etc are those of one schedule: complete, or only a drop-in."""
     units = (_SYSTEMD - {PRUNE_DROP_IN}) & there.files.keys()
     if "systemd" not in there.method:
         return not units

@@ -1,7 +1,7 @@
 """LUNs that are no longer what the kernel believes: unmapped, another disk, or smaller.
 
 The kernel keeps the name and the size of a disk until it is told to read them again, so a
-filesystem may go on writing to another disk, or behind the end of its own.
+filesystem may go on writing to another disk, or beyond the end of its own.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from iscsictl.model.shell_form import shell_form
 
 
 def find_replaced_luns(session: Session, answers: DiskAnswers) -> Iterator[tuple[Lun, str]]:
-    """Yield the LUNs of a session that are gone or another disk by now, with the reason.
+    """Yield the LUNs of a session that are gone or are now another disk, with the reason.
 
-    A LUN is gone where REPORT LUNS does not list it, or the target answered that it has no such LUN
-    (an empty set of names). Where a target or disk could not be asked, or did not know the
-    question, nothing is said of it: that proves nothing.
+    A LUN is gone if REPORT LUNS does not list it, or the target answered that it has no such LUN
+    (an empty set of names). If a target or disk could not be asked, or did not know the command,
+    nothing is reported, because that proves nothing.
     """
     shown = answers.luns.get(session.sid or 0)
     for unit in session.luns or ():
@@ -33,10 +33,10 @@ def find_replaced_luns(session: Session, answers: DiskAnswers) -> Iterator[tuple
 def find_shrunk_luns(
     session: Session, index: HostIndex, answers: DiskAnswers
 ) -> Iterator[tuple[Lun, Disk, str]]:
-    """Yield the LUNs of a session that have fewer bytes by now than the kernel believes.
+    """Yield the LUNs of a session that are now smaller than the kernel believes.
 
-    What a filesystem has behind the new end is lost, and the kernel cuts it off at the next rescan.
-    A size that could not be read, or that the kernel has not told, is passed over.
+    Whatever a filesystem has beyond the new end is lost, and the kernel cuts it off at the next
+    rescan. A size that could not be read, or that the kernel has not reported, is ignored.
     """
     for unit in session.luns or ():
         size = answers.sizes.get(unit.hctl or "")
@@ -47,9 +47,9 @@ def find_shrunk_luns(
 
 
 def remove_path_command(unit: Lun) -> str:
-    """Return the command after which a map sends no more to a path that is another disk by now.
+    """Return the command after which a map no longer uses a path that is now another disk.
 
-    The map goes on over its other paths. `rescan` then removes the disk of the path, before
-    multipathd can take it again.
+    The map continues over its other paths. `rescan` then removes the disk of the path, before
+    multipathd can add it again.
     """
     return f"multipathd del path {shell_form((unit.device or '').removeprefix('/dev/'))}"

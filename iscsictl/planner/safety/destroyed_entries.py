@@ -1,6 +1,6 @@
 """Entries of fstab and crypttab for what a confirmed wipe would destroy, whoever wrote them.
 
-An admin's own entry has no note with the WWID of the disk: it is found by what stands on it.
+An admin's own entry has no note with the WWID of the disk: it is found by what is on the disk.
 """
 
 import re
@@ -42,12 +42,13 @@ def require_not_in_fstab(
     *,
     part: PartitionNames | None = None,
 ) -> None:
-    """Raise RefusedError where an entry of fstab or crypttab is for what is on a disk or partition.
+    """Raise RefusedError if an entry of fstab or crypttab is for what is on a disk or partition.
 
-    `content` is what was found on it, None where nobody could look. That the wipe is confirmed by
-    the WWID of the disk does not say that the entry may dangle. Claims do not count, nor notes of
-    ours that mount nothing, nor what is for a copy elsewhere: an entry that is pinned to another
-    disk, whose mount point another disk has now, or which is in use now, as what is wiped is not.
+    `content` is what was found on it, None if it could not be probed. That the wipe is confirmed by
+    the WWID of the disk does not mean that the entry may be left without its device. Not counted
+    are claims, notes of iscsictl that mount nothing, and entries for a copy elsewhere: those that
+    are pinned to another disk, those whose mount point another disk has now, and those that are in
+    use now, because what is to be wiped is not in use.
     """
     node = device.device if part is None else part.node
     lines = [
@@ -92,9 +93,9 @@ def _names_to_destroy(
 def _is_for_other_disk(inventory: Inventory, line: FstabLine, wwid: str) -> bool:
     """Tell whether an entry is for a copy of what is on the disk with this WWID.
 
-    A note with a WWID says it. Of an admin's own entry the disk that is mounted there now tells: a
-    tmpfs does not, nor does the autofs of an automount that nothing has opened yet. Swap has no
-    mount point: what the entry names is in use.
+    A note with a WWID says so. For an admin's own entry, the disk that is mounted there now tells;
+    a tmpfs does not, nor does the autofs of an automount that nothing has opened yet. Swap has no
+    mount point: there, what the entry names is in use.
     """
     if line.wwid is not None:
         return line.wwid != wwid
@@ -129,7 +130,7 @@ def _names_of_content(content: Content) -> Iterator[tuple[str, str]]:
 
 
 def _partition_uuid(content: Content, part: Partition) -> str | None:
-    """Return the PARTUUID; in a DOS table it is made of the disk's id and the number (blkid(8))."""
+    """Return the PARTUUID; in a DOS table it consists of the disk's id and number (blkid(8))."""
     if part.id is not None:
         return part.id.lower()
     disk = _HEX.fullmatch(content.table_id or "")

@@ -1,7 +1,7 @@
-"""Which disks carry copies of one filesystem (a snapshot, a clone), and which only parts of it.
+"""Which disks contain copies of one filesystem (a snapshot, a clone), and which only parts of it.
 
-A filesystem of one UUID may well be on several disks: an array or a volume of LVM stands on all
-of them as one device, and each device of a btrfs is another member of it.
+A filesystem with one UUID may legitimately be on several disks: an md array or an LVM volume spans
+them as one device, and each device of a btrfs is another member of it.
 """
 
 from collections.abc import Collection, Iterable
@@ -11,9 +11,9 @@ from iscsictl.model.listing import Block, Disk, blocks
 
 
 def are_confusable(one: Disk, other: Disk) -> bool:
-    """Tell whether two disks cannot be told apart when they are written: by WWID, or by their map.
+    """Tell whether a write cannot tell two disks apart, because they share a WWID or a map.
 
-    A map of dm-multipath sends each write to any of its paths, whichever disk is behind it.
+    A dm-multipath map sends each write to any of its paths, whichever disk is behind the path.
     """
     same_map = one.block.kind == "mpath" and one.block.device == other.block.device
     return same_map or (one.wwid is not None and one.wwid == other.wwid)
@@ -22,9 +22,9 @@ def are_confusable(one: Disk, other: Disk) -> bool:
 def outside_map(disk: Disk, others: Iterable[Disk], index: HostIndex) -> tuple[Disk, ...]:
     """Return those of the others that are the same disk, on the other side of its map.
 
-    For a map they are paths of its disk that it does not have, for such a path the map: multipathd
-    did not run, or did not take it, when the path came. They have WWID and unit serial number in
-    common, and target and LUN number; two disks that only share a WWID have not.
+    For a map, they are paths of its disk that it does not have; for such a path, the map.
+    multipathd was not running, or did not accept the path, when it appeared. They share WWID and
+    unit serial number, and target and LUN number; two disks that only share a WWID do not.
     """
     return tuple(
         other
@@ -43,7 +43,7 @@ def _is_path_of_map(one: Disk, other: Disk, index: HostIndex) -> bool:
 
 
 def _targets_and_luns(disk: Disk, index: HostIndex) -> set[tuple[str, str]]:
-    """Return the target of each path with its LUN number, as it stands in H:C:T:L."""
+    """Return the target of each path with its LUN number, as written in H:C:T:L."""
     return {
         (session.target, path.hctl.rpartition(":")[2])
         for path in disk.paths
@@ -54,7 +54,7 @@ def _targets_and_luns(disk: Disk, index: HostIndex) -> set[tuple[str, str]]:
 def confusable_disks(disks: Iterable[Disk]) -> dict[int, tuple[Disk, ...]]:
     """Return, by the id() of each disk, the other disks that it is confusable with, if any.
 
-    The time that it takes grows with the number of disks, not with its square.
+    The time grows with the number of disks, not with its square.
     """
     groups: dict[tuple[str, str], list[Disk]] = {}
     names: dict[int, list[tuple[str, str]]] = {}
@@ -75,9 +75,9 @@ def confusable_disks(disks: Iterable[Disk]) -> dict[int, tuple[Disk, ...]]:
 
 
 def copies(uuid: str, disks: Iterable[Disk], own: Disk | None = None) -> tuple[Disk, ...]:
-    """Return those of the disks that carry another copy of a filesystem than one of the others.
+    """Return those of the disks that contain a separate copy of a filesystem.
 
-    `own` carries it whatever udev says; it is among the disks, or not.
+    `own` has the filesystem whatever udev says; it may or may not be among the disks.
     """
     found = [
         (disk, [block for block in blocks(disk.block) if block.uuid == uuid])
@@ -99,11 +99,11 @@ def copies(uuid: str, disks: Iterable[Disk], own: Disk | None = None) -> tuple[D
 
 
 def are_separate_copies(parts: Collection[Block], others: Collection[Block]) -> bool:
-    """Tell whether what two disks carry under one name is not one thing that spans both.
+    """Tell whether the blocks of the same name on two disks are not one thing that spans both.
 
-    It is one thing where a device of LVM, md or dm-crypt stands on both, or where each block is a
-    different member of one filesystem (btrfs: ID_FS_UUID_SUB). A member that is not known counts as
-    a copy: to write to the wrong one costs data, to refuse costs a question.
+    They are one thing if a device of LVM, md or dm-crypt spans both, or if each block is a
+    different member of one filesystem (btrfs: ID_FS_UUID_SUB). An unknown member counts as a copy:
+    writing to the wrong one costs data, refusing costs only a question.
     """
     if _stacked_devices(parts) & _stacked_devices(others):
         return False
@@ -113,5 +113,5 @@ def are_separate_copies(parts: Collection[Block], others: Collection[Block]) -> 
 
 
 def _stacked_devices(parts: Collection[Block]) -> set[str]:
-    """Return the devices that may stand on several disks: a disk or a partition is its own."""
+    """Return the devices that may span several disks, that is, neither disks nor partitions."""
     return {block.device for block in parts if block.kind not in {"disk", "part"}}

@@ -40,9 +40,10 @@ class Finding:
 def check_fstab(fstab: Fstab, facts: StorageFacts) -> tuple[Finding, ...]:
     """Return what is wrong with fstab and crypttab, each in the order of its lines.
 
-    A line that cannot be parsed and a claim that was left are told for any filesystem; the rules on
-    boot (systemd.mount(5), crypttab(5)) are applied where the data is known to come from a target.
-    What the initrd mounts, and what the host boots from, needs neither _netdev nor nofail.
+    A line that cannot be parsed, and a claim that was left, are reported for any filesystem; the
+    rules about booting (systemd.mount(5), crypttab(5)) apply only if the data is known to come from
+    a target. What the initrd mounts, and what the host boots from, needs neither _netdev nor
+    nofail.
     """
     graph = StorageGraph(fstab, facts)
     found: list[Finding] = []
@@ -80,23 +81,23 @@ def _claim_left_finding(line: FstabLine) -> Finding:
 def iscsi_entries(fstab: Fstab, facts: StorageFacts) -> Iterator[FstabLine]:
     """Yield the entries whose data comes from a target, as far as can be known now.
 
-    Entries written by iscsictl are always among them; others while their target is logged in, or
-    where they name it (by-path).
+    Entries written by iscsictl are always included; others if their target is logged in to, or if
+    they name it (by-path).
     """
     graph = StorageGraph(fstab, facts)
     return (line for line in fstab.entries if graph.behind_line(line) is not None)
 
 
 def _is_boot_storage(carriers: Carriers | None, facts: StorageFacts) -> bool:
-    """Tell whether the root filesystem is on these disks: the initrd has logged in already."""
+    """Tell whether the root filesystem is on these disks: the initrd has already logged in."""
     return bool(carriers) and disk_names(carriers or ()) <= facts.boot_disks
 
 
 def _manual_targets(carriers: Carriers, facts: StorageFacts) -> Iterator[tuple[str, bool]]:
     """Yield a target of each disk that nothing logs in to at boot, and whether it has a record.
 
-    A disk with several targets needs one of them. Those that the host boots from are logged in by
-    firmware or initrd, whatever their records say.
+    A disk with several targets needs one of them. Targets that the host boots from are logged in to
+    by the firmware or the initrd, whatever their records say.
     """
     for carrier in sorted(carriers, key=lambda one: one.disk):
         # None: the records could not be read, which does not mean that there are none.
@@ -127,8 +128,8 @@ class _Line:
     def findings(self) -> Iterable[Finding]:
         """Run all checks that apply.
 
-        Names of devices are judged for every line, options and order only for what is mounted at
-        boot from a target.
+        Device names are checked for every line, options and order only for lines that are mounted
+        at boot from a target.
         """
         checks: list[Callable[[], None]] = [
             self._device_name,
@@ -275,7 +276,7 @@ class _Line:
 
 
 def _same_directory(fstab: Fstab) -> Iterator[Finding]:
-    """Yield each line whose mount point an earlier line has too."""
+    """Yield each line whose mount point an earlier line also has."""
     seen: dict[str, FstabLine] = {}
     for line in fstab.entries:
         if line.mount_point is None or line.is_claim:
@@ -299,7 +300,7 @@ def _check_volume(
     """Yield what is wrong with a volume of crypttab on an iSCSI disk (crypttab(5)).
 
     Without _netdev it is ordered before cryptsetup.target, and so before the network; without
-    nofail that target requires it.
+    nofail, that target requires it.
     """
     if carriers is None or not entry.auto or _is_boot_storage(carriers, facts):
         return

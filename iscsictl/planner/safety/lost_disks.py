@@ -1,4 +1,4 @@
-"""Giving up a disk whose array is gone for good (`detach --lost`): what that is checked against."""
+"""Checks before giving up a disk whose array is gone for good (`detach --lost`)."""
 
 from iscsictl.errors import RefusedError, UnreachableError
 from iscsictl.model.fstab import FstabLine
@@ -13,10 +13,10 @@ SEPARATOR = "\0"
 
 
 def require_unreachable(disk: Disk, sessions: tuple[Session, ...]) -> None:
-    """Raise RefusedError while a session of the disk is up: what answers is not lost.
+    """Raise RefusedError while a session of the disk is up: a disk that answers is not lost.
 
-    The kernel calls a session up until a NOP-Out went unanswered, some seconds after the array is
-    gone (node.conn[0].timeo.noop_out_interval and noop_out_timeout).
+    The kernel considers a session up until a NOP-Out has gone unanswered, some seconds after the
+    array is gone (node.conn[0].timeo.noop_out_interval and noop_out_timeout).
     """
     sids = {path.sid for path in disk.paths}
     for session in sessions:
@@ -30,9 +30,9 @@ def require_unreachable(disk: Disk, sessions: tuple[Session, ...]) -> None:
 
 
 def require_same_wwid(consent: Consent, wwid: str | None) -> None:
-    """Raise RefusedError where the user confirmed the loss of another disk.
+    """Raise RefusedError if the user confirmed the loss of another disk.
 
-    `wwid` is None for a disk that reports none; nothing can confirm that one.
+    `wwid` is None for a disk that reports none; its loss cannot be confirmed.
     """
     if consent.lost != wwid:
         raise RefusedError(
@@ -42,10 +42,10 @@ def require_same_wwid(consent: Consent, wwid: str | None) -> None:
 
 
 def list_losses(used: DiskUsage) -> tuple[str, ...]:
-    """Return in sentences what is lost with a disk: unwritten data, volumes, open files.
+    """Return, as sentences, what is lost with a disk: unwritten data, volumes, open files.
 
-    The same sentences are the question, and what the user agreed to (`Consent.losses`), so a loss
-    that came up since then is not covered by that yes.
+    The same sentences are the question and what the user agreed to (`Consent.losses`), so that yes
+    does not cover a loss that has come up since.
     """
     return (
         *(f"what was not written to {path} is lost" for path in used.mounts),
@@ -55,7 +55,7 @@ def list_losses(used: DiskUsage) -> tuple[str, ...]:
 
 
 def require_losses_agreed(device: str, losses: tuple[str, ...], consent: Consent) -> None:
-    """Raise ConsentRequiredError unless the user knows of each loss, where there is one to ask.
+    """Raise ConsentRequiredError unless the user knows of each loss, if there is a user to ask.
 
     `consent.losses` None means that nobody is asked (no terminal, or --yes): then the confirmed
     WWID is all the consent there can be.
@@ -74,11 +74,11 @@ def require_losses_agreed(device: str, losses: tuple[str, ...], consent: Consent
 def require_stranded_mount_given_up(
     line: FstabLine, reason: str, name: str, consent: Consent
 ) -> None:
-    """Check an unmount of a filesystem whose disk is not there any more, unless that is harmless.
+    """Check the unmount of a filesystem whose disk no longer exists, unless that is harmless.
 
-    Where the device is gone, writes fail at once and an unmount ends. A multipath map without
-    paths may queue them for ever (dm-multipath, queue_if_no_path), so the user has to give it up.
-    Raises UnreachableError, RefusedError.
+    If the device is gone, writes fail immediately and an unmount ends. A multipath map without
+    paths may queue them indefinitely (dm-multipath, queue_if_no_path), so the user has to give the
+    disk up. Raises UnreachableError, RefusedError.
     """
     if consent.lost is not None:
         require_same_wwid(consent, line.wwid)

@@ -1,6 +1,6 @@
 """Which entries of fstab and crypttab are for a device, by whatever name and through what layers.
 
-Every guard that asks this asks here, so that none of them knows fewer names than another.
+Every guard with this question uses this module, so that all of them know the same names.
 """
 
 import re
@@ -30,10 +30,10 @@ _HERE = "the device"
 
 @dataclass(frozen=True)
 class DeviceNames:
-    """The names of a disk, or of its partition `part`: all by which an entry may mean it.
+    """The names of a disk, or of its partition `part`, by which an entry may refer to it.
 
-    `tags` are as `tag_of_spec` returns them, `nodes` those of the kernel. `units` are the LUNs by
-    target and number, for links of udev that are not there now.
+    `tags` are as `tag_of_spec` returns them, `nodes` are those of the kernel. `units` are the LUNs
+    by target and number, for udev links that do not exist now.
     """
 
     wwid: str | None
@@ -45,8 +45,8 @@ class DeviceNames:
     def include(self, inventory: Inventory, spec: str) -> bool:
         """Tell whether a first field of fstab, or a device of crypttab, is one of the names.
 
-        A link that udev has now tells by what it leads to. Of one that is not there the name tells:
-        it has the target and the LUN in it (by-path), or the WWID (by-id).
+        A link that udev has now is resolved. A link that does not exist now is judged by its name,
+        which contains the target and the LUN (by-path), or the WWID (by-id).
         """
         if tag_of_spec(spec) in self.tags or inventory.node_of(spec) in self._nodes(inventory):
             return True
@@ -77,7 +77,7 @@ def _lun_of_udev(lun: int) -> str:
 
 
 def names_of_disk(inventory: Inventory, disk: Disk) -> DeviceNames:
-    """Return the names of a disk with all that stands on it, as far as the listing tells them."""
+    """Return the names of a disk with everything on it, as far as the listing knows them."""
     nodes, tags = _names_of_inactive(inventory, nodes_of([disk]))
     return DeviceNames(
         disk.wwid, nodes_of([disk]) | nodes, frozenset(tags_of(blocks(disk.block))) | tags,
@@ -94,7 +94,7 @@ def names_of_partition(
 
 
 def names_of_block(inventory: Inventory, block: Block) -> DeviceNames:
-    """Return the names of what stands on a disk and is no partition: a volume, an array."""
+    """Return the names of a device on a disk that is not a partition: a volume, an array."""
     return DeviceNames(None, *_names_inside(inventory, block))
 
 
@@ -137,10 +137,10 @@ def _units_of(inventory: Inventory, disk: Disk) -> frozenset[tuple[str, int]]:
 def entries_for(
     inventory: Inventory, lines: Iterable[FstabLine], names: DeviceNames
 ) -> Iterator[FstabLine | CrypttabEntry]:
-    """Yield which of the lines are for the device, and then the entries of crypttab that are.
+    """Yield those of the lines that are for the device, and then the entries of crypttab that are.
 
     Bind mounts, images, overlays, swap files and volumes of crypttab are followed to the device
-    that they are on. Lines are judged by what they name: the notes of ours are the caller's matter.
+    that they are on. Lines are judged by what they name; notes of iscsictl are left to the caller.
     """
     fstab = Fstab(tuple(lines))
     here = frozenset({Carrier(_HERE)})

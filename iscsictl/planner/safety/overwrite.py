@@ -1,4 +1,4 @@
-"""Whether a disk may be written, and why: blank, claimed or confirmed. Nothing else will do."""
+"""Whether a disk may be written to, and on which ground: blank, claimed or confirmed only."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from iscsictl.planner.safety.duplicates import are_confusable, copies, outside_m
 
 
 class ConsentRequiredError(RefusedError):
-    """Refused unless the user says yes; `grant` names what the yes gives."""
+    """Refused unless the user says yes; `grant` names what the yes permits."""
 
     def __init__(self, text: str, *, question: str, grant: str, hint: str) -> None:
         super().__init__(text, hint=hint)
@@ -33,12 +33,12 @@ def verify_identity(
     one_disk: str | None = None,
     to_be_mapped: bool = False,
 ) -> str:
-    """Return the WWID of the disk to write, if it is certain which disk that is.
+    """Return the WWID of the disk to write to, if it is certain which disk that is.
 
     `disks` are those of the host, at least all that have its WWID or its device. `wanted` is the
     WWID that it must have, `one_disk` the one that the user confirmed to be a single disk behind
-    several targets. Raises RefusedError where it has no WWID, is not the one that was named, shares
-    the WWID or its map with another disk, or has several paths and no map; with `to_be_mapped` a
+    several targets. Raises RefusedError if it has no WWID, is not the one that was named, shares
+    the WWID or its map with another disk, or has several paths and no map; with `to_be_mapped`, a
     step of the plan makes that map.
     """
     device, wwid = disk.block.device, disk.wwid
@@ -68,9 +68,9 @@ def verify_identity(
 
 
 def require_all_paths_in_map(disk: Disk, disks: Iterable[Disk], index: HostIndex) -> None:
-    """Raise RefusedError where a path of the disk is outside of the map that is over the others.
+    """Raise RefusedError if a path of the disk is outside the map that is over the others.
 
-    Otherwise it would look like another disk with the same WWID.
+    Otherwise that path would look like another disk with the same WWID.
     """
     for other in outside_map(disk, disks, index):
         outside, mapped = (other, disk) if disk.block.kind == "mpath" else (disk, other)
@@ -84,7 +84,7 @@ def require_all_paths_in_map(disk: Disk, disks: Iterable[Disk], index: HostIndex
 
 
 def _refuse_confusable(disk: Disk, confusable: list[Disk], *, confirmed: bool) -> None:
-    """Raise RefusedError unless the twins are the same disk, and the user confirmed that."""
+    """Raise RefusedError unless these are the same disk, and the user confirmed that."""
     identity = (disk.wwid, disk.serial, disk.block.size)
     words = "; ".join(
         f"{', '.join(path.device for path in one.paths)} (serial {one.serial or 'none'}, "
@@ -106,10 +106,10 @@ def _refuse_confusable(disk: Disk, confusable: list[Disk], *, confirmed: bool) -
 
 
 def require_usable(content: Content, device: str, wwid: str) -> None:
-    """Raise RefusedError unless the disk is who it should be and no other host has it.
+    """Raise RefusedError unless the disk is the expected one and no other host has it.
 
-    `content.wwid` is what the disk itself said around the probe, not what the kernel remembers: a
-    LUN number may lead to another disk by now. A SCSI-3 persistent reservation (SPC-4) means that
+    `content.wwid` is what the disk itself reported around the probe, not what the kernel remembers:
+    a LUN number may now lead to another disk. A SCSI-3 persistent reservation (SPC-4) means that
     another host is using the disk.
     """
     if content.wwid != wwid:
@@ -123,9 +123,9 @@ def require_usable(content: Content, device: str, wwid: str) -> None:
 
 
 def require_writable(content: Content, device: str, wwid: str) -> None:
-    """Raise RefusedError unless the disk may be used, and takes writes (SBC-3, the WP bit).
+    """Raise RefusedError unless the disk may be used and is writable (SBC-3, the WP bit).
 
-    The hint names the way to mount what is there without a write.
+    The hint names the way to mount the existing filesystem without a write.
     """
     require_usable(content, device, wwid)
     if content.read_only:
@@ -137,11 +137,11 @@ def require_writable(content: Content, device: str, wwid: str) -> None:
 
 
 def matches_claim(content: Content, claim: FilesystemClaim) -> bool:
-    """Tell whether all that is on the disk can be what the claim's own interrupted run left.
+    """Tell whether everything on the disk can have been left by the claim's own interrupted run.
 
-    `content` is that of the whole disk where the claim owns it, otherwise that of the place that
-    it names. The ids of table and partition must be the chosen ones. Data without a signature,
-    and the filesystem itself, are explained only once mkfs has begun.
+    `content` is that of the whole disk if the claim owns it, otherwise that of the partition that
+    it names. The ids of table and partition must be the chosen ones. Data without a signature, and
+    the filesystem itself, are explained only once mkfs has begun.
     """
     if content.blank:
         return True
@@ -177,9 +177,9 @@ def _is_unfinished(
 
 
 def claim_fits_table(table: Table | None, claim: FilesystemClaim) -> bool:
-    """Tell whether the place that the claim names is the one in the disk's partition table.
+    """Tell whether the partition that the claim names is the one in the disk's partition table.
 
-    Without a table the claim must be one for the whole disk.
+    Without a table, the claim must be one for the whole disk.
     """
     if table is None or claim.table is None:
         return table is None and claim.table is None
@@ -192,19 +192,19 @@ def claim_fits_table(table: Table | None, claim: FilesystemClaim) -> bool:
 
 
 def may_label(content: Content, ground: OverwriteGround) -> bool:
-    """Tell, just before a partition table is written, whether the disk is still one for that.
+    """Tell, just before a partition table is written, whether the disk still permits that.
 
-    A confirmed disk was wiped of its signatures by then; what data is left may go.
+    By then, a confirmed disk has been wiped of its signatures; remaining data may be overwritten.
     """
     confirmed = ground is OverwriteGround.CONFIRMED
     return content.blank or (confirmed and not _has_structure(content))
 
 
 def may_make_filesystem(content: Content, ground: OverwriteGround, claim: FilesystemClaim) -> bool:
-    """Tell, just before mkfs, whether the disk is still one that `ground` stands for.
+    """Tell, just before mkfs, whether the disk is still in a state that `ground` permits.
 
-    `content` is as for `matches_claim`. By then the claim is in fstab, a blank disk may have got
-    the claim's table, and a confirmed one was wiped of its signatures.
+    `content` is as for `matches_claim`. By then the claim is in fstab, a blank disk may have been
+    given the claim's table, and a confirmed one has been wiped of its signatures.
     """
     match ground:
         case OverwriteGround.BLANK:
@@ -226,9 +226,9 @@ def overwrite_ground(
     content: Content, device: str, consent: Consent, *, claim: FilesystemClaim | None,
     keep: str = "",
 ) -> OverwriteGround:  # fmt: skip
-    """Return why the disk may be overwritten. `claim` is the one in fstab on it, if any.
+    """Return why the disk may be overwritten. `claim` is the one for it in fstab, if any.
 
-    `keep` is what the hint says of a way to keep what is there. Raises InUseError and RefusedError;
+    `keep` is the part of the hint about keeping the content. Raises InUseError and RefusedError;
     the latter says what was found.
     """
     if content.usage:
@@ -260,9 +260,9 @@ def overwrite_ground(
 
 
 def require_not_overmounted(used: DiskUsage) -> None:
-    """Raise InUseError where an unmount would take down what is mounted over the disk's mount.
+    """Raise InUseError if an unmount would remove what is mounted over the disk's mount.
 
-    umount(8) takes a path, and of several mounts on it the topmost goes, whosever it is.
+    umount(8) takes a path, and of several mounts on it the topmost is unmounted, whosever it is.
     """
     for path, source in used.covered:
         raise InUseError(
@@ -280,10 +280,10 @@ _REPAIR = {
 def may_adopt(filesystem: Filesystem, disk: Disk, disks: Iterable[Disk], consent: Consent) -> None:
     """Raise RefusedError unless a foreign filesystem may be mounted as it is.
 
-    It has to have a UUID, be the only one with it, and be known to be unmounted cleanly: a
-    filesystem of one host that a second one mounts is destroyed, and a journal that is replayed
-    under the first host is a write. Raises ConsentRequiredError where a yes of the user would do.
-    `disks` are as for `one_of_a_kind`.
+    It must have a UUID, be the only one with it, and be known to have been unmounted cleanly:
+    mounting a filesystem that another host has mounted destroys it, and replaying its journal while
+    the other host uses it is a write. Raises ConsentRequiredError if a yes of the user would permit
+    it. `disks` are as for `one_of_a_kind`.
     """
     what = f"{filesystem.type} filesystem on {filesystem.device}"
     label = f" labelled {filesystem.label!r}" if filesystem.label else ""
@@ -315,12 +315,12 @@ def may_adopt(filesystem: Filesystem, disk: Disk, disks: Iterable[Disk], consent
 
 
 def one_of_a_kind(uuid: str, disk: Disk, disks: Iterable[Disk]) -> None:
-    """Raise RefusedError where another disk has a copy of the disk's filesystem.
+    """Raise RefusedError if another disk has a copy of the disk's filesystem.
 
-    `disks` are those of the host, at least all that have the UUID on them.
-    fstab names filesystems by UUID, and which of two disks gets the link in /dev/disk/by-uuid is
-    for chance to say. XFS refuses a second mount of a UUID, ext4 does not. Members of one btrfs,
-    and what LVM or md stack over several disks, are no copies.
+    `disks` are those of the host, at least all that have the UUID on them. fstab names filesystems
+    by UUID, and it depends on chance which of two disks gets the link in /dev/disk/by-uuid. XFS
+    refuses a second mount of a UUID, ext4 does not. Members of one btrfs, and devices that LVM or
+    md span over several disks, are not copies.
     """
     others = [d.block.device for d in copies(uuid, disks, disk) if d is not disk]
     if others:

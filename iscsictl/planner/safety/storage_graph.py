@@ -1,8 +1,8 @@
 """From an entry of fstab or crypttab down to the targets that its data comes from.
 
-Two sources are joined. The devices of sessions, with all that stands on them now (partitions,
-maps, LVM, dm-crypt, md, loop devices), come from the listing. What will stand on them at boot
-comes from the files themselves: bind mounts, images, overlays, swap files, volumes of crypttab.
+Two sources are joined. The devices of sessions, with everything on them now (partitions, maps, LVM,
+dm-crypt, md, loop devices), come from the listing. What will be on them at boot comes from the
+files themselves: bind mounts, images, overlays, swap files, volumes of crypttab.
 """
 
 import re
@@ -30,7 +30,7 @@ _LAYER_OPTIONS: Final = ("lowerdir", "lowerdir+", "upperdir", "workdir")
 class Carrier:
     """A disk that data comes from, by WWID or name, and the targets that offer it.
 
-    Without a session only a name may be known, and of the targets the one that the name tells.
+    Without a session, perhaps only a name is known, and only the target that this name contains.
     """
 
     disk: str
@@ -42,14 +42,14 @@ Carriers = frozenset[Carrier]
 
 @dataclass(frozen=True)
 class StorageFacts:
-    """What the rules need to know of the host's storage.
+    """What the rules need to know about the host's storage.
 
-    `known` are the UUIDs of all filesystems that udev knows, None where there is no udev.
-    `carriers` has the disks behind each device node and UUID of the listing, `mounts` those
-    behind each mount point. `links` maps first fields of fstab and crypttab to such a node,
-    `absent` are those that name nothing now. `copied` are UUIDs of which there are copies, with
-    the disks that carry one. `boot_targets` are the targets that the host boots from,
-    `login_startups` the values of node.startup that its login service logs in to.
+    `known` are the UUIDs of all filesystems that udev knows, None if there is no udev. `carriers`
+    has the disks behind each device node and UUID of the listing, `mounts` those behind each mount
+    point. `links` maps first fields of fstab and crypttab to such a node, `absent` are those that
+    name nothing now. `copied` are UUIDs of which there are copies, with the disks that have one.
+    `boot_targets` are the targets that the host boots from, `login_startups` the values of
+    node.startup that its login service logs in to.
     """
 
     known: frozenset[str] | None = None
@@ -66,9 +66,9 @@ class StorageFacts:
 
     @cached_property
     def records_by_target(self) -> Mapping[str, tuple[NodeRecord, ...]]:
-        """The records of each target; empty where nobody could read them.
+        """The records of each target; empty if they could not be read.
 
-        Whether they could be read is `records`: None if not.
+        Whether they could be read is told by `records`: it is None if not.
         """
         found: dict[str, list[NodeRecord]] = {}
         for record in self.records or ():
@@ -100,7 +100,7 @@ def storage_facts(
 ) -> StorageFacts:
     """Return the facts of a host with these disks and sessions; `known` lacks no UUID of them.
 
-    A UUID counts as copied where several disks carry it that are not parts of one thing
+    A UUID counts as copied if several disks have it that are not parts of one thing
     (`duplicates.copies`). The targets of the root filesystem's disks are added to `boot_targets`.
     `inactive` are the names of what is on a device and not active, by the device.
     """
@@ -141,7 +141,7 @@ def storage_facts(
 
 
 def _names_of_inactive(names: InactiveNames | None) -> Iterator[str]:
-    """Yield nodes, UUIDs, and labels as fstab has them."""
+    """Yield nodes, UUIDs and labels, as they are written in fstab."""
     if names is None:
         return
     yield from names.nodes
@@ -152,9 +152,9 @@ def _names_of_inactive(names: InactiveNames | None) -> Iterator[str]:
 def root_filesystem_targets(
     disks: Iterable[Disk], target_of: Mapping[int | None, str]
 ) -> frozenset[str]:
-    """Return the targets of the disks that carry `/`; `target_of` maps session ids to targets.
+    """Return the targets of the disks that contain `/`; `target_of` maps session ids to targets.
 
-    A firmware table (iBFT) is not needed for that: an initrd logs in by its own settings too.
+    No firmware table (iBFT) is needed for that: an initrd can also log in with settings of its own.
     """
     return frozenset(
         target_of[path.sid]
@@ -170,15 +170,15 @@ def _disk_name(disk: Disk) -> str:
 
 
 def disk_names(carriers: Iterable[Carrier]) -> frozenset[str]:
-    """Return the names of the disks: WWIDs, or device names where a disk reports none."""
+    """Return the names of the disks: WWIDs, or device names if a disk reports none."""
     return frozenset(carrier.disk for carrier in carriers)
 
 
 def nodes_of(disks: Iterable[Disk]) -> frozenset[str]:
-    """Return the nodes of disks, of their paths and of all that stands on them.
+    """Return the nodes of disks, of their paths and of everything on them.
 
-    They are names such as /dev/sda1 and /dev/mapper/x; links such as those in by-id are not among
-    them.
+    They are names such as /dev/sda1 and /dev/mapper/x; links such as those in by-id are not
+    included.
     """
     return frozenset(
         device
@@ -188,7 +188,7 @@ def nodes_of(disks: Iterable[Disk]) -> frozenset[str]:
 
 
 def target_of_link(spec: str) -> str | None:
-    """Return the target that a link in /dev/disk/by-path names, whether it is there or not."""
+    """Return the target that a link in /dev/disk/by-path names, whether the link exists or not."""
     found = _BY_PATH.fullmatch(spec)
     return None if found is None else found[1]
 
@@ -196,8 +196,8 @@ def target_of_link(spec: str) -> str | None:
 def named_devices(fstab: Fstab, crypttab: Iterable[CrypttabEntry]) -> tuple[str, ...]:
     """Return what the entries of both files name as their devices, for udev's links.
 
-    Journals and further members that stand among the options (`logdev=`, `device=`) are devices
-    too. Each name is there once, in the order of the files.
+    Journals and further members that are named in the options (`logdev=`, `device=`) are devices,
+    too. Each name is returned once, in the order of the files.
     """
     found = dict.fromkeys(fstab.specs)
     for line in fstab.entries:
@@ -207,9 +207,9 @@ def named_devices(fstab: Fstab, crypttab: Iterable[CrypttabEntry]) -> tuple[str,
 
 
 class StorageGraph:
-    """Answers for one fstab where the data of an entry comes from.
+    """Answers, for one fstab, where the data of an entry comes from.
 
-    `by_notes`: the notes of an entry written by iscsictl tell it, whatever the entry names.
+    `by_notes`: the notes of an entry written by iscsictl decide, whatever the entry names.
     """
 
     def __init__(self, fstab: Fstab, facts: StorageFacts, *, by_notes: bool = True) -> None:
@@ -229,8 +229,8 @@ class StorageGraph:
         """Return the disks behind an entry of fstab, None for one that is not known to be iSCSI.
 
         Bind mounts, images, overlays and swap files are followed to the filesystem that they are
-        on. A circle ends the search. An entry written by iscsictl is taken at its word, though its
-        disk is away.
+        on. A circle ends the search. The notes of an entry written by iscsictl are believed even if
+        its disk is absent.
         """
         return self._carriers_behind_line(line, frozenset())
 
@@ -285,7 +285,7 @@ class StorageGraph:
         return None
 
     def _carriers_behind_path(self, path: str, visited: frozenset[str]) -> Carriers | None:
-        """Return what a directory or file is on: of the mount points above it the nearest."""
+        """Return what a directory or file is on: the nearest of the mount points above it."""
         above = set(_path_and_parents(plain(path)))
         lines = {
             line.mount_point: line for line in self._lines if f"line {line.number}" not in visited
@@ -323,8 +323,7 @@ def _values_of_options(line: FstabLine, names: Sequence[str]) -> Iterator[str]:
 def carriers_in_fstab(fstab: Fstab, facts: StorageFacts) -> Carriers:
     """Return the disks that entries of fstab and crypttab lead to, claims included.
 
-    Of an entry whose disk is not here only the target that its notes or its by-path name tell is
-    known.
+    If the disk of an entry is absent, only the target in its notes or its by-path name is known.
     """
     graph = StorageGraph(fstab, facts)
     found = [graph.behind_line(line) for line in fstab.entries]

@@ -1,4 +1,4 @@
-"""Which disk a command means, what is known of it, and what it may do to it."""
+"""Which disk a command means, what is known about it, and what the command may do to it."""
 
 import re
 from collections.abc import Mapping
@@ -49,13 +49,13 @@ class DiskSelection:
 class DiskFacts:
     """The facts of one disk. `total` are logical sectors, `capacity` and `filled` bytes.
 
-    `capacity` is what the disk itself says now, `path_sizes` what it says over each path, by the
-    path's device, None over one that does not work. `kernel` has start and size of the partitions
-    that the kernel works with, `filled` the size of the filesystem that is to grow. `settled`: the
-    kernel knew the disk's size when it was looked at before, so what could grow has grown.
-    `again`: it was looked at before in this run, and the table was `earlier` then. `beside` is
-    what stands on the disk in no partition of its table, `from_end` what is in the partition that
-    is to grow and is looked for from its end.
+    `capacity` is what the disk itself reports now, `path_sizes` what it reports over each path, by
+    the path's device, None over one that does not work. `kernel` has start and size of the
+    partitions that the kernel works with, `filled` the size of the filesystem that is to grow.
+    `settled`: the kernel already knew the disk's size at the earlier observation, so everything
+    that could grow has grown. `again`: the disk was observed before in this run, and the table was
+    `earlier` then. `beside` is what is on the disk outside any partition of its table, `from_end`
+    what is in the partition that is to grow and is found from its end.
     """
 
     total: int = 0
@@ -74,7 +74,7 @@ class DiskFacts:
 
 @dataclass(frozen=True)
 class DiskInventory(Inventory):
-    """An inventory that looked closer at one disk; `used` are the users of what was named."""
+    """An inventory with the details of one disk; `used` are the users of what was named."""
 
     chosen: DiskSelection | None = None
     content: Observation[Content] = field(default_factory=NotObserved)
@@ -83,14 +83,14 @@ class DiskInventory(Inventory):
 
     @property
     def one(self) -> DiskSelection:
-        """What was named. Raises IscsictlError where nobody looked."""
+        """What was named. Raises IscsictlError if it was not observed."""
         if self.chosen is None:
             raise IscsictlError("no disk was looked at")
         return self.chosen
 
     @property
     def found(self) -> Content:
-        """What stands on it. Raises IscsictlError where nobody looked, or it could not be read."""
+        """What is on it. Raises IscsictlError if it was not observed or could not be read."""
         if isinstance(self.content, Known):
             return self.content.value
         if isinstance(self.content, ReadFailed):
@@ -100,7 +100,7 @@ class DiskInventory(Inventory):
 
 @dataclass(frozen=True)
 class DiskRow:
-    """A disk for the list: what udev and sysfs tell of it. `sector` is bytes."""
+    """A disk for the list: what udev and sysfs report about it. `sector` is bytes."""
 
     disk: Disk
     sector: int
@@ -111,7 +111,7 @@ class DiskRow:
 def part_number(disk: Disk, block: Block) -> int | None:
     """Return the number at the end of a partition's name: /dev/sda1, /dev/mapper/x-part1.
 
-    None where the name is not that of the disk with a number: a volume or another device on it.
+    None if the name is not that of the disk with a number: a volume or another device on it.
     """
     match = re.fullmatch(r"(?:-part|p)?([0-9]+)", block.device.removeprefix(disk.block.device))
     return int(match[1]) if match else None
@@ -126,18 +126,18 @@ def part_block(disk: Disk, number: int) -> Block | None:
 
 
 def reachable_mount(block: Block, used: DiskUsage) -> str | None:
-    """Return where a filesystem is mounted and nothing is mounted over it; None if nowhere.
+    """Return where a filesystem is mounted with nothing mounted over it; None if nowhere.
 
-    Tools that take a path, as xfs_growfs(8), would reach what is on top.
+    Tools that take a path, such as xfs_growfs(8), would reach what is on top.
     """
     covered = {path for path, _ in used.covered}
     return next((mount.path for mount in block.mounts if mount.path not in covered), None)
 
 
 def part_as_disk(disk: Disk, block: Block) -> Disk:
-    """Return a partition in the shape of a disk, to be asked who uses it.
+    """Return a partition in the form of a disk, in order to find out who uses it.
 
-    It has one path, the partition's own node: who uses another partition does not use this one.
+    It has one path, the partition's own node: users of another partition do not use this one.
     """
     first = disk.paths[0]
     return disk._replace(paths=(DiskPath(first.sid, first.hctl, block.device),), block=block)
@@ -148,8 +148,8 @@ def choose(
 ) -> DiskSelection:
     """Return the disk that a name means: device, WWID, UUID, mount point, or target and LUN.
 
-    `loose` takes an unambiguous part of a target's name too. Of what spans several LUNs it is the
-    first. Raises NotFoundError.
+    With `loose`, an unambiguous part of a target's name is accepted too. If the named thing spans
+    several LUNs, the first is returned. Raises NotFoundError.
     """
     name = plain(name)
     found = find(inventory, name, lun, spanning=True)
@@ -198,7 +198,7 @@ def _find_disk_of(inventory: Inventory, meant: ResolvedLun) -> Disk | None:
 
 
 def _find_named_block(inventory: Inventory, disk: Disk, name: str) -> Block:
-    """Return what of the disk has the name; for a directory of fstab the filesystem's device."""
+    """Return the part of the disk with the name; for a directory of fstab, its filesystem."""
     lines = inventory.fstab.by_dir(name) if name.startswith("/") else ()
     uuids = {line.uuid.lower() for line in lines if line.uuid}
     for block in blocks(disk.block):
@@ -210,9 +210,9 @@ def _find_named_block(inventory: Inventory, disk: Disk, name: str) -> Block:
 
 
 def disk_id(inventory: Inventory, chosen: DiskSelection, *, spanning: bool = False) -> DiskId:
-    """Return the disk by its WWID. Raises RefusedError where that is not certain.
+    """Return the disk by its WWID. Raises RefusedError if that is not certain.
 
-    Raises NotFoundError where what was named spans several LUNs, unless `spanning` will do.
+    Raises NotFoundError if what was named spans several LUNs, unless `spanning` permits that.
     """
     if chosen.also_on and not spanning:
         names = ", ".join((f"{chosen.target} LUN {chosen.lun}", *chosen.also_on))
@@ -238,8 +238,8 @@ def subject(chosen: DiskSelection, number: int | None = None) -> str:
 def require_free(device: str, used: DiskUsage) -> None:
     """Raise InUseError if anybody uses the device.
 
-    Mounts and other holders count, open files do not: they are asked for where something is
-    unmounted. The hint names the command that ends the use where one is known.
+    Mounts and other holders count. Open files do not; the commands that unmount check those. The
+    hint names the command that ends the use if one is known.
     """
     if used.holders:
         hint = used.release_hint
@@ -249,10 +249,10 @@ def require_free(device: str, used: DiskUsage) -> None:
 
 
 def require_table(inventory: DiskInventory) -> Table:
-    """Return the partition table. Raises RefusedError where there is none.
+    """Return the partition table. Raises RefusedError if there is none.
 
-    That includes kinds of table that sfdisk cannot write. Raises RefusedError, or InUseError, also
-    where the disk itself is used for something else, so that its table is only left over.
+    A kind of table that sfdisk cannot write counts as none. Raises RefusedError or InUseError also
+    if the disk itself is used for something else, so that its table is only a leftover.
     """
     table, chosen = inventory.facts.table, inventory.one
     if table is None:
@@ -265,9 +265,9 @@ def require_table(inventory: DiskInventory) -> Table:
 
 
 def require_table_alone(inventory: DiskInventory) -> None:
-    """Raise unless all that stands on the disk is its table and what is in its partitions.
+    """Raise unless the disk contains only its table and what is in its partitions.
 
-    Raises RefusedError too for a GPT that sfdisk can change and the kernel cannot read.
+    Raises RefusedError too for a GPT that sfdisk can change but the kernel cannot read.
     """
     block, table = inventory.one.disk.block, inventory.facts.table
     if table is not None and table.label == "gpt" and table.entry_size != GPT_ENTRY_SIZE:
@@ -288,9 +288,10 @@ def require_table_alone(inventory: DiskInventory) -> None:
 
 
 def require_writable(disk: Disk) -> None:
-    """Raise RefusedError for a disk that the kernel has read-only.
+    """Raise RefusedError for a disk that is read-only in the kernel.
 
-    The array may export it so (SBC-3, WP bit), or an admin may have set it (blockdev --setro).
+    The array may export it that way (SBC-3, WP bit), or an admin may have set it (blockdev
+    --setro).
     """
     if disk.read_only:
         raise RefusedError(

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 def named_targets(listing: "Listing", wanted: str) -> Callable[[str], bool]:
-    """Return what tells whether a target is meant: the one of that name, else all with the text.
+    """Return a predicate for the targets that are meant: the one of that name, or several.
 
-    Of a capture the targets of node records count too. Raises NotFoundError if there is none.
+    Without a target of that name, all whose names contain it are meant. In a capture, the targets
+    of node records count too. Raises NotFoundError if there is none.
     """
     records = (listing.capture.records if listing.capture else None) or ()
     names = {session.target for session in listing.sessions}
@@ -30,7 +31,7 @@ def named_targets(listing: "Listing", wanted: str) -> Callable[[str], bool]:
 
 
 def keep_targets(listing: "Listing", is_meant: Callable[[str], bool]) -> "Listing":
-    """Keep the sessions of some targets, with their disks and, of a capture, their records."""
+    """Keep the sessions of some targets, with their disks and, in a capture, their records."""
     sessions = tuple(session for session in listing.sessions if is_meant(session.target))
     sids = {session.sid for session in sessions}
     disks = listing.disks

@@ -1,4 +1,4 @@
-"""What a name means: a target, one of its LUNs, or whatever is known by that name."""
+"""What a name means: a target, one of its LUNs, or anything else that has the name."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ from iscsictl.planner.safety.duplicates import are_separate_copies
 
 @dataclass(frozen=True)
 class ResolvedLun:
-    """One LUN, or all of a target (`lun` None). `disk` is None while it is not there.
+    """One LUN, or all of a target (`lun` None). `disk` is None while there is no disk.
 
-    `also_on` are the other LUNs where what was named spans several.
+    `also_on` are the other LUNs if what was named spans several.
     """
 
     target: str
@@ -44,9 +44,9 @@ def _is_called(inventory: Inventory, disk: Disk, name: str) -> bool:
 
 
 def has_name(inventory: Inventory, block: Block, name: str) -> bool:
-    """Tell whether a device is called so: its node or a link to it, its UUID, where it is mounted.
+    """Tell whether a device has the name: its node or a link to it, its UUID, its mount point.
 
-    Links in /dev/disk and /dev/mapper count by what they lead to.
+    Links in /dev/disk and /dev/mapper are resolved.
     """
     if inventory.node_of(name) == inventory.node_of(block.device):
         return True
@@ -67,11 +67,11 @@ def _is_one_thing(inventory: Inventory, found: list[ResolvedLun], name: str) -> 
 def find(
     inventory: Inventory, name: str, lun: int | None, *, spanning: bool = False
 ) -> tuple[ResolvedLun, ...]:
-    """Return the LUNs that a name means, those that are only in fstab or a record too.
+    """Return the LUNs that a name means, including those that are only in fstab or a record.
 
-    A target means all its LUNs unless `lun` is given. Empty where nothing has that name. With
-    `spanning` a filesystem or device over several LUNs means the first, `also_on` the others.
-    Raises NotFoundError where the name fits several LUNs.
+    A target means all its LUNs unless `lun` is given. Empty if nothing has that name. With
+    `spanning`, a filesystem or device over several LUNs means the first, and `also_on` the others.
+    Raises NotFoundError if the name fits several LUNs.
     """
     there = list(_luns_with_disk(inventory))
     # The name of a target is that of nothing else.
@@ -113,10 +113,10 @@ def _luns_in_fstab(
 
 
 def _without_repeats(found: list[ResolvedLun]) -> tuple[ResolvedLun, ...]:
-    """Return each disk of each LUN once, and a LUN without one where no disk is behind it.
+    """Return each disk of each LUN once, and a LUN without a disk if none is behind it.
 
-    One LUN can have two disks: where the array put another one there, a session that is older has
-    the first still, and both may be in use.
+    One LUN can have two disks: if the array put another one there, an older session still has the
+    first, and both may be in use.
     """
     with_disk = {(m.target, m.lun) for m in found if m.disk is not None}
     kept: dict[tuple[str, int | None, int], ResolvedLun] = {}

@@ -1,4 +1,4 @@
-"""Names as a person gives them, and the one thing that each means."""
+"""Names as a user gives them, and the one thing that each means."""
 
 import difflib
 from collections.abc import Iterable
@@ -44,9 +44,9 @@ def resolve_name(name: str, candidates: Iterable[str], interactive: bool) -> str
 
 
 def similar_names(name: str, known: Iterable[str]) -> list[str]:
-    """Return the names that this one is a part of, or up to three that it may be misspelt for.
+    """Return the names that contain this one, or up to three that it may be a misspelling of.
 
-    Of the latter the nearest is first; empty where none is near enough (_SIMILAR).
+    Of the latter the nearest is first; empty if none is near enough (_SIMILAR).
     """
     all_names = sorted(known)
     # Fewer letters are in nearly every name.

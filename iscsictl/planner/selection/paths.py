@@ -16,7 +16,7 @@ from iscsictl.planner.selection.session_index import SessionIndex
 
 @dataclass(frozen=True)
 class LoginPath:
-    """One way to a target: a node record's key, with the record and the session if there."""
+    """One way to a target: a node record's key, with the record and the session if they exist."""
 
     target: str
     portal: Portal
@@ -26,15 +26,15 @@ class LoginPath:
 
     @property
     def subject(self) -> str:
-        """How a step names it."""
+        """The name of the path in a step."""
         suffix = "" if self.iface == "default" else f" [{self.iface}]"
         return f"{self.target} {self.portal}{suffix}"
 
 
 def reachable_paths(inventory: Inventory, spec: AttachSpec) -> tuple[LoginPath, ...]:
-    """Return the ways to the target that is asked for, through all portals that answer.
+    """Return the ways to the requested target, through all portals that answer.
 
-    Raises NotFoundError, UnreachableError, or what discovery met.
+    Raises NotFoundError, UnreachableError, or the error of the discovery.
     """
     target, portals = _find_in_records(inventory, spec) or _find_in_offers(inventory, spec)
     if spec.multipath != "off" and inventory.host.multipath.installed:
@@ -82,8 +82,8 @@ def _find_in_records(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[
 def sound_records(index: HostIndex, spec: AttachSpec) -> tuple[NodeRecord, ...]:
     """Return the records of the target and of the interfaces that are asked for.
 
-    Those with a `problem` are left out: what they say cannot be relied on. Empty where `spec` has
-    no target yet.
+    Those with a `problem` are left out, because their values cannot be relied on. Empty if `spec`
+    has no target yet.
     """
     return tuple(
         record
@@ -93,9 +93,9 @@ def sound_records(index: HostIndex, spec: AttachSpec) -> tuple[NodeRecord, ...]:
 
 
 def recorded_portals(index: HostIndex, spec: AttachSpec) -> tuple[Portal, ...]:
-    """Return the requested portals that a sound record of the target knows, in order.
+    """Return the requested portals that a sound record of the target has, in order.
 
-    A portal group tag chooses among records that differ in it alone.
+    A portal group tag chooses among records that differ only in it.
     """
     known = list(dict.fromkeys(record.portal for record in sound_records(index, spec)))
     return tuple(

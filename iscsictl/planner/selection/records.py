@@ -12,7 +12,7 @@ from iscsictl.planner.selection.names import resolve_name
 
 @dataclass(frozen=True)
 class RecordSelector:
-    """The options -T, -p and -I; None stands for all that there are.
+    """The options -T, -p and -I; None means no restriction.
 
     `interactive` is set on a terminal, where a part of the target's name is enough.
     """
@@ -25,7 +25,7 @@ class RecordSelector:
     def matches(self, target: str, portal: Portal | None, iface: str | None) -> bool:
         """Tell whether a record or session with this key is selected.
 
-        A portal group tag counts where both sides know it.
+        A portal group tag counts only if both sides have one.
         """
         if self.target not in {None, target} or self.iface not in {None, iface or DEFAULT_IFACE}:
             return False
@@ -34,7 +34,7 @@ class RecordSelector:
     def with_exact_target(self, inventory: Inventory) -> "RecordSelector":
         """Return the selector with the target's whole name.
 
-        Raises NotFoundError where the name fits no target here, or several.
+        Raises NotFoundError if the name fits no target here, or several.
         """
         if self.target is None:
             return self
@@ -49,7 +49,7 @@ class RecordSelector:
 
     @property
     def description(self) -> str:
-        """How an error names what was asked for."""
+        """The words by which an error names the selection."""
         parts = [
             self.target or "",
             f"portal {self.portal}" if self.portal else "",
@@ -61,10 +61,10 @@ class RecordSelector:
 def select_records(
     inventory: Inventory, selector: RecordSelector, *, hint: str | None = None
 ) -> tuple[NodeRecord, ...]:
-    """Return the records that are selected, corrupt ones among them.
+    """Return the selected records, including corrupt ones.
 
-    Raises NotFoundError if there are none, with `hint` or with how to make one; or if the target's
-    name fits none or, on a terminal, several.
+    Raises NotFoundError if there are none, with `hint` or with how to create one; or if the
+    target's name fits none or, on a terminal, several.
     """
     selector = selector.with_exact_target(inventory)
     found = tuple(r for r in inventory.records if selector.matches(r.target, r.portal, r.iface))
@@ -81,8 +81,8 @@ def select_records(
 def corrupt_record_error(record: NodeRecord) -> RefusedError:
     """Return the error for a record that cannot be used.
 
-    `record.problem` says why, and must be set. The hint names the record exactly, with its portal
-    group tag: other records of the target are sound.
+    `record.problem` is the reason, and must be set. The hint names the record exactly, with its
+    portal group tag, because other records of the target are sound.
     """
     tag = "" if record.portal.tpgt is None else f",{record.portal.tpgt}"
     return RefusedError(

@@ -15,8 +15,8 @@ class SessionIndex:
     """Records and sessions by target, and the one rule that says which belong together.
 
     A session belongs to the record that it was logged in with: same target and interface, and the
-    portal that was asked for, which is not the current one after a login redirect (RFC 7143,
-    11.13.5). Of records that differ in the portal group tag alone, the session's tag chooses.
+    portal that was requested, which after a login redirect is not the current one (RFC 7143,
+    11.13.5). Among records that differ only in the portal group tag, the session's tag decides.
     """
 
     def __init__(
@@ -30,9 +30,9 @@ class SessionIndex:
 
     @classmethod
     def of(cls, inventory: Inventory) -> Self:
-        """Return the index of an inventory; it searches nothing again.
+        """Return the index of an inventory; it reuses the one that the inventory has.
 
-        So it may be asked for wherever it is needed, for each of many volumes too.
+        So it may be requested wherever it is needed, even for each of many volumes.
         """
         return cls(inventory.records, inventory.sessions, index=inventory.index)
 
@@ -43,7 +43,7 @@ class SessionIndex:
     def sessions(self, target: str) -> tuple[Session, ...]:
         """Return the sessions to a target, through whichever portal and in whichever state.
 
-        A session that is down or recovering is among them.
+        This includes sessions that are down or recovering.
         """
         return self._index.sessions(target)
 
@@ -62,8 +62,8 @@ class SessionIndex:
         """Return the sessions of a record, or those that make its own unnecessary.
 
         open-iscsi logs in to records with `node.leading_login` through one interface after the
-        other until one succeeds (iscsiadm.c, __do_leading_login), so for them a session to the
-        same portal through any interface counts.
+        other until one succeeds (iscsiadm.c, __do_leading_login), so for them a session to the same
+        portal through any interface counts.
         """
         sessions = self.sessions_of(record)
         if not sessions and record.leading_login:
@@ -82,7 +82,7 @@ class SessionIndex:
         )
 
     def missing_sessions(self, record: NodeRecord) -> int:
-        """Return how many of the sessions that a record asks for are not there.
+        """Return how many of the sessions that a record asks for do not exist.
 
         It asks for one, or for `node.session.nr_sessions`. A record with `node.leading_login`
         misses none while any interface has a session to its portal.
@@ -107,10 +107,10 @@ class SessionIndex:
         return (*exact, *others)
 
     def differs_only_in_tpgt(self, record: NodeRecord) -> bool:
-        """Tell whether another record differs from this one in the portal group tag alone.
+        """Tell whether another record differs from this one only in the portal group tag.
 
         Such records have the same address, port and interface; commands have to name the tag to
-        choose.
+        choose one.
         """
         return any(
             other.iface == record.iface
@@ -120,10 +120,11 @@ class SessionIndex:
         )
 
     def subject_of(self, record: NodeRecord) -> str:
-        """Name a record in a step: with its portal group tag where only that tells it apart.
+        """Return the name of a record in a step.
 
-        The interface is named unless it is the default one. The name has to be the same in each
-        plan, as it is part of the step's id.
+        It has the portal group tag if another record differs only in that, and the interface unless
+        it is the default one. The name has to be the same in each plan, because it is part of the
+        step's id.
         """
         tag = f",{record.portal.tpgt}" if self.differs_only_in_tpgt(record) else ""
         suffix = "" if record.iface == DEFAULT_IFACE else f" [{record.iface}]"

@@ -1,4 +1,4 @@
-"""The plan of one volume among others, what was saved of it, and the error of the whole run."""
+"""The plan of one volume among others, its saved plan, and the error of the whole run."""
 
 import json
 from collections import defaultdict
@@ -24,7 +24,7 @@ _TO_DO = frozenset({Status.PLANNED.value, Status.FORECAST.value})
 
 @dataclass(frozen=True)
 class SavedVolume:
-    """What a saved plan says of a volume: the hazard of each step to do, and its disk if known."""
+    """A volume in a saved plan: the hazard of each step to execute, and its disk if known."""
 
     steps: Mapping[str, Hazard]
     wwid: str | None = None
@@ -32,26 +32,26 @@ class SavedVolume:
 
 @dataclass(frozen=True)
 class SavedPlan:
-    """A plan that was saved, with the text of the file that it is of."""
+    """A saved plan, with the text of the file that it was made from."""
 
     text: str
     volumes: Mapping[str, SavedVolume]
 
 
 class SkippedError(IscsictlError):
-    """A volume was not begun, because one that it stands on failed."""
+    """A volume was not begun, because one that it is mounted inside failed."""
 
 
 class PlanMismatchError(RefusedError):
-    """A saved plan no longer fits: what would be done is not what it says."""
+    """A saved plan no longer fits: the steps to execute are not those that it has."""
 
 
 def plan_volume(
     inventory: Inventory, volume: Volume, spec: AttachSpec, saved: SavedVolume | None = None
 ) -> Plan:
-    """Plan one volume: as an attach, and no stronger than what was `saved`.
+    """Plan one volume: like an attach, and no stronger than what was `saved`.
 
-    `spec` is that of the volume with its account. Never raises; the plan carries the refusal.
+    `spec` is that of the volume with its account. Never raises; the plan contains the refusal.
     """
     plan = plan_attach(inventory, spec)
     why = _without_secret(inventory, volume) or plan.refusal
@@ -64,10 +64,10 @@ def plan_volume(
 
 
 def mounted_under(volumes: Sequence[Volume]) -> dict[str, frozenset[str]]:
-    """Return by name of each volume those on which it is mounted, directly or not.
+    """Return, by the name of each volume, those that it is mounted inside, directly or not.
 
-    Such a volume has to be mounted first: what is mounted over it later would hide this one. Empty
-    for a volume that is not mounted.
+    These have to be mounted first: mounting them later would hide the volume. Empty for a volume
+    that is not mounted.
     """
     by_mount = {volume.spec.mount: volume.name for volume in volumes if volume.spec.mount}
     return {
@@ -81,7 +81,7 @@ def mounted_under(volumes: Sequence[Volume]) -> dict[str, frozenset[str]]:
 def wwid_of(plan: Plan) -> str | None:
     """Return the WWID of the disk that a plan is about, None while it is not known.
 
-    Before the login there is no disk, and the steps of the forecast have UNKNOWN for it.
+    Before the login there is no disk, and the steps of the forecast have UNKNOWN instead.
     """
     for step in plan.steps:
         disk = getattr(step.action, "disk", None)
@@ -91,7 +91,7 @@ def wwid_of(plan: Plan) -> str | None:
 
 
 def _without_secret(inventory: Inventory, volume: Volume) -> IscsictlError | None:
-    """Return why a secret that the file does not name is not to be had."""
+    """Return why a secret that the file does not name is not available."""
     for which, credential in (("chap", volume.chap), ("mutual", volume.mutual)):
         if credential is None or credential.secret_file is not None:
             continue
@@ -125,7 +125,7 @@ def _find_mismatch(plan: Plan, saved: SavedVolume) -> PlanMismatchError | None:
 def read_saved(text: str, name: str, *, or_volumes: bool = False) -> SavedPlan:
     """Read what `plan --out` or `plan -J` wrote. Raises UsageError.
 
-    `or_volumes` tells that a file of volumes would have done as well.
+    With `or_volumes`, the error says that a file of volumes would have been accepted as well.
     """
     try:
         document = json.loads(text)
@@ -149,7 +149,7 @@ def read_saved(text: str, name: str, *, or_volumes: bool = False) -> SavedPlan:
 
 
 def _saved_steps(document: Mapping[str, Any]) -> Mapping[object, dict[str, Hazard]]:
-    """Return the steps to do by the name of their volume; none for a volume without any."""
+    """Return the steps to execute by the name of their volume; none for a volume without any."""
     found: dict[object, dict[str, Hazard]] = defaultdict(dict)
     for row in document["steps"]:
         if row["status"] in _TO_DO:
@@ -158,7 +158,7 @@ def _saved_steps(document: Mapping[str, Any]) -> Mapping[object, dict[str, Hazar
 
 
 def summarize_reports(reports: Mapping[str, Report]) -> IscsictlError | None:
-    """Return the one error that a run of all volumes ends with, None where none has failed.
+    """Return the one error with which a run of all volumes ends, None if none has failed.
 
     Volumes that were skipped because of another do not count as a different error.
     """
@@ -173,10 +173,10 @@ def summarize_reports(reports: Mapping[str, Report]) -> IscsictlError | None:
 
 
 def report_lines(reports: Mapping[str, Report], *, quiet: bool = False) -> Iterable[str]:
-    """Yield what is to be said of each volume: notes, what is left over, and why it failed.
+    """Yield the messages for each volume: notes, what is left over, and why it failed.
 
     What is the same for several volumes is said once, with the names of the first. With `quiet` the
-    notes are left out; what could not be rolled back never is.
+    notes are omitted, but never what could not be rolled back.
     """
     errors = {name: r.error for name, r in reports.items() if r.error is not None}
     noted: dict[str, list[str]] = defaultdict(list)

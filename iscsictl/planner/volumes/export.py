@@ -1,8 +1,8 @@
 """The file of volumes of a host as it is: records, sessions and fstab entries written by iscsictl.
 
-What comes out is planned at once: what cannot be said so that `plan` takes it is left out, and
-what `plan` would still have to do is noted. A secret is never in it: `chap` names the user alone,
-and the record keeps the secret.
+The result is planned immediately: what cannot be expressed so that `plan` accepts it is left out,
+and what `plan` would still have to do is noted. It never contains a secret: `chap` names only the
+user, and the record keeps the secret.
 """
 
 import re
@@ -46,7 +46,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Export:
-    """The volumes as a file has them, and notes: why something is not among them or not so yet."""
+    """The volumes as a file has them, and notes on what is missing or not yet so."""
 
     volumes: tuple[Row, ...]
     notes: tuple[str, ...] = ()
@@ -55,8 +55,8 @@ class Export:
 def export(inventory: Inventory, places: Mapping[str, MountPointState]) -> Export:
     """Return the volumes of the host: one for each disk. `places` are the roots of mounts.
 
-    Owner and mode come from there; for a mount point that is not in it they are not known and are
-    left out. Nothing is raised: what cannot be a volume is a note.
+    Owner and mode come from there; for a mount point that is not in it, they are unknown and left
+    out. Never raises: what cannot be a volume is a note.
     """
     made = _Export(inventory, places)
     made.collect()
@@ -73,7 +73,7 @@ _LIST: Final = re.compile(r"\*(?:,? \*)+")
 
 
 def brief_notes(export_: Export) -> tuple[str, ...]:
-    """Return a line for each reason: the first note that has it, and how many more there are."""
+    """Return a line for each reason: the first note with it, and the number of the others."""
     groups: dict[str, list[str]] = {}
     for note in export_.notes:
         groups.setdefault(_LIST.sub("*", _NAMES.sub("*", note)), []).append(note)
@@ -130,7 +130,7 @@ class _Export:
         self._add_volume(row, target, lun, line.wwid, boot=line.auto)
 
     def _row_of_mount(self, line: FstabLine, path: str) -> Row:
-        """Return what of a volume goes with its mount point."""
+        """Return the part of a volume that depends on its mount point."""
         row: Row = {}
         service = f"x-systemd.after={self.inventory.host.login_service}"
         options = [
@@ -154,7 +154,7 @@ class _Export:
         return row
 
     def _add_volume(self, row: Row, target: str, lun: int, wwid: str | None, *, boot: bool) -> None:
-        """Add the volume of a LUN; without what stands on the disk where that cannot be had."""
+        """Add the volume of a LUN, without the filesystem if that cannot be included."""
         what = f"{target} LUN {lun}"
         if (target, lun) in self.luns:
             self.notes.append(f"left out: another filesystem of {what}; a volume is one of a LUN")
@@ -202,7 +202,7 @@ class _Export:
         self._note_plan_of_row(target, whole, plan)
 
     def _note_plan_of_row(self, target: str, row: Row, plan: Plan) -> None:
-        """Note what `plan` will say of a row that is not all there."""
+        """Note what `plan` will say about a row that is not complete on this host."""
         if plan.refusal is not None:
             self.notes.append(f"plan will stop at {row['name']}: {plan.refusal.text}")
         for step in plan.steps:
@@ -218,7 +218,7 @@ class _Export:
     def _complete_row(
         self, head: Row, body: Row, record: NodeRecord, *, boot: bool, several: bool
     ) -> tuple[Row, Plan]:
-        """Return a whole row, with what its record has otherwise, and what `plan` says of it."""
+        """Return a whole row, with the other values of its record, and its plan."""
         row = dict(head)
         if record.username is not None and record.has_secret:
             row["chap"] = {"user": record.username}
@@ -261,7 +261,7 @@ class _Export:
     def _records_of_volume(self, target: str, *, mapped: bool) -> tuple[NodeRecord, ...]:
         """Return the sound records of a volume, those that have a session first.
 
-        They are of one iface, or under a map of all ifaces that have a session.
+        They are those of one iface or, under a map, of all ifaces that have a session.
         """
         sound = [r for r in self.inventory.index.records(target) if r.problem is None]
         sound.sort(key=lambda r: self._session_of_record(r) is None)
@@ -303,7 +303,7 @@ class _Export:
 
 
 def _content_from_udev(disk: Disk) -> Content:
-    """Return what udev knows of a disk as a probe would tell it."""
+    """Return what udev knows about a disk in the form of a probe's result."""
     found = list(blocks(disk.block))
     usage = [f"the mount on {mount.path}" for block in found for mount in block.mounts]
     usage += [block.device for block in found if block.kind in {"lvm", "crypt", "md", "loop"}]
@@ -320,10 +320,10 @@ def _content_from_udev(disk: Disk) -> Content:
 
 
 def repr_of(row: Row) -> str:
-    """Return all text of a volume in one, as TOML has its values.
+    """Return all text of a volume as one string, with values as TOML has them.
 
     A lone surrogate in it stands for a byte that was not UTF-8 (PEP 383), which no TOML file can
-    have.
+    contain.
     """
     return "".join(_format_value(value) for value in row.values())
 
@@ -352,7 +352,7 @@ def _format_value(value: object) -> str:
 def render(export_: Export) -> str:
     """Return the TOML text.
 
-    It has no secret; a comment says which file `chap` and `mutual` would need on another host.
+    It contains no secret; a comment says which file `chap` and `mutual` would need on another host.
     """
     lines: list[str] = []
     for row in export_.volumes:

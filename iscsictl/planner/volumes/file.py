@@ -1,7 +1,7 @@
 """A file of volumes (TOML): each [[volume]] a spec, each fault with line, column and key.
 
-The keys are the options of `attach`. What destroys has no key: a file is applied by itself,
-again and again, and no file wipes a disk.
+The keys are the options of `attach`. Nothing destructive has a key: a file is applied
+automatically, again and again, and no file wipes a disk.
 """
 
 import difflib
@@ -38,9 +38,10 @@ _NEED_MOUNT: Final = ("options", "owner", "mode", "required-by", "over-nonempty"
 def read_volumes(
     document: Mapping[str, Any], places: Places, name: str, real: Callable[[str], str] = str
 ) -> tuple[Volume, ...]:
-    """Return the volumes of a document that was read from TOML; `name` is what errors call it.
+    """Return the volumes of a document that was read from TOML; errors call it `name`.
 
-    `real` names a mount point as the kernel will. Raises UsageError, which says where.
+    `real` returns a mount point's path as the kernel will have it. Raises UsageError, which says
+    where.
     """
     return _Reader(places, name, real).volumes(document)
 
@@ -55,7 +56,7 @@ class _ElementError(ValueError):
 
 
 def _check_each(value: object, check: Callable[[object], Any]) -> tuple[Any, ...]:
-    """Judge the elements of a list one by one."""
+    """Check the elements of a list one by one."""
     if not isinstance(value, list):
         raise _wrong_value_error("a list of strings in brackets", value)
     found = []
@@ -320,7 +321,7 @@ class _Reader:
         table: Mapping[str, Any],
         keys: Mapping[str, Check | None],
     ) -> dict[str, Any]:
-        """Return the values of a table, judged one by one."""
+        """Return the values of a table, checked one by one."""
         found = {}
         for key, value in table.items():
             if key not in keys:
@@ -337,7 +338,7 @@ class _Reader:
         return found
 
     def _compare_volumes(self, volumes: tuple[Volume, ...]) -> None:
-        """Raise where two volumes cannot both be: one name, mount point, LUN or disk twice."""
+        """Raise if two volumes exclude each other: one name, mount point, LUN or disk twice."""
         seen: dict[tuple[str, object], Volume] = {}
         of_target: dict[str | None, list[Volume]] = defaultdict(list)
         for number, volume in enumerate(volumes):
@@ -357,7 +358,7 @@ class _Reader:
             of_target[spec.target].append(volume)
 
     def _share_records(self, number: int, volume: Volume, other: Volume) -> None:
-        """Raise where two volumes want different values in the node records that both use."""
+        """Raise if two volumes want different values in node records that both use."""
         theirs = _values_for_records(other)
         for key, value in _values_for_records(volume).items():
             if theirs.get(key, value) != value:
@@ -402,7 +403,7 @@ class _Reader:
 
 
 def _values_for_records(volume: Volume) -> dict[str, object]:
-    """Return what a volume wants in its node records."""
+    """Return the values that a volume wants in its node records."""
     accounts = {"chap": volume.chap, "mutual": volume.mutual}
     named = {key: account for key, account in accounts.items() if account is not None}
     return {**named, **record_values(volume.spec, multipath=False)}
