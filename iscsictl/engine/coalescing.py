@@ -1,4 +1,4 @@
-"""Work for many at once: who comes while a round is at work shares the next one."""
+"""Work for many callers at once: whoever comes during a round shares the next one."""
 
 import threading
 import time
@@ -18,10 +18,10 @@ class _Place(Generic[Item, Result]):
 
 
 class Batch(Generic[Item, Result]):
-    """Rounds of `work`, one at a time, each on all that was brought before it began.
+    """Rounds of `work`, one at a time, each on everything that was brought before it began.
 
-    `work` returns a result or an error for each item, in order; an error that it raises is that
-    of all of them. A round begins when nothing more was brought for `pause()` seconds.
+    `work` returns a result or an error for each item, in order; an error that it raises is that of
+    all of them. A round begins when nothing more was brought for `pause()` seconds.
     """
 
     def __init__(
@@ -38,8 +38,8 @@ class Batch(Generic[Item, Result]):
     def do(self, item: Item) -> Result:
         """Bring an item and wait until a round that began after that has ended.
 
-        Returns the result for this item, or raises the error for it. The thread that finds nobody
-        at work does the round for all.
+        Returns the result for this item, or raises the error for it. The thread that finds no round
+        in progress does the round for all.
         """
         mine: _Place[Item, Result] = _Place(item)
         with self._turn:
@@ -56,7 +56,7 @@ class Batch(Generic[Item, Result]):
         return cast("Result", mine.result)
 
     def _gather_next_round(self) -> list[_Place[Item, Result]]:
-        """Return the items of the next round once no more come."""
+        """Return the items of the next round once no more arrive."""
         seen = 0
         while True:
             pause = self._pause()
@@ -85,9 +85,10 @@ class Batch(Generic[Item, Result]):
 
 
 class Reading:
-    """One thing that is read again and again: a reading serves all who asked before it began.
+    """Something that is read repeatedly: one reading serves all who asked before it began.
 
-    It begins when nobody more asked for `pause()` seconds, or for as long as the last one took.
+    It begins when nobody else has asked for `pause()` seconds, or for as long as the last reading
+    took.
     """
 
     def __init__(self, pause: Callable[[], float] = lambda: 0.0) -> None:
@@ -106,14 +107,14 @@ class Reading:
     def read(self, reader: Callable[[], Any]) -> Any:
         """Return what was read after this call began.
 
-        Of those who share a reading one's `reader` is called, so all have to read the same thing.
-        Raises what that reader raises.
+        Among those who share a reading, only one's `reader` is called, so all have to read the same
+        thing. Raises what that reader raises.
         """
         return self._batch.do(reader)
 
 
 class Table:
-    """Objects by key, each made by whoever needs it first."""
+    """Objects by key, each created by whoever needs it first."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
@@ -121,9 +122,9 @@ class Table:
         self._made: dict[Hashable, Any] = {}
 
     def get(self, key: Hashable) -> Any:
-        """Return the object of a key, making it if nobody asked for it before.
+        """Return the object of a key, creating it if nobody asked for it before.
 
-        It is made under the lock, so making one has to be quick.
+        It is created under the lock, so creating one has to be quick.
         """
         with self._lock:
             if key not in self._made:
@@ -132,7 +133,7 @@ class Table:
 
 
 class Answer:
-    """One question that is put once, whoever asks first; an error is an answer too."""
+    """A question that is asked once, by whoever comes first; an error is an answer, too."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -142,7 +143,8 @@ class Answer:
     def get(self, ask: Callable[[], Any]) -> Any:
         """Return the answer, asking if nobody has.
 
-        Others wait while the question is put. Raises what the first who asked met, for everybody.
+        Others wait while the question is asked. Raises, for every caller, the error that the first
+        one met.
         """
         with self._lock:
             if not self._known and self._error is None:

@@ -37,7 +37,7 @@ class StepFailedError(IscsictlError):
 def execute_steps(
     steps: Iterable[Step], context: Context, done: list[CompletedStep]
 ) -> Iterator[Outcome]:
-    """Execute steps, adding what was done to `done`; yield an outcome when one begins and ends.
+    """Execute steps, adding those executed to `done`; yield an outcome as each begins and ends.
 
     Raises StepFailedError; InterruptError between steps, or after a tool that was stopped.
     """
@@ -76,11 +76,11 @@ def _execute_step(action: Action, context: Context) -> StepResult:
 
 
 def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome], list[str]]:
-    """Roll back what was done, last step first. Returns the outcomes and what is left over.
+    """Roll back the executed steps, the last one first. Returns the outcomes and what is left over.
 
-    What was removed, or changed on a disk, is reported, not restored. A claim stays once something
-    was written to the disk: a rerun needs it to go on. It goes when something foreign turned up
-    there, for a rerun would take that for ours.
+    What was removed, or changed on a disk, is reported and not restored. A claim stays once
+    something was written to the disk, because the next run needs it to continue. It is removed if
+    foreign content appeared there, because the next run would mistake that for its own.
     """
     outcomes, leftovers = [], []
     destroyed = [d for d in done if d.step.hazard is Hazard.DESTROYS and d.effect.changed]

@@ -45,7 +45,7 @@ class StepGraph:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a node: the outcome of its step, what can be rolled back, what ended it."""
+    """The end of a node: the outcome of its step, what can be rolled back, and its error."""
 
     outcome: Outcome
     done: Sequence[CompletedStep] = ()
@@ -53,22 +53,22 @@ class Ended:
 
 
 class GraphListener(Protocol):
-    """Is told of each node when it begins and when it ended."""
+    """Is told about each node when it begins and when it has ended."""
 
     def is_wanted(self, volume: str) -> bool:
-        """Tell whether the steps of a volume are to be executed: none of them has failed.
+        """Tell whether the steps of a volume are to be executed, that is, none of them has failed.
 
-        It is asked right before each step, since another one may have failed meanwhile.
+        This is asked right before each step, since another one may have failed in the meantime.
         """
 
     def begin(self, volume: str, step: Step) -> None:
-        """Take note that a step begins, for this volume.
+        """Note that a step begins, for this volume.
 
-        Of a shared step it is the first volume that still needs it.
+        For a shared step it is the first volume that still needs it.
         """
 
     def end(self, node: Node, ended: Ended) -> None:
-        """Take note of what became of a node.
+        """Note how a node ended.
 
         It is called for all volumes of the node at once, always from the thread that executes the
         graph.
@@ -76,7 +76,7 @@ class GraphListener(Protocol):
 
 
 def is_shared(action: Action) -> bool:
-    """Tell whether volumes may have this step in common.
+    """Tell whether several volumes may have this step in common.
 
     Such a step has the same id in all of their plans, and is executed once.
     """
@@ -84,11 +84,11 @@ def is_shared(action: Action) -> bool:
 
 
 def build_graph(steps: Mapping[str, Sequence[Step]]) -> StepGraph:
-    """Return the graph of the steps of some volumes, each a sequence in an order that works.
+    """Return the graph of the steps of some volumes, each a sequence in a valid order.
 
-    A step needs the last one that the volume had for itself, and the shared ones before it. Of
-    these a shared step needs those of earlier kinds alone: volumes may name the portals of a
-    target in different orders.
+    A step needs the last one that the volume had for itself, and the shared ones before it. A
+    shared step needs only those shared ones before it that are of earlier kinds, because volumes
+    may name the portals of a target in different orders.
     """
     nodes: dict[NodeId, Node] = {}
     needs: dict[NodeId, set[NodeId]] = {}
@@ -115,7 +115,7 @@ def _rank_among_shared(action: Action) -> int:
 
 
 def _merge_same_steps(one: Step, other: Step) -> Step:
-    """Return a step that does what two of the same id do: settings of a record may differ."""
+    """Return a step that does what two with the same id do: record settings may differ."""
     mine, theirs = one.action, other.action
     if isinstance(mine, actions.WriteRecord) and isinstance(theirs, actions.WriteRecord):
         return replace(one, action=replace(mine, changes={**mine.changes, **theirs.changes}))
@@ -126,7 +126,8 @@ def _merge_same_steps(one: Step, other: Step) -> Step:
 class GraphExecution:
     """Executes a graph: a thread for each step that is ready, all logins in one batch.
 
-    `threads` is how many steps may wait at a time: for a program such as mkfs, or for udev.
+    `threads` is the number of steps that may wait at a time, for a program such as mkfs or for
+    udev.
     """
 
     graph: StepGraph
@@ -139,9 +140,9 @@ class GraphExecution:
     _interrupt: InterruptError | None = field(default=None, init=False)
 
     def execute(self) -> None:
-        """Execute every step that no failed volume alone needs.
+        """Execute every step, except those that only failed volumes need.
 
-        Raises InterruptError after a signal, once the steps at work have ended.
+        Raises InterruptError after a signal, once the steps in progress have ended.
         """
         sorter: TopologicalSorter[NodeId] = TopologicalSorter(
             {key: sorted(needed) for key, needed in self.graph.needs.items()}
@@ -167,7 +168,7 @@ class GraphExecution:
                     self._collect_ended_steps()
 
     def _begin_ready(self, pool: ThreadPoolExecutor) -> list[NodeId]:
-        """Begin what is ready, as far as threads are free; return what nobody wants any more."""
+        """Begin what is ready, as far as threads are free; return what nobody needs any more."""
         ready, self._ready = self._ready, []
         unwanted = []
         for key in ready:
@@ -185,11 +186,11 @@ class GraphExecution:
         return unwanted
 
     def _first_waiting_volume(self, node: Node) -> str:
-        """Return the first volume that still needs a step: it is executed for that one."""
+        """Return the first volume that still needs a step; the step is executed for that one."""
         return next(filter(self.listener.is_wanted, node.volumes))
 
     def _collect_ended_steps(self) -> list[NodeId]:
-        """Wait for a step to end; return all that have."""
+        """Wait for a step to end; return all that have ended."""
         futures, _ = wait(self._running, return_when=FIRST_COMPLETED)
         # In the order in which they began, so that two runs of the same report the same.
         ended = {one: key for one, key in self._running.items() if one in futures}

@@ -7,9 +7,9 @@ from iscsictl.system.io.files import create_file, read_output, require_output, s
 
 
 def save_plan(path: Path, text: str) -> None:
-    """Write a plan to a file, mode 0644; it never holds a secret.
+    """Write a plan to a file, mode 0644; it never contains a secret.
 
-    A link is not followed, and a file of another user not replaced. Raises IscsictlError.
+    A link is not followed, and a file of another user is not replaced. Raises IscsictlError.
     """
     save_output(path, text.encode("utf-8", "surrogateescape"), 0o644)
 
@@ -17,13 +17,13 @@ def save_plan(path: Path, text: str) -> None:
 def save_metrics(path: Path, text: str) -> None:
     """Write metrics for node_exporter, mode 0644, whole or not at all.
 
-    A link is not followed, and a file of another user not replaced. Raises IscsictlError.
+    A link is not followed, and a file of another user is not replaced. Raises IscsictlError.
     """
     save_output(path, text.encode(), 0o644)
 
 
 def require_metrics(path: Path) -> None:
-    """Raise what `save_metrics` would raise by what is there now, such as a link of that name."""
+    """Raise what `save_metrics` would raise for what exists now, such as a link with that name."""
     require_output(path)
 
 
@@ -33,9 +33,9 @@ def read_metrics(path: Path) -> str:
 
 
 def save_secret(path: Path, secret: Secret) -> None:
-    """Write a secret to a new file, mode 0600. Raises IscsictlError where the file exists.
+    """Write a secret to a new file, mode 0600. Raises IscsictlError if the file exists.
 
-    Neither a link nor a file of another user is ever followed or overwritten: whoever could have
-    put it there could read the secret.
+    Neither a link nor a file of another user is ever followed or overwritten: whoever put it there
+    could read the secret.
     """
     create_file(path, secret.reveal().encode("utf-8", "surrogateescape") + b"\n")

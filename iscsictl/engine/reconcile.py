@@ -1,4 +1,4 @@
-"""The loop of observe, plan and execute: it ends when nothing is left to do, or cannot be done."""
+"""The loop of observe, plan and execute: it ends when nothing is left that can be done."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -54,7 +54,7 @@ class NotConvergedError(IscsictlError):
 
 
 class ProgressListener(Protocol):
-    """Is told of each step when it begins and when it ends."""
+    """Is told about each step when it begins and when it ends."""
 
     def __call__(self, outcome: Outcome) -> None:
         """Take an outcome; PLANNED means that the step begins now."""
@@ -78,8 +78,8 @@ def next_batch(
 ) -> list[Step]:
     """Return the next step in the plan's order, with all that can be executed together with it.
 
-    Logins can be, logouts, and removals of records. `ended` and `lost` are ids: the steps that
-    were executed or given up, and the latter alone.
+    Logins, logouts, and removals of records can be. `ended` and `lost` are ids: `ended` of the
+    steps that were executed or given up, `lost` only of the latter.
     """
     kind = _kind_of_batch(waiting[0].action)
     if kind is None:
@@ -93,7 +93,7 @@ def next_batch(
 
 
 def _kind_of_batch(action: Action) -> type[Action] | None:
-    """Return the kind of actions that one can be executed together with, None for none."""
+    """Return the type of actions that this one can be executed together with, None for none."""
     if isinstance(action, actions.Logout):
         return actions.Logout if logouts.go_together(action) else None
     if isinstance(action, actions.DeleteRecord):
@@ -104,7 +104,7 @@ def _kind_of_batch(action: Action) -> type[Action] | None:
 def dry_run(task: Task, context: Context) -> Report:
     """Return what would be done, without changing anything.
 
-    It plans once, so what lies behind a frontier is a forecast. Where consent is missing, `confirm`
+    It plans once, so everything behind a frontier is a forecast. If consent is missing, `confirm`
     of the task is asked as in a real run.
     """
     return report_plan(_plan_with_consent(task, observe_task(task, context))[1])
@@ -113,8 +113,8 @@ def dry_run(task: Task, context: Context) -> Report:
 def report_plan(plan: Plan) -> Report:
     """Return what a plan would do, as the report of a run that does nothing.
 
-    `pending` is set where there is something to do, and then errors of single steps are left to the
-    run; a refusal is always the error of the report.
+    `pending` is set if there is something to do; then errors of single steps are left to the run. A
+    refusal is always the error of the report.
     """
     outcomes = tuple(Outcome(step, error=plan.errors.get(step.id)) for step in plan.steps)
     pending = bool(plan.pending) and plan.refusal is None
@@ -129,11 +129,11 @@ def reconcile(
     listen: ProgressListener,
     on_failure: OnFailure = OnFailure.STOP,
 ) -> Report:
-    """Do what the task asks for, and report what became of each step.
+    """Do what the task asks for, and report the result of each step.
 
-    After each frontier the machine is observed and planned again. What comes out may be milder
-    than what the first plan showed, never stronger. With STOP, a failure or a later refusal rolls
-    the run back; after a signal everything stays, since running the command again finishes it.
+    After each frontier the machine is observed and planned again. The new plan may be milder than
+    the first plan that was shown, never stronger. With STOP, a failure or a later refusal rolls the
+    run back; after a signal everything stays, since running the command again finishes it.
     """
     return Run(context, listen, on_failure).until_settled(task)
 
@@ -141,8 +141,8 @@ def reconcile(
 class Run:
     """One task while it is executed.
 
-    `done` is what can be rolled back, `begun` what was executed, `ended` what became of each step,
-    `failed` why a step failed and `lost` all steps that failed or were skipped, by step id.
+    `done` is what can be rolled back, `begun` what was executed, `ended` the outcome of each step,
+    `failed` why a step failed, and `lost` all steps that failed or were skipped, by step id.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class Run:
         """Observe, plan and execute until nothing is left to do.
 
         Never raises IscsictlError: what ended the run is the error of the report. After a signal
-        nothing is rolled back, unless it came in place of an answer.
+        nothing is rolled back, unless it came instead of an answer to a question.
         """
         shown: Plan | None = None
         plan = Plan()
@@ -204,7 +204,7 @@ class Run:
         return self.make_report(shown or plan, plan, error)
 
     def make_report(self, shown: Plan, last: Plan, error: IscsictlError | None) -> Report:
-        """Return what became of the steps, given the first plan, the last one and what ended it."""
+        """Return how the steps ended, given the first plan, the last one and the run's error."""
         outcomes, notes = tuple(self.ended.values()), shown.notes
         if not self.stops:
             if not isinstance(error, InterruptError):
@@ -230,7 +230,7 @@ class Run:
         return tuple(step for step in self.begun.values() if step.id not in self.ended)
 
     def unfinished_logins(self) -> tuple[str, ...]:
-        """Return a sentence for each login that iscsid still works on, which nothing can stop."""
+        """Return a sentence for each login that iscsid still works on; nothing can stop those."""
         return tuple(
             f"the login to {step.subject} did not end: iscsid may still complete it, "
             "which iscsictl ls shows"
@@ -259,7 +259,7 @@ class Run:
         return bool(pending) and (self.stops or first)
 
     def _end_decided(self, plan: Plan) -> None:
-        """Report the steps that need no execution: those already done, those that cannot be."""
+        """Report the steps that need no execution: those already done, and impossible ones."""
         for step in plan.steps:
             if step.id in self.ended:
                 continue
@@ -272,10 +272,10 @@ class Run:
     def execute(self, plan: Plan) -> None:
         """Execute the steps that can be done now.
 
-        A run that goes on skips a step once all that it needs has failed (a mount needs one login
-        of several; a removal needs the end of every session), and rolls back those that only failed
-        ones needed. Raises StepFailedError for the first that fails where the run stops,
-        InterruptError after a signal.
+        A run that continues after failures skips a step once all that it needs has failed (a mount
+        needs one login of several; a removal needs the end of every session), and rolls back the
+        steps that only failed ones needed. Raises StepFailedError for the first failure if the run
+        stops at one, InterruptError after a signal.
         """
         if self.stops:
             self._execute_steps(plan.ready)
@@ -298,7 +298,7 @@ class Run:
         self.leftovers = self._roll_back_useless(plan)
 
     def _lacks_need(self, step: Step) -> bool:
-        """Tell whether a step cannot be executed any more, for what it comes after has failed."""
+        """Tell whether a step can no longer be executed because what it comes after has failed."""
         failed = step.after & self.lost
         if not failed:
             return False
@@ -308,7 +308,7 @@ class Run:
         return failed == step.after
 
     def _execute_batch(self, steps: Sequence[Step]) -> None:
-        """Execute several steps together; they are of one kind, see `next_batch`."""
+        """Execute several steps of one kind together; see `next_batch`."""
         execute = logins.log_in
         if isinstance(steps[0].action, actions.Logout):
             execute = logouts.log_out
@@ -348,14 +348,14 @@ class Run:
         self.end_step(outcome)
 
     def begin_step(self, step: Step) -> None:
-        """Note that a step is at work now, and tell the listener."""
+        """Note that a step has begun, and tell the listener."""
         self.begun[step.id] = step
         self.listen(Outcome(step))
 
     def end_step(self, outcome: Outcome) -> None:
-        """Note what became of a step, and tell the listener.
+        """Note how a step ended, and tell the listener.
 
-        A step that ends again, as one that is rolled back, replaces its earlier outcome.
+        A step that ends again, such as one that is rolled back, replaces its earlier outcome.
         """
         self.ended[outcome.step.id] = outcome
         self.listen(outcome)
@@ -363,8 +363,9 @@ class Run:
     def _roll_back_useless(self, plan: Plan) -> tuple[str, ...]:
         """Undo the steps that only failed ones needed.
 
-        Sessions stay up: the cause of the failure is removed with them, and the next run needs
-        them again. Those that were ended stay so: the next run would end them too.
+        Sessions stay up: the cause of the failure can be fixed only while they are, and the next
+        run needs them again. Sessions that were ended stay ended, since the next run would end
+        them, too.
         """
         needing = group_by_keys(plan.steps, lambda step: step.after)
         useless = [
@@ -383,8 +384,8 @@ class Run:
     def undo(self, done: list[CompletedStep]) -> tuple[str, ...]:
         """Undo these steps, the last one first; return what is left over.
 
-        Each keeps the seconds that it took in the first place. Never raises: what cannot be undone
-        is left over.
+        Each keeps the number of seconds that it took originally. Never raises: what cannot be
+        undone is left over.
         """
         undone, leftovers = roll_back(done, self.context)
         for outcome in undone:

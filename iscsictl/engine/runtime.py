@@ -1,4 +1,4 @@
-"""What a command needs around a run: the context, the signals, the lock of the host."""
+"""What a command needs around a run: the context, the signals, the locks of the host."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -32,11 +32,11 @@ def open_context(
 
 @contextmanager
 def host_changes(context: Context, *, lock_wait: float | None = None) -> Iterator[None]:
-    """Change what the context's scope names, or anything where it has none.
+    """Change what the context's scope names, or anything if it has none.
 
-    No other iscsictl changes that meanwhile, and a signal waits for a safe point. `lock_wait` is
-    how many seconds to wait for the lock, by default as long as for anything else. Raises
-    InUseError when another iscsictl keeps it for longer.
+    Meanwhile no other iscsictl changes the same, and a signal waits for a safe point. `lock_wait`
+    is how many seconds to wait for the lock, by default as long as for anything else. Raises
+    InUseError if another iscsictl keeps it for longer.
     """
     signals.defer()
     wait = context.wait if lock_wait is None else lock_wait
@@ -45,17 +45,17 @@ def host_changes(context: Context, *, lock_wait: float | None = None) -> Iterato
 
 
 def interrupt_threads() -> None:
-    """From here on SIGINT ends a dry run at once, in all of its threads.
+    """From here on, SIGINT ends a dry run immediately, in all of its threads.
 
-    Nothing is changed in one, so no safe point has to be waited for.
+    A dry run changes nothing, so there is no need to wait for a safe point.
     """
     signals.in_threads()
 
 
 def interrupt_at_once() -> AbstractContextManager[None]:
-    """Return a context in which a signal ends the wait for the user's answer at once.
+    """Return a context in which a signal immediately ends the wait for the user's answer.
 
-    Nothing is at work while a question is asked. Raises InterruptError in there.
+    Nothing else happens while a question is asked. Raises InterruptError in there.
     """
     return signals.at_once()
 
@@ -63,6 +63,6 @@ def interrupt_at_once() -> AbstractContextManager[None]:
 def check_interrupt() -> None:
     """Raise InterruptError if a signal arrived; to be called between steps.
 
-    Its exit code is 128 and the number of the signal.
+    Its exit code is 128 plus the number of the signal.
     """
     signals.check()

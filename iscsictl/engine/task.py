@@ -1,4 +1,4 @@
-"""What one command asks the loop to do: how to observe, how to plan, how to ask."""
+"""What one command asks the loop to do: how to observe, how to plan, how to ask the user."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Task:
 
 
 def observe_task(task: Task, context: Context, before: Inventory | None = None) -> Inventory:
-    """Observe the machine for a task. Raises IscsictlError, whatever the kernel refuses.
+    """Observe the machine for a task. Raises IscsictlError, even for errors of the kernel.
 
-    `before` is the inventory of the round before, None in the first: what was asked of an array
-    need not be asked again. After a signal it raises InterruptError: an observer may have taken the
-    end of a program that it stopped for the answer of an array.
+    `before` is the inventory of the round before, None in the first: what an array was asked then
+    need not be asked again. After a signal it raises InterruptError, because an observer may have
+    mistaken the end of a program that it stopped for the answer of an array.
     """
     try:
         with waiting("reading the state of this host"):

@@ -38,10 +38,10 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class VolumeTask:
-    """One volume: how to observe and how to plan it, given what was observed of the host.
+    """One volume: how to observe and how to plan it, given what was observed about the host.
 
-    `after` are the names of the volumes that it is mounted on. `slow`: its whole disk is read,
-    which may take hours, so that other volumes are not to wait for it.
+    `after` are the names of the volumes that it is mounted inside. `slow`: its whole disk is read,
+    which may take hours, so other volumes must not wait for it.
     """
 
     name: str
@@ -55,7 +55,7 @@ class VolumeTask:
 
 @dataclass(frozen=True)
 class _Observers:
-    """How a run observes: the host once for all volumes, then what each of them needs besides."""
+    """How a run observes: the host once for all volumes, then whatever else each of them needs."""
 
     context: VolumesContext
     threads: int
@@ -133,11 +133,11 @@ def reconcile_volumes(
     at_once: int,
     observe_host: HostObserver = attach.observe_host,
 ) -> dict[str, Report]:
-    """Do what all tasks ask for, and return by name what became of each.
+    """Do what all tasks ask for, and return by name the result of each.
 
-    A volume that fails is rolled back alone: what others need too, such as a session, stays as
-    long as one of them has not failed. After a signal everything stays, since running the command
-    again finishes it.
+    If a volume fails, only that one is rolled back: what others need as well, such as a session,
+    stays as long as one of them has not failed. After a signal everything stays, since running the
+    command again finishes it.
     """
     observers = _Observers(context, at_once, observe_host)
     runs = {task.name: _VolumeRun(task, context, listen) for task in tasks}
@@ -162,7 +162,7 @@ def reconcile_volumes(
 
 
 def _with_deferred(report: Report, failed: Sequence[IscsictlError]) -> Report:
-    """Return what became of a volume when something that was left for the end `failed`."""
+    """Return the report of a volume after something that was deferred to the end `failed`."""
     if not failed or report.error is not None or not report.changed:
         return report
     return replace(report, error=failed[0])
@@ -188,7 +188,7 @@ class _VolumeRun(Run):
 
     @property
     def has_failed(self) -> bool:
-        """Whether it is rolled back, or was not begun for one that was.
+        """Whether it is rolled back, or was not begun because of one that was.
 
         One that was interrupted, or did not settle, has not failed: what it did stays for the next
         run.
@@ -199,7 +199,7 @@ class _VolumeRun(Run):
     def decide(self, found: Inventory | IscsictlError) -> tuple[Step, ...]:
         """Plan with what was observed; return the steps to execute now, none once it has ended.
 
-        Never raises: what forbids the plan ends this volume alone.
+        Never raises: what forbids the plan ends only this volume.
         """
         try:
             if isinstance(found, IscsictlError):
@@ -220,8 +220,7 @@ class _VolumeRun(Run):
     def end(self, error: IscsictlError | None = None) -> None:
         """Note the end of this volume, and why it failed.
 
-        The first error counts; one that comes later, such as from rolling back, does not replace
-        it.
+        The first error counts; a later one, such as one from rolling back, does not replace it.
         """
         self.has_ended = True
         self.error = self.error or error
@@ -249,14 +248,14 @@ class _VolumeRun(Run):
 
     @property
     def needed(self) -> frozenset[str] | None:
-        """The ids of the steps that this volume stands on; None before it is planned."""
+        """The ids of the steps that this volume depends on; None before it is planned."""
         return frozenset(step.id for step in self._first.steps) if self._rounds else None
 
 
 class _VolumesRun:
     """The loop of observe, plan and execute for all volumes.
 
-    `shared` are the steps that were executed for several volumes, in the order they were done.
+    `shared` are the steps that were executed for several volumes, in the order of their execution.
     """
 
     def __init__(self, runs: Mapping[str, _VolumeRun], observers: _Observers) -> None:
@@ -265,10 +264,10 @@ class _VolumesRun:
         self.shared: list[tuple[_VolumeRun, CompletedStep]] = []
 
     def reconcile(self, group: Sequence[_VolumeRun]) -> None:
-        """Bring these volumes to their end, side by side.
+        """Bring these volumes to their end, in parallel.
 
-        A volume that is mounted on one that failed is not begun. After a signal, that is the error
-        of all that had not ended.
+        A volume that is mounted inside one that failed is not begun. After a signal, that is the
+        error of all that had not ended.
         """
         for run in group:
             errors = [self.runs[name].report.error for name in sorted(run.task.after)]
@@ -318,9 +317,9 @@ class _VolumesRun:
         self._roll_back_shared()
 
     def _roll_back_shared(self) -> None:
-        """Roll back the shared steps that no volume needs which has not failed.
+        """Roll back the shared steps that only failed volumes need.
 
-        A volume that was not planned yet may need all that is about its target.
+        A volume that was not planned yet may need everything that concerns its target.
         """
         needed: set[str] = set()
         targets: set[str | None] = set()
@@ -342,7 +341,7 @@ class _VolumesRun:
             run.write_report()
 
     def is_wanted(self, volume: str) -> bool:
-        """Tell whether the steps of a volume are still to be executed: none of them has failed."""
+        """Tell whether a volume's steps are still to be executed: none of them has failed."""
         return self.runs[volume].error is None
 
     def begin(self, volume: str, step: Step) -> None:
@@ -350,10 +349,10 @@ class _VolumesRun:
         self.runs[volume].begin_step(step)
 
     def end(self, node: Node, ended: Ended) -> None:
-        """Note what became of a step, for each volume that needs it.
+        """Note how a step ended, for each volume that needs it.
 
-        The first one gets what can be rolled back; for the others the step is unchanged. An error
-        is that of them all.
+        The first volume gets what can be rolled back; for the others the step is unchanged. An
+        error is that of all of them.
         """
         wanting = [self.runs[name] for name in node.volumes if self.is_wanted(name)]
         for number, run in enumerate(wanting):
@@ -414,7 +413,7 @@ class Volumes:
     def _plan_one_volume(
         self, inventory: Inventory, volume: Volume, spec: AttachSpec, saved: SavedVolume | None
     ) -> Plan:
-        """Plan a volume; of two that mean one disk, the second is refused."""
+        """Plan a volume; if two volumes mean one disk, the second is refused."""
         plan = plan_volume(inventory, volume, spec, saved)
         wwid = wwid_of(plan)
         if wwid is None:

@@ -1,8 +1,8 @@
 """The context of a run of many volumes: what their steps need at the same time is done once.
 
-Readings of sysfs and changes of fstab come in rounds (`Batch`): what is asked for while one is
-under way waits for the next, which serves all. What a portal offers is asked once. What two steps
-must not do at the same moment is done one after the other.
+Readings of sysfs and changes of fstab happen in rounds (`Batch`): requests that arrive during a
+round wait for the next one, which serves them all. A portal is asked only once what it offers. Two
+steps that must not happen at the same moment are executed one after the other.
 """
 
 import threading
@@ -47,11 +47,14 @@ class SharedWaiter(Waiter):
         self._events = 0
 
     def count_events(self) -> int:
-        """Return how many bursts of events came so far."""
+        """Return how many bursts of events have arrived so far."""
         return self._events
 
     def pause(self, seconds: float, counted: int) -> None:
-        """Wait for an event; at once where one came after `counted`, which a reader may miss."""
+        """Wait for an event; return immediately if one arrived after `counted` was read.
+
+        Otherwise a reader might miss an event.
+        """
         with self._woken:
             if self._events != counted:
                 return
@@ -71,7 +74,7 @@ class SharedWaiter(Waiter):
 
 
 class VolumesContext(Context):
-    """A context for many threads. `at_work` is how many steps, or observations, are under way."""
+    """A context for many threads. `at_work` is the number of steps or observations in progress."""
 
     def __init__(
         self,
@@ -96,22 +99,23 @@ class VolumesContext(Context):
     def coalesce(self, what: Hashable, read: Callable[[], T]) -> T:
         """Read what is the same for all who need it now.
 
-        `what` names it. Who comes while a reading is under way shares the next, never one that
-        began before.
+        `what` names it. Whoever comes during a reading shares the next one, never one that began
+        before.
         """
         return cast("T", self._readings.get(what).read(read))
 
     def memoize(self, what: Hashable, ask: Callable[[], T]) -> T:
         """Ask what need not be asked again in this run.
 
-        `what` names the question. An error is kept too, and raised for whoever asks later.
+        `what` names the question. An error is kept, too, and raised for whoever asks later.
         """
         return cast("T", self._answers.get(what).get(ask))
 
     def lock_for(self, action: Action, /) -> AbstractContextManager[object]:
-        """Let one action of such a kind be executed at a time, of new records a few.
+        """Permit one action of such a kind at a time; of new records a few.
 
-        Records of one target share directories, which deleting one may remove under another.
+        Records of one target share directories, and deleting one record may remove the directory
+        under another.
         """
         if isinstance(action, actions.CreateRecord):
             return self._making
@@ -120,7 +124,7 @@ class VolumesContext(Context):
         return super().lock_for(action)
 
     def edit_fstab(self, edit: Edit) -> tuple[bool, Fstab]:
-        """Change /etc/fstab together with what others change now.
+        """Change /etc/fstab together with the changes that others make now.
 
         `edit` gets the lines as the others have changed them by then. Returns whether it changed
         anything, and fstab before the round.
@@ -130,15 +134,15 @@ class VolumesContext(Context):
     def defer(self, what: Hashable, do: Callable[[], None], /) -> None:
         """Note what is to be done at the end.
 
-        Of several with the same name the first is done, once.
+        Of several with the same name, only the first is done.
         """
         self._afterwards.setdefault(what, do)
 
     def run_deferred(self) -> list[IscsictlError]:
-        """Do it, in the order in which it was asked for first; return what failed.
+        """Do what was deferred, in the order in which it was first asked for; return what failed.
 
-        One that fails does not keep the others from being done. What is deferred meanwhile is done
-        too.
+        A failure does not keep the others from being done. What is deferred in the meantime is
+        done, too.
         """
         failed = []
         while self._afterwards:
@@ -149,7 +153,7 @@ class VolumesContext(Context):
         return failed
 
     def _edit_all(self, edits: Sequence[Edit]) -> list[Any]:
-        """Make all edits in one go; if that is refused, one by one, so that each has its own."""
+        """Make all edits at once; if refused, one by one, so that each gets its own error."""
         with self.files_lock:
             return self._edit_in_one_go(edits)
 

@@ -1,4 +1,4 @@
-"""Steps that are executed together, a batch after the other, and told of one by one."""
+"""Steps that are executed together, one batch after the other, and reported one by one."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +20,10 @@ Work = Callable[[Sequence[ActionType]], Sequence[bool | IscsictlError]]
 def execute_batches(
     steps: Sequence[Step], work: Work[ActionType], begins: Callable[[Step], None]
 ) -> Iterator[Outcome]:
-    """Have `work` do the actions of all steps, AT_ONCE of them at a time; yield each result.
+    """Have `work` execute the actions of all steps, AT_ONCE at a time; yield each result.
 
-    `begins` is told of each step as it begins. An error that `work` raises is that of the whole
-    batch. Raises InterruptError after a batch; what had ended by then was told.
+    `begins` is told about each step as it begins. An error that `work` raises is that of the whole
+    batch. Raises InterruptError after a batch, once the steps that have ended were reported.
     """
     for first in range(0, len(steps), AT_ONCE):
         batch = steps[first : first + AT_ONCE]

@@ -1,4 +1,4 @@
-"""The handlers of whole disks and filesystems: each proves again what it was planned on."""
+"""The handlers for whole disks and filesystems: each verifies again what its plan relied on."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What an action did, and what a module of handlers offers for each type of action."""
+"""The result of an action, and what a module of handlers offers for each type of action."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from iscsictl.system.context import Context
 
 @dataclass(frozen=True)
 class StepResult:
-    """Whether something changed, and what the inverse needs to know of how it was."""
+    """Whether something changed, and what the inverse needs to know about the earlier state."""
 
     changed: bool = True
     before: Any = None

@@ -1,4 +1,4 @@
-"""The handlers of /etc/fstab: the claim, the entry that mounts, and their removal."""
+"""The handlers for /etc/fstab: the claim, the entry that mounts, and their removal."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,10 +22,10 @@ def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> StepResult:
 
 
 def put_claim(fstab: Fstab, entry: FstabLine, wwid: str) -> Fstab:
-    """Return fstab with a claim in the place of those that it makes void, or at the end.
+    """Return fstab with a claim in the place of those that it supersedes, or at the end.
 
-    A claim makes void those on the same disk whose place overlaps with its own: what they were
-    making is gone once this one writes. `wwid` is that of the disk.
+    A claim supersedes those on the same disk whose space overlaps with its own: what they were
+    creating is gone once this one writes. `wwid` is that of the disk.
     """
     claim = entry.claim
     void = [old for old in fstab.by_wwid(wwid) if _covers_same_place(old.claim, claim)]
@@ -67,7 +67,7 @@ def _write_claim(action: actions.Claim, context: Context) -> StepResult:
 def mark_begun(disk: DiskId, claim: FilesystemClaim, context: Context, *, begun: bool) -> None:
     """Note in the claim on a disk that mkfs is about to start, or that it did not start after all.
 
-    Raises RefusedError where the claim is gone: without it nothing may be written to the disk.
+    Raises RefusedError if the claim is gone: without it nothing may be written to the disk.
     """
 
     def replace_claim_line(fstab: Fstab) -> Fstab:
@@ -105,10 +105,10 @@ def _write_fstab(action: actions.WriteFstab, context: Context) -> StepResult:
 
 
 def complete_fstab(action: actions.WriteFstab, context: Context) -> None:
-    """Do what a run that was killed after it wrote the entry had no time for.
+    """Complete what a run that was killed after writing the entry could not do any more.
 
-    systemd is reloaded only where its generators ran before fstab was changed, so that a run that
-    changes nothing reloads nothing.
+    systemd is reloaded only if its generators ran before fstab was changed, so a run that changes
+    nothing reloads nothing.
     """
     _notify_systemd(action, context, reload=not systemd.has_read_fstab(context.root))
 
@@ -122,10 +122,10 @@ def _notify_systemd(action: actions.WriteFstab, context: Context, *, reload: boo
 
 
 def complete_others(context: Context) -> None:
-    """Start the login service for mounts of other runs, which our records kept them from.
+    """Start the login service for mounts of other runs, which this run's records prevented.
 
-    It is called after a roll back: the records of this run, automatic and without a session, are
-    gone by then.
+    It is called after a rollback: by then the records of this run, automatic and without a session,
+    are gone.
     """
     entries = fstab_file.read_fstab(context.root).ours
     if any(entry.mount_point is not None and not entry.is_claim for entry in entries):

@@ -1,4 +1,4 @@
-"""Handlers of changes of the host itself: names, interfaces, files of the node database."""
+"""Handlers for changes of the host itself: names, interfaces, files of the node database."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Many logins at once: fewer after time-outs, more after successes, until a deadline.
+"""Many logins at once: fewer after timeouts, more after successes, until a deadline.
 
 Each success renews the deadline.
 """
@@ -42,9 +42,9 @@ def log_in(
 ) -> Iterator[Outcome]:
     """Execute steps that are all logins, and yield the result of each as it ends.
 
-    When none has ended well for `context.wait` seconds, those at work are ended and the others
-    are not begun. `begins` is told of each step as it begins. Raises InterruptError once those
-    at work have ended, and what they made was told.
+    If none has succeeded for `context.wait` seconds, those in progress are ended and the others are
+    not begun. `begins` is told about each step as it begins. Raises InterruptError once those in
+    progress have ended and the sessions that they made were reported.
     """
     batches = session_view.is_possible(context.root)
     waiting, at_work = list(steps), set[Future[Ended]]()
@@ -89,18 +89,18 @@ def log_in(
 
 
 def batch_size(width: int, waiting: int, lanes: int) -> int:
-    """Return the size of the next batch: a fair share of `width`, and of what is left to do.
+    """Return the size of the next batch: a fair share of `width`, and of the remaining logins.
 
-    `lanes` is how many batches may begin now. It is 1 at least.
+    `lanes` is the number of batches that may begin now, at least 1.
     """
     return max(1, min(width // LANES, -(-waiting // lanes)))
 
 
 def adapt_batch_width(width: int, errors: Sequence[IscsictlError | None], *, batches: bool) -> int:
-    """Return how many logins there may be at once, after some have ended with these errors.
+    """Return how many logins may run at once, after some have ended with these errors.
 
-    Half as many after a time-out, twice as many when all ended well. A refused login, such as one
-    with a wrong secret, says nothing about the load.
+    Half as many after a timeout, twice as many if all succeeded. A refused login, such as one with
+    a wrong secret, says nothing about the load.
     """
     if any(isinstance(error, UnreachableError) for error in errors):
         return max(FEWEST, width // 2)
@@ -126,10 +126,10 @@ def _log_in_together(steps: list[Step], context: Context) -> Ended:
 
 
 def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlError]:
-    """Log in to some records with one iscsiadm, where that can be had.
+    """Log in to some records with one iscsiadm, if that is possible.
 
-    For each is told whether it made a session, or why there is none: what the kernel shows then
-    is what counts.
+    Returns for each whether a session was made, or why there is none; what the kernel shows
+    afterwards decides.
     """
     late = False
     stopped: InterruptError | None = None
@@ -166,7 +166,7 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
 def _result_of_login(
     key: Key, index: SessionIndex, code: int | None, late: float | None
 ) -> bool | IscsictlError:
-    """Tell what a login came to: `code` is iscsiadm's; it was ended after `late` seconds."""
+    """Return the result of a login: `code` is iscsiadm's; it was ended after `late` seconds."""
     # iscsiadm's exit code is that of the first error of a batch; the kernel has the truth of each.
     if _is_logged_in(key, index):
         return code == 0 or late is not None

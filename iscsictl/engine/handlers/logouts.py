@@ -1,4 +1,4 @@
-"""Many logouts at once: who uses the disks is read once, and one iscsiadm ends the sessions."""
+"""Many logouts at once: users of the disks are read once, and one iscsiadm ends the sessions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -20,9 +20,9 @@ from iscsictl.system.mount import usage
 
 
 def go_together(action: actions.Logout) -> bool:
-    """Tell whether a logout may be one of many: that of a lost array, with disks in use, may not.
+    """Tell whether a logout may be one of many: not that of a lost array, with disks in use.
 
-    Each of those is consented to by itself, and ends whatever still uses its disks.
+    The user consents to each of those separately, and it ends whatever still uses the disks.
     """
     return not action.lost
 
@@ -32,8 +32,8 @@ def log_out(
 ) -> Iterator[Outcome]:
     """Execute steps that are all logouts which go together, and yield the result of each.
 
-    `begins` is told of each step as it begins. Raises InterruptError after a batch; what had ended
-    by then was told.
+    `begins` is told about each step as it begins. Raises InterruptError after a batch, once the
+    logouts that have ended were reported.
     """
     return execute_batches(steps, partial(_end_sessions, context=context), begins)
 
@@ -41,7 +41,7 @@ def log_out(
 def _end_sessions(
     logouts: Sequence[actions.Logout], context: Context
 ) -> list[bool | IscsictlError]:
-    """End what nobody uses; tell of each whether there was a session, or why it stays."""
+    """End the sessions that nobody uses; return whether each existed, or why it stays."""
     found = _find_unused(logouts, context)
     pairs = list(zip(logouts, found, strict=True))
     ending = {sid: action.target for action, sid in pairs if isinstance(sid, int)}
@@ -54,8 +54,8 @@ def _find_unused(
 ) -> list[int | IscsictlError | None]:
     """Return the session of each logout that may end; None without one, or why it may not.
 
-    What waits for a dead session fails then, or iscsid would end it only after its next attempt to
-    connect.
+    I/O that waits for a dead session fails then; otherwise iscsid would end the session only after
+    its next attempt to connect.
     """
     listing = read_listing(context.root, details=False)
     disks = multipath.with_failed_paths(listing.disks or (), context.root)
@@ -102,11 +102,11 @@ def _records_of(logouts: Sequence[actions.Logout], context: Context) -> tuple[No
 def _sessions_of_logouts(
     logouts: Sequence[actions.Logout], index: HostIndex
 ) -> list[Session | IscsictlError | None]:
-    """Return the session that each logout is for, None where it is not there.
+    """Return the session that each logout is for, None if it does not exist.
 
-    Each has its own: a record has several sessions where it asks for them (nr_sessions), and
-    nothing else tells their logouts apart. Of one that is named by its number as dead, and came up,
-    the error is returned.
+    Each logout gets a session of its own: a record can have several sessions (nr_sessions), and
+    nothing else distinguishes their logouts. If a logout names a session by its number as dead, and
+    the session came up, an error is returned.
     """
     sessions = SessionIndex((), (), index=index)
     taken: set[int | None] = set()
@@ -128,7 +128,7 @@ def _sessions_of_logouts(
 
 
 def _end_together(ending: Mapping[int, str], context: Context) -> Mapping[int, IscsictlError]:
-    """End these sessions, each with its target; return why others stay, as far as it is told."""
+    """End these sessions, each with its target; return why others stay, as far as reported."""
     if not ending:
         return {}
     try:
@@ -149,7 +149,7 @@ def _end_together(ending: Mapping[int, str], context: Context) -> Mapping[int, I
 
 
 def _end_one_by_one(ending: Mapping[int, str], context: Context) -> dict[int, IscsictlError]:
-    """Do it where iscsiadm can be given no view: it reads all sessions again for each."""
+    """End them if iscsiadm cannot be given a view: it reads all sessions again for each."""
     failures: dict[int, IscsictlError] = {}
     for sid, target in ending.items():
         try:
@@ -167,7 +167,7 @@ def _result_of_logout(
     failures: Mapping[int, IscsictlError],
     context: Context,
 ) -> bool | IscsictlError:
-    """Tell what became of a logout: what the kernel shows is what counts."""
+    """Return the result of a logout: what the kernel shows decides."""
     if not isinstance(sid, int):
         return sid or False
     if not has_session(sid, context.root):

@@ -1,4 +1,4 @@
-"""What is done to mount points and mounts."""
+"""The handlers for mount points and mounts."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,7 +37,7 @@ def _find_by_uuid(block: Block, uuid: str) -> Block | None:
 
 
 def _read_block_of_disk(disk: DiskId, context: Context) -> Block | None:
-    """Return what udev shows of a disk: by its device where that is known, else by its WWID."""
+    """Return what udev shows for a disk: by its device if that is known, else by its WWID."""
     if disk.device:
         return read_block(context.root, disk.device)
     disks = read_listing(context.root).disks or ()
@@ -45,7 +45,7 @@ def _read_block_of_disk(disk: DiskId, context: Context) -> Block | None:
 
 
 def await_filesystem(disk: DiskId, uuid: str, context: Context) -> tuple[DiskId, Block]:
-    """Wait until udev shows a filesystem on a disk; return the disk with its device, and where.
+    """Wait until udev shows a filesystem on a disk; return the disk with its device, and the block.
 
     Raises UnreachableError at the deadline.
     """

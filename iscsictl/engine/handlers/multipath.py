@@ -1,4 +1,4 @@
-"""The handlers of the multipath actions."""
+"""The handlers for the multipath actions."""
 
 import time
 from collections.abc import Mapping
@@ -73,9 +73,9 @@ def _have_settings_read(context: Context) -> None:
 
 
 def _allow_map(action: actions.AllowMap, context: Context) -> StepResult:
-    """Put the WWID on the list, and note it where no section of ours says whose map it is.
+    """Add the WWID to the list, and note that if no section of iscsictl says whose map it is.
 
-    A detach takes off the list what an attach put there, and only that.
+    A detach removes from the list only what an attach added.
     """
     changed = multipath_conf.allow(action.disk.device)
     old = multipath_conf.read_settings(context.root)
@@ -97,10 +97,10 @@ def _disallow_map(action: actions.DisallowMap, context: Context) -> StepResult:
 
 
 def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
-    """Ask multipathd to take each path of the disk, until its map has them all.
+    """Ask multipathd to add each path of the disk, until its map has them all.
 
-    Each is asked first which disk it leads to. The kernel and udev keep the WWID of a LUN that the
-    array has mapped to another disk since, and multipathd goes by theirs.
+    Each path is first asked which disk it leads to. The kernel and udev keep the WWID of a LUN that
+    the array has since mapped to another disk, and multipathd relies on them.
     """
     asked = 0.0
     doing = f"waiting for multipathd: {action.disk.device} gets its map"
@@ -141,10 +141,10 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
 
 
 def _require_path_of_disk(disk: DiskId, path: str, root: Path) -> None:
-    """Raise RefusedError where a path leads to another disk, UnreachableError where it is silent.
+    """Raise RefusedError if a path leads to another disk, UnreachableError if it does not answer.
 
-    A blocked path is sent no command: that would wait until its session is back or given up, which
-    no timeout of the command and no signal ends.
+    A blocked path is sent no command: the command would wait until its session is restored or given
+    up, and neither its timeout nor a signal would end it.
     """
     states = disk_states(Path(path).name, root)
     if states and "running" not in states:
@@ -163,7 +163,7 @@ def _paths_of(action: actions.MakeMap, context: Context) -> list[str]:
 
 
 def _has_map(device: str, root: Path) -> bool:
-    """Tell whether a map over a path is there, with its node in /dev/mapper."""
+    """Tell whether there is a map over a path, with its node in /dev/mapper."""
     return any(
         block_tree.kind_of(root, holder) == "mpath"
         and Path(block_tree.device_path(root, holder)).exists()
@@ -174,8 +174,8 @@ def _has_map(device: str, root: Path) -> bool:
 def _trigger_udev_event(device: str) -> None:
     """Have udev examine a path again, now that it is part of a map.
 
-    Until then a path that was there before its map keeps its partition nodes and links, and udev
-    takes it for a disk (multipath's udev rules).
+    Until then, a path that existed before its map keeps its partition nodes and links, and udev
+    considers it a disk (multipath's udev rules).
     """
     run(["udevadm", "trigger", "--action=change", device], ok=None)
 
@@ -199,7 +199,7 @@ def _remove_map(action: actions.RemoveMap, context: Context) -> StepResult:
 
 
 def _restore_settings(action: actions.WriteMapSettings, before: object) -> Action:
-    """Return what restores the settings that were there before, or removes ours."""
+    """Return the action that restores the earlier settings, or removes those of iscsictl."""
     if isinstance(before, MapSettings) and before.no_path_retry is not None:
         return replace(
             action,

@@ -1,4 +1,4 @@
-"""The handlers of partitions: each judges the whole table before and after."""
+"""The handlers for partitions: each checks the whole table before and after."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -78,7 +78,7 @@ def _remove_partition(action: actions.RemovePart, context: Context) -> StepResul
 
 
 def _require_unused(node: str) -> None:
-    """Raise InUseError if the kernel says that somebody has the partition."""
+    """Raise InUseError if the kernel reports that the partition is in use."""
     try:
         with probe.opened(node, exclusive=True):
             return

@@ -1,4 +1,4 @@
-"""Handlers of the actions on node records."""
+"""Handlers for the actions on node records."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,9 +48,9 @@ def _write_record(action: actions.WriteRecord, context: Context) -> StepResult:
 def write_settings(path: Path, changes: Changes, context: Context) -> StepResult:
     """Change the settings of a node or discovery record, and note what they were.
 
-    Returns `changed=False` where the file has them already. Raises InUseError where the lock of the
-    node database is not to be had, NotFoundError where the record is gone, UsageError for a value
-    that no record can hold.
+    Returns `changed=False` if the file already has them. Raises InUseError if the lock of the node
+    database cannot be had, NotFoundError if the record is gone, UsageError for a value that no
+    record can contain.
     """
     edit = nodedb_write.write_record(path, changes, context.db_lock)
     if edit is None:

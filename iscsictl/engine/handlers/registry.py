@@ -1,6 +1,6 @@
 """The handler of each action, and the inverse with which an action is rolled back.
 
-The actions of `model/actions/NAME.py` are done by the module NAME of this package, which is
+The actions of `model/actions/NAME.py` are executed by the module NAME of this package, which is
 imported for the first of them: a command that only plans needs none.
 """
 
@@ -40,26 +40,26 @@ def handlers() -> dict[type[Action], Handler]:
 
 
 def execute_action(action: Action, context: Context) -> StepResult:
-    """Do one action now. Raises IscsictlError; then the action left nothing half done.
+    """Execute one action now. Raises IscsictlError; then the action left nothing half done.
 
-    Where it did change something before it failed, the error has `wrote` set, and the step is
-    rolled back with those before it.
+    If it did change something before it failed, the error has `wrote` set, and the step is rolled
+    back with those before it.
     """
     handler: Handler = _module_for(action).HANDLERS[type(action)]
     return handler(action, context)
 
 
 def complete_unchanged(action: Action, context: Context) -> None:
-    """Finish what belongs to a step that is already done: an earlier run may have been killed.
+    """Complete a step that is already done: an earlier run may have been killed right after it.
 
-    Only the fstab entry has something after it, systemd's reload. Raises IscsictlError.
+    Only the fstab entry is followed by something, systemd's reload. Raises IscsictlError.
     """
     if isinstance(action, actions.WriteFstab):
         _MODULES["fstab"].complete_fstab(action, context)
 
 
 def complete_roll_back(context: Context) -> None:
-    """Do what other runs left to this one while its records were there.
+    """Do what other runs left to this one because of its records.
 
     A run that has the host for itself has no others to do it for. Raises IscsictlError.
     """
@@ -68,11 +68,10 @@ def complete_roll_back(context: Context) -> None:
 
 
 def inverse(action: Action, effect: StepResult) -> Action | None:
-    """Return what undoes an action that was done; None if nothing has to, or may.
+    """Return the action that undoes an executed one; None if nothing has to, or may, be undone.
 
-    Data is never destroyed by an undo, and what was there before is not ours to take away. What
-    was ended or removed, such as a session or a disk, is not brought back: the executor reports it
-    as left over.
+    An undo never destroys data, and never removes what existed before. What was ended or removed,
+    such as a session or a disk, is not restored: the executor reports it as left over.
     """
     if not effect.changed:
         return None

@@ -22,8 +22,8 @@ def remove_records(
 ) -> Iterator[Outcome]:
     """Execute steps that are all removals which go together, and yield the result of each.
 
-    `begins` is told of each step as it begins. Raises InterruptError after a batch; what was
-    removed by then was told.
+    `begins` is told about each step as it begins. Raises InterruptError after a batch, once the
+    removals that have ended were reported.
     """
     return execute_batches(steps, partial(_remove_batch, context=context), begins)
 
@@ -31,7 +31,7 @@ def remove_records(
 def _remove_batch(
     removals: Sequence[actions.DeleteRecord], context: Context
 ) -> list[bool | IscsictlError]:
-    """Remove the records that are there; tell of each whether it was, or why it stays."""
+    """Remove the records that exist; return whether each did, or why it stays."""
     by_target: dict[str, tuple[NodeRecord, ...] | IscsictlError] = {}
     for target in dict.fromkeys(one.target for one in removals):
         try:

@@ -1,4 +1,4 @@
-"""Handlers of the actions on persistent reservations."""
+"""Handlers for the actions on persistent reservations."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Handlers of the schedule: its files and the timer. Each result holds the inverse action."""
+"""Handlers for the schedule: its files and the timer. Each result holds the inverse action."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -32,7 +32,7 @@ def _remove_installed_file(action: RemoveFile, context: Context) -> StepResult:
 
 
 def _action_to_restore(path: str, context: Context) -> InstallFile | RemoveFile:
-    """Return what makes a file again what it is now."""
+    """Return the action that gives a file its present content again."""
     data = read_file(context.root / path.lstrip("/"))
     if data is None:
         return RemoveFile(path)

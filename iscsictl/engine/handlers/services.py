@@ -1,4 +1,4 @@
-"""Handlers of the actions on units of systemd."""
+"""Handlers for the actions on systemd units."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -39,10 +39,10 @@ def _enable_or_disable(action: actions.EnableService, context: Context) -> StepR
 
 
 def start_login_service(context: Context) -> None:
-    """Start the login service if the boot left it out, as it does while there is no record.
+    """Start the login service if the boot did not, as happens while there is no record.
 
-    systemd stops at shutdown only what was started, and stopping this service is what logs out
-    after the unmount. It is not started where that would log in to something that is logged out.
+    At shutdown systemd stops only what was started, and stopping this service is what logs out
+    after the unmount. It is not started if it would log in to something that is logged out.
     """
     service = systemd.login_service(context.root)
     if systemd.running(context.root) and not systemd.active(service, context.root):
@@ -84,7 +84,7 @@ def _reload_systemd(_: actions.Reload, __: Context) -> StepResult:
 
 
 def start_service(action: actions.StartService, context: Context) -> StepResult:
-    """Have systemd start a unit; unchanged where it is active. Raises ToolError, StoppedError."""
+    """Have systemd start a unit; unchanged if it is active. Raises ToolError, StoppedError."""
     ran = systemd.active(action.unit, context.root)
     run(["systemctl", "start", action.unit], timeout=max(context.wait, 1.0))
     return StepResult(changed=not ran)
@@ -103,7 +103,7 @@ def _stop_service(action: actions.StopService, context: Context) -> StepResult:
 
 
 def _exclude_other_runs(context: Context) -> AbstractContextManager[bool]:
-    """Tell whether no other run is at work, and let none begin meanwhile."""
+    """Tell whether no other run is active, and let none begin in the meantime."""
     return nullcontext(True) if context.scope is None else no_other_run(context.root)
 
 

@@ -1,4 +1,4 @@
-"""Handlers of the actions on sessions, their disks, and holds."""
+"""Handlers for the actions on sessions, their disks, and holds."""
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -43,7 +43,7 @@ def _coalesced_sessions(context: Context) -> tuple[Session, ...]:
 def _session_of_action(
     sessions: tuple[Session, ...], records: tuple[NodeRecord, ...], action: Any
 ) -> Session | None:
-    """Return the session that an action on a record is about, None if it is not there."""
+    """Return the session that an action on a record is about, None if it does not exist."""
     index = SessionIndex(records, (s for s in sessions if s.target == action.target))
     return index.session_of(index.record_for(action.target, action.portal, action.iface))
 
@@ -55,11 +55,12 @@ def _log_in_to_target(action: actions.Login, context: Context) -> StepResult:
 
 
 def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
-    """Wait a moment until the disk that each login is for is there, with its map if it gets one.
+    """Wait briefly until the disk that each login is for has appeared, with its map if it gets one.
 
-    The kernel scans a new session while iscsiadm returns. It waits LOGIN_DISK_WAIT or MAP_WAIT
-    seconds, the latter from when udev has handled the disk, and no longer than the context does; a
-    disk that has not come by then is no error, since the next observation shows what is missing.
+    The kernel scans a new session while iscsiadm returns. The wait is LOGIN_DISK_WAIT or MAP_WAIT
+    seconds, the latter counted from when udev has handled the disk, and never longer than the
+    context's. A disk that has not appeared by then is not an error, since the next observation
+    shows what is missing.
     """
     if not logins:
         return
@@ -86,13 +87,13 @@ def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
 
 
 def _disk_wait(targets: Collection[str], *, maps: bool) -> str:
-    """Return what is waited for until the disks of these targets can be used."""
+    """Return what is being waited for until the disks of these targets can be used."""
     whose = "".join(targets) if len(targets) == 1 else f"{len(targets)} targets"
     return f"waiting for {'multipathd and ' if maps else ''}the disk of {whose}"
 
 
 def _has_usable_disk(session: Session, lun: int | None, root: Path) -> bool:
-    """Tell whether the disk is there, and can be opened and asked, with its map if it gets one."""
+    """Tell whether the disk exists and can be opened and asked, with its map if it gets one."""
     return any(
         lun in {None, unit.lun} and unit.device is not None and unit.wwid is not None
         and Path(unit.device).exists() and not multipath.is_awaited(unit.device, root)
@@ -148,7 +149,7 @@ def _remove_device(action: actions.RemoveDevice, context: Context) -> StepResult
 
 
 def _test_free(device: str, root: Path) -> None:
-    """Raise InUseError if the kernel says that somebody has the disk."""
+    """Raise InUseError if the kernel reports that the disk is in use."""
     for end in multipath.ends(device, root):
         if Path(end).exists():
             with probe.opened(end, exclusive=True):
@@ -206,12 +207,12 @@ def require_unused(
     dead: bool = False,
     scan: usage.UsageScan | None = None,
 ) -> None:
-    """Raise InUseError where anybody uses a device of a session, or a disk that ends with it.
+    """Raise InUseError if anything uses a device of a session, or a disk that ends with it.
 
-    `index` has all sessions and disks, `openers` who has a device of the session open that is no
-    disk. `leaving` are the ids of all sessions that end together, this one among them. `dead`: it
-    does not answer, so that its disks cannot be opened is no reason to keep it. `scan` is one scan
-    for many sessions.
+    `index` has all sessions and disks, `openers` says who has open a device of the session that is
+    not a disk. `leaving` are the ids of all sessions that end together, including this one. `dead`:
+    the session does not answer, so that its disks cannot be opened is no reason to keep it. `scan`
+    is one scan for many sessions.
     """
     _refuse_in_use(session.target, openers)
     for disk in index.disks_of_session(session.sid):
@@ -220,9 +221,9 @@ def require_unused(
 
 
 def find_dead_session(sessions: Iterable[Session], action: actions.Logout) -> Session | None:
-    """Return the session of a logout by number if it is there, None if it has ended.
+    """Return the session of a logout by number if it exists, None if it has ended.
 
-    Raises InUseError where it came up.
+    Raises InUseError if it came up.
     """
     for session in sessions:
         if session.sid == action.sid and session.target == action.target:
@@ -236,10 +237,10 @@ def find_dead_session(sessions: Iterable[Session], action: actions.Logout) -> Se
 
 
 class HeldSessions:
-    """The sessions that logouts end, as the holds tell that each of them set before.
+    """The sessions that logouts end, known from the holds that each of them set before.
 
-    So a map that somebody has keeps all its paths, instead of losing all but the last. The holds
-    are read at the first question: only maps have paths that may stay.
+    So a map in use keeps all its paths, instead of losing all but the last. The holds are read when
+    they are first needed: only maps have paths that may stay.
     """
 
     def __init__(self, index: HostIndex, root: Path) -> None:
@@ -253,8 +254,8 @@ class HeldSessions:
     def ending_with(self, session: Session) -> frozenset[int | None]:
         """Return the sessions that end together with one, of those that lead to the same maps.
 
-        Of several holds on the session the narrowest is this logout's; one on another target does
-        not count unless that was logged out too.
+        Of several holds on the session, the narrowest belongs to this logout; one on another target
+        does not count unless that was logged out as well.
         """
         behind = self._index.disks_of_session(session.sid)
         maps = [disk for disk in behind if disk.block.kind == "mpath"]

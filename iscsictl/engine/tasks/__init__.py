@@ -1,1 +1,1 @@
-"""What the loop is given for each family of commands."""
+"""The tasks that are handed to the loop, for each family of commands."""

@@ -35,7 +35,7 @@ def task(
 
 
 def lines_task(name: str, make_plan: Callable[[DiskInventory], Plan]) -> Task:
-    """Return a task that is about the lines of fstab that `name` means, whatever disks there are.
+    """Return a task that is about the lines of fstab that `name` means, whatever disks exist.
 
     No disk is chosen or read, so it works while the array is away.
     """

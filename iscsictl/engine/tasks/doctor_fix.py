@@ -12,10 +12,10 @@ from iscsictl.system.context import Context
 
 
 def repairs(chosen: Callable[[Finding], bool]) -> Task:
-    """Return the task of `doctor --fix`: look (not over the network), then the safe repairs.
+    """Return the task of `doctor --fix`: observe (without the network), then repair what is safe.
 
-    `chosen` tells which findings the options keep. Each round looks anew: a repair is done when its
-    finding is gone.
+    `chosen` tells which findings the options select. Each round observes again: a repair is done
+    when its finding is gone.
     """
     findings: list[Finding] = []
 

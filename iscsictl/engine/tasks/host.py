@@ -10,10 +10,10 @@ from iscsictl.system.context import Context
 
 
 def task(observe: Callable[[Context], T], make_plan: Callable[[T], Plan]) -> Task:
-    """Return a task that rests on facts of its own kind.
+    """Return a task that depends on facts of its own kind.
 
-    `observe` is called once in each round; its result goes to `make_plan` past the inventory, which
-    stays empty.
+    `observe` is called once in each round; its result is passed to `make_plan` without going
+    through the inventory, which stays empty.
     """
     facts: list[T] = []
 

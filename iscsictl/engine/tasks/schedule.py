@@ -37,10 +37,10 @@ def install_task(
     prune: bool = False,
     metrics: Path | None = None,
 ) -> "Task":
-    """Return the task that has reconnect run every so many seconds, with `prune` after a prune.
+    """Return the task that has reconnect run every `seconds` seconds, with `prune` after a prune.
 
-    Each run writes `metrics`, if that is not None. Raises UsageError, NotFoundError where the
-    directory of the metrics is not there, and what keeps their file from being written.
+    Each run writes `metrics`, if that is not None. Raises UsageError, NotFoundError if the
+    directory of the metrics does not exist, and whatever keeps their file from being written.
     """
     if metrics is not None and not metrics.parent.is_dir():
         hint = "name a file in the directory that node_exporter reads "
@@ -65,7 +65,7 @@ def install_task(
 
 
 def remove_task(root: Path) -> "Task":
-    """Return the task that takes the schedule away, whichever method it has."""
+    """Return the task that removes the schedule, whichever method it has."""
     return _task_without_facts(lambda: plan_remove(observe_schedule(root)))
 
 
