@@ -275,3 +275,34 @@ def test_every_json_document_is_on_its_page_with_its_keys() -> None:
         schema = name or schema
         told.add((schema, frozenset(re.findall(r"`([a-z_]+)(?:\[\]|\{\})?`", keys))))
     assert told == set(documents_of_the_code())
+
+
+#: Rows whose text is composed of several pieces, or that extend another row.
+COMPOSED = {
+    "ls `sessions[]`", "its `luns[]`", "ls `disks[]`", "disk `disks[]`", "export `volume[]`",
+    "iface `ifaces[]`",
+}  # fmt: skip
+
+
+def keys_of_dictionaries() -> set[frozenset[str]]:
+    """The keys of each dictionary that the package writes out in full."""
+    nodes = (node for path in (ROOT / "iscsictl").rglob("*.py")
+             for node in ast.walk(ast.parse(path.read_text())))  # fmt: skip
+    return {
+        frozenset(str(key.value) for key in node.keys if isinstance(key, ast.Constant))
+        for node in nodes
+        if isinstance(node, ast.Dict)
+    }
+
+
+def test_every_row_of_a_json_document_is_on_its_page_with_its_keys() -> None:
+    table = (ROOT / "docs" / "json.md").read_text().partition("| rows | keys |\n")[2]
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE))
+    assert len(rows) > 25
+    assert set(rows) >= COMPOSED
+    made = keys_of_dictionaries()
+    # Behind a semicolon stand the keys that a row has only sometimes.
+    told = {name: frozenset(re.findall(r"`([a-z_0-9]+)(?:\[\]|\{\})?`", keys.partition(";")[0]))
+            for name, keys in rows.items()}  # fmt: skip
+    assert {name: sorted(keys) for name, keys in told.items()
+            if name not in COMPOSED and keys not in made} == {}  # fmt: skip

@@ -24,7 +24,7 @@ class MountPointRefusedError(MountPointError, RefusedError):
 def require_free_mount_point(inventory: Inventory, spec: AttachSpec, wwid: str) -> None:
     """Raise MountPointError unless the mount point, if there is one, is free for the disk.
 
-    `wwid` is that of the disk, UNKNOWN where the disk is not there yet.
+    `wwid` is that of the disk, UNKNOWN if the disk is not there yet.
     """
     path, place = spec.mount, inventory.mount_point_state
     if path is None:
@@ -50,7 +50,7 @@ def require_free_mount_point(inventory: Inventory, spec: AttachSpec, wwid: str) 
 
 
 def require_own_lines(inventory: Inventory, path: str, wwid: str) -> None:
-    """Raise MountPointError where a line of fstab that is not for this disk has the mount point.
+    """Raise MountPointError if a line of fstab for another disk has the mount point.
 
     `wwid` is as for `require_free_mount_point`.
     """
