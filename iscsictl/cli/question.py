@@ -8,6 +8,17 @@ import click
 
 from iscsictl.engine.runtime import interrupt_at_once
 from iscsictl.errors import InterruptError
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.text import fold
+
+
+def fit_question(question: str) -> str:
+    """Return a question in lines that the terminal does not break within a word.
+
+    Click writes a colon and a blank behind it.
+    """
+    width = screen_of(sys.stderr).width
+    return fold(question, None if width is None else width - len(": "))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import sys
 import click
 
 from iscsictl.cli.options import Settings, print_error, print_message
-from iscsictl.cli.question import asking
+from iscsictl.cli.question import asking, fit_question
 from iscsictl.engine.reconcile import OnFailure, dry_run, reconcile
 from iscsictl.engine.runtime import (
     Scope,
@@ -34,7 +34,7 @@ def ask(settings: Settings, question: str) -> bool:
         return False
     try:
         with asking():
-            return click.confirm(question, err=True)
+            return click.confirm(fit_question(f"{question} [y/N]"), err=True, show_default=False)
     except InterruptError as error:
         raise UnansweredError(f"{error.text} at a question", signal=error.signal) from None
     except click.Abort:
@@ -90,7 +90,7 @@ def run_task(
 def _show_planned(printer: StepPrinter, settings: Settings, report: Report) -> None:
     if settings.output == "table" and not settings.quiet:
         for outcome in report.outcomes:
-            click.echo(printer.line(outcome))
+            click.echo(printer.fit_terminal(printer.line(outcome)))
 
 
 def _print_report(

@@ -1,6 +1,7 @@
 """Text that is safe to show: control characters made visible, lengths as a terminal has them."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from iscsictl.lazy_import import lazy_import
@@ -12,6 +13,8 @@ else:
     unicodedata = lazy_import("unicodedata")
 
 _UNITS = "BKMGTPE"
+# Colours take no columns (SGR, ECMA-48, 8.3.117).
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def escape_controls(text: str) -> str:
@@ -107,6 +110,47 @@ def truncate(names: Iterable[str], width: int, dots: str = "…") -> dict[str, s
 def _cut_in_middle(name: str, head: int, tail: int, dots: str) -> str:
     start = fit_width(name, head)
     return start + dots + fit_width(name[::-1], tail)[::-1]
+
+
+def fold(text: str, width: int | None, *, indent: int = 0) -> str:
+    """Return text in lines of at most `width` columns, broken at blanks; None leaves it whole.
+
+    The second and later lines begin with `indent` blanks. A word that is wider than a line stays
+    whole, in a line of its own: a name can only be copied where the terminal alone breaks it.
+    """
+    if width is None:
+        return text
+    return "\n".join(_fill_lines(re.findall(r"\s*\S+", text), width, " " * indent))
+
+
+def fold_command(words: Sequence[str], width: int | None) -> str:
+    """Return a command in lines of at most `width` columns that can be pasted into a shell.
+
+    The words are quoted already. A backslash before the end of a line continues it in the next
+    (POSIX, Shell Command Language, 2.2.1). With None it is one line.
+    """
+    whole = " ".join(words)
+    if width is None or cell_width(whole) <= width:
+        return whole
+    continued = " \\"
+    pieces = [word if number == 0 else f" {word}" for number, word in enumerate(words)]
+    return f"{continued}\n".join(_fill_lines(pieces, width - len(continued), "    "))
+
+
+def _fill_lines(pieces: Iterable[str], width: int, indent: str) -> list[str]:
+    """Put pieces, each with the blanks before it, into lines; all but the first are indented."""
+    lines: list[str] = []
+    columns = 0
+    for piece in pieces:
+        needed = cell_width(_SGR.sub("", piece))
+        if lines and columns + needed <= width:
+            lines[-1] += piece
+            columns += needed
+        else:
+            line = indent + piece.lstrip() if lines else piece
+            lines.append(line)
+            columns = cell_width(_SGR.sub("", line))
+    return lines
 
 
 def fit_width(text: str, width: int) -> str:

@@ -170,8 +170,8 @@ def test_the_answers_on_a_terminal_attach_as_the_printed_command_does(lab: Lab) 
     asked = run_on(host, f"printf '{answers}' | script -qec 'iscsictl attach' /dev/null")
     assert "Directory to mount it on" in asked.out
     assert run_on(host, "findmnt -no FSTYPE /srv/asked").out == "ext2\n"
-    said = asked.out.partition("The command that does the same: ")[2].splitlines()[0].strip()
-    again = run_on(host, said)
+    said = asked.out.replace("\r", "").partition("The command that does the same:\n")[2]
+    again = run_on(host, said.partition("\nDo this now?")[0])
     assert {line.split()[0] for line in again.out.splitlines()} <= {"unchanged", "device"}
     run_on(host, "iscsictl detach /srv/asked --forget")
     left = run_on(host, f"printf '{A4}\\next2\\n/srv/refused\\nno\\n' | script -qec "

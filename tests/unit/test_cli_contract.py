@@ -354,6 +354,28 @@ def test_the_steps_have_colours_where_the_terminal_can_and_colour_is_requested(
         assert ("\x1b" in line) is coloured
 
 
+def test_a_step_is_one_line_off_a_terminal_and_as_many_as_it_needs_on_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    why = "the service that logs in at boot"
+    outcome = Outcome(Step(EnableService("a.service"), "a.service", why, status=Status.PLANNED))
+    printed = []
+    for stream in (io.StringIO(), Terminal()):
+        monkeypatch.setattr(sys, "stdout", stream)
+        printer = StepPrinter(output="table", quiet=False, color=False)
+        printer.write(printer.line(outcome))
+        printed.append(stream.getvalue())
+    assert printed == [
+        f"planned   enable    a.service  ({why})\n",
+        "planned   enable    a.service  (the\n          service that logs in at boot)\n",
+    ]
+
+
 @pytest.mark.parametrize("status", [Status.PLANNED, Status.FORECAST])
 def test_a_plan_says_in_words_when_formatting_depends_on_a_blank_disk(status: Status) -> None:
     disk, whole = DiskId("t", 0, "naa.1", ""), FilesystemClaim("u", "ext4", 1, "gpt")

@@ -140,9 +140,9 @@ Start = Callable[..., tuple[int, Dialogue]]
 
 
 def commands_in(text: str) -> list[list[str]]:
-    """The commands that were said to do the same."""
-    mark = "The command that does the same: "
-    return [shlex.split(line.removeprefix(mark)) for line in text.splitlines() if mark in line]
+    """The commands that were said to do the same, each on the line below its heading."""
+    _, *parts = text.split("The command that does the same:\n")
+    return [shlex.split(part.splitlines()[0]) for part in parts]
 
 
 def test_the_usual_way_takes_four_answers_and_prints_the_command(
@@ -416,3 +416,19 @@ def test_on_a_terminal_the_portal_is_asked_for_and_ctrl_c_leaves_nothing(tmp_pat
     child.close()
     assert child.exitstatus == Exit.INTERRUPTED
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="attach needs root")
+def test_a_question_fits_a_terminal_of_40_columns(tmp_path: Path) -> None:
+    child = pexpect.spawn(
+        sys.executable, ["-m", "iscsictl", "attach"], dimensions=(24, 40),
+        env={**os.environ, "ISCSICTL_ROOT": str(tmp_path)}, encoding="utf-8", timeout=PATIENCE,
+    )  # fmt: skip
+    child.expect(r"\): ")
+    assert (child.before or "").splitlines() == [
+        "Portal of the array (address, or",
+        "address:port",
+    ]
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()

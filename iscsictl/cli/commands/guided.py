@@ -5,6 +5,7 @@ login, a LUN only where it has several: both are known after a login that was ro
 """
 
 import signal
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -13,7 +14,7 @@ import click
 
 from iscsictl.cli.credentials import judge_account
 from iscsictl.cli.options import Settings, print_line, report
-from iscsictl.cli.question import asking
+from iscsictl.cli.question import asking, fit_question
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
 from iscsictl.engine.task import Task
@@ -26,7 +27,8 @@ from iscsictl.model.secret import Secret
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import Account, AttachSpec
 from iscsictl.observers.sessions import discover
-from iscsictl.output.text import escape_controls, human_size
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.text import escape_controls, fold, fold_command, human_size
 from iscsictl.planner.attach.attach import SeveralLunsError
 from iscsictl.planner.attach.mount_point import MountPointError
 
@@ -91,7 +93,7 @@ class GuidedAttach:
     def _choose_target(self, offers: Sequence[DiscoveredTarget]) -> str:
         names = sorted({offer.target for offer in offers})
         if len(names) == 1:
-            print_line(f"The array offers one target: {escape_controls(names[0])}")
+            print_folded(f"The array offers one target: {names[0]}")
             return names[0]
         rows = {str(number): name for number, name in enumerate(names, 1)}
         print_line(f"The array offers {len(names)} targets:")
@@ -136,7 +138,7 @@ class GuidedAttach:
         The command that is shown afterwards asks for the secret again: it never has it. The name is
         the default of the next question: more often it is the secret that was mistyped.
         """
-        print_line(
+        print_folded(
             "The array refuses the login. If it wants CHAP, give the account of this host:"
             if self.user is None
             else "The array refuses that account. Give it again:"
@@ -155,7 +157,7 @@ class GuidedAttach:
             str(lun.lun): f"{human_size(size) or 'size not known'}  {lun.wwid or 'no WWID'}"
             for lun, size in error.luns
         }
-        print_line(f"{escape_controls(error.target)} has {len(rows)} LUNs:")
+        print_folded(f"{error.target} has {len(rows)} LUNs:")
         # The number of a row is that of its LUN: any other would lead to another disk.
         lun = self._choose_row("LUN", rows)
         self.options["lun"] = int(lun)
@@ -165,9 +167,14 @@ class GuidedAttach:
         """Add the options that say what the user consented to: `adopt`, `adopt-unverified`."""
         self.words += [word for word in map("--{}".format, consents) if word not in self.words]
 
-    def command(self, given: Sequence[str]) -> str:
-        """Return the one command that does the same; `given` is what was typed."""
-        return shell_form("iscsictl", *given, *self.words)
+    def print_command(self, given: Sequence[str]) -> None:
+        """Print the one command that does the same; `given` is what was typed.
+
+        It stands in lines of its own, so that these can be copied whole.
+        """
+        print_line("The command that does the same:")
+        words = [escape_controls(shell_form(word)) for word in ("iscsictl", *given, *self.words)]
+        print_line(fold_command(words, screen_of(sys.stderr).width))
 
     def _set_words(self, words: list[str]) -> None:
         """Add words, in the place of the same option with another value."""
@@ -179,7 +186,7 @@ class GuidedAttach:
     def _choose_row(self, what: str, rows: Mapping[str, str]) -> str:
         """Return the number of the row that the user chooses by that, or by a part of its text."""
         for number, row in rows.items():
-            print_line(f"  {number}  {escape_controls(row)}")
+            print_folded(f"  {number}  {row}", indent=len("  1  "))
 
         def number_of_answer(text: str) -> str:
             if text in rows:
@@ -210,6 +217,11 @@ class GuidedAttach:
                 print_line(f"iscsictl: {escape_controls(str(error))}")
 
 
+def print_folded(line: str, *, indent: int = 0) -> None:
+    """Write a line to stderr, in as many as the terminal needs; names in it are escaped."""
+    print_line(fold(escape_controls(line), screen_of(sys.stderr).width, indent=indent))
+
+
 def prompt(question: str, default: str | None, *, hide: bool) -> str:
     """Put one question on the terminal. Raises InterruptError at a signal and at the end of input.
 
@@ -218,7 +230,10 @@ def prompt(question: str, default: str | None, *, hide: bool) -> str:
     """
     try:
         with asking():
-            return str(click.prompt(question, default=default, hide_input=hide, err=True))
+            text = fit_question(question if default is None else f"{question} [{default}]")
+            return str(
+                click.prompt(text, default=default, show_default=False, hide_input=hide, err=True)
+            )
     except InterruptError as error:
         raise InterruptError(_UNCHANGED, signal=error.signal) from None
     except click.Abort:
@@ -269,7 +284,7 @@ def attach_guided(
         raise InterruptError(_UNCHANGED, signal=error.signal) from None
     if code != Exit.PENDING or settings.dry_run:
         return code
-    print_line(f"The command that does the same: {escape_controls(guide.command(given))}")
+    guide.print_command(given)
     yes = prompt("Do this now? (yes or no)", "no", hide=False)
     if yes.strip().lower() not in {"y", "yes"}:
         print_line("Nothing was changed.")
@@ -311,7 +326,7 @@ def _attach_asking_again(
         judge_account(guide.settings, account, spec.target)
         spec = replace(spec, account=account)
     if code == Exit.DONE and guide.words != words:
-        print_line(f"The command that does the same: {escape_controls(guide.command(given))}")
+        guide.print_command(given)
     return code
 
 

@@ -12,7 +12,7 @@ from iscsictl.model.actions.disk_id import OverwriteGround
 from iscsictl.model.plan import Hazard, Outcome, Report, Status, Step
 from iscsictl.output.status_line import STATUS_LINE, Wait
 from iscsictl.output.terminal import screen_of
-from iscsictl.output.text import escape_controls
+from iscsictl.output.text import escape_controls, fold
 
 SCHEMA = "iscsictl.plan/1"
 # Parameters of SGR (ECMA-48, 8.3.117).
@@ -25,6 +25,8 @@ _COLORS = {
     Status.PLANNED: "36",
     Status.FORECAST: "2;36",
 }
+# Columns of the status and the blank behind it: below it nothing of the other columns stands.
+_STATUS_COLUMNS = 10
 
 
 def error_row(error: IscsictlError) -> dict[str, Any]:
@@ -89,7 +91,9 @@ class StepPrinter:
 
     def __init__(self, *, output: str, quiet: bool, color: bool | None) -> None:
         self._lines = output == "table" and not quiet
-        self._color = sys.stdout is not None and screen_of(sys.stdout, color).color
+        screen = None if sys.stdout is None else screen_of(sys.stdout, color)
+        self._color = screen is not None and screen.color
+        self._width = None if screen is None else screen.width
         self._wait: Wait | None = None
 
     def __call__(self, outcome: Outcome) -> None:
@@ -106,7 +110,11 @@ class StepPrinter:
         """
         self.close()
         if self._lines:
-            self._print_if_possible(line + "\n")
+            self._print_if_possible(self.fit_terminal(line) + "\n")
+
+    def fit_terminal(self, line: str) -> str:
+        """Return a line in as many as it needs on a terminal; off one it stays a single line."""
+        return fold(line, self._width, indent=_STATUS_COLUMNS)
 
     def _print_if_possible(self, text: str) -> None:
         """Print; when that fails, print no more: the work does not wait for who reads of it."""
