@@ -422,7 +422,8 @@ def test_on_a_terminal_the_portal_is_asked_for_and_ctrl_c_leaves_nothing(tmp_pat
 def test_a_question_fits_a_terminal_of_40_columns(tmp_path: Path) -> None:
     child = pexpect.spawn(
         sys.executable, ["-m", "iscsictl", "attach"], dimensions=(24, 40),
-        env={**os.environ, "ISCSICTL_ROOT": str(tmp_path)}, encoding="utf-8", timeout=PATIENCE,
+        env={**os.environ, "ISCSICTL_ROOT": str(tmp_path), "COLUMNS": ""}, encoding="utf-8",
+        timeout=PATIENCE,
     )  # fmt: skip
     child.expect(r"\): ")
     assert (child.before or "").splitlines() == [
