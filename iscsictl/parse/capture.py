@@ -190,7 +190,7 @@ class _Capture:
         return False
 
     def _is_known_noise(self, line: str, number: int) -> bool:
-        """Tell whether a line means nothing here; a prompt ends the output before it."""
+        """Return whether a line means nothing here; a prompt ends the output before it."""
         warned = len(self._warnings)
         flat = list(find_flat_sessions(line, number, self._warnings))
         if flat or len(self._warnings) > warned:

@@ -65,16 +65,16 @@ def _iscsi_rows(rows: list[LsblkRow]) -> list[LsblkRow]:
     return [row for row in rows if row.cells.get("TRAN") == "iscsi"] or rows
 
 
-def _with_content(block: CapturedBlock, told: CapturedBlock) -> CapturedBlock:
+def _with_content(block: CapturedBlock, listed: CapturedBlock) -> CapturedBlock:
     """Add what `lsblk` reports about a map to what `multipath` reports."""
     return replace(
         block,
-        size=told.size if block.size is None else block.size,
-        fstype=told.fstype,
-        label=told.label,
-        uuid=told.uuid,
-        mounts=told.mounts,
-        children=told.children,
+        size=listed.size if block.size is None else block.size,
+        fstype=listed.fstype,
+        label=listed.label,
+        uuid=listed.uuid,
+        mounts=listed.mounts,
+        children=listed.children,
     )
 
 

@@ -48,12 +48,12 @@ def merge_sessions(
 
 
 def _may_be_equal(one: object, other: object) -> bool:
-    """Tell whether two values can belong to one session: they are equal, or one is unknown."""
+    """Return whether two values can belong to one session: they are equal, or one is unknown."""
     return one in (None, "") or other in (None, "") or one == other
 
 
 def _is_same_session(one: Session, other: Session) -> bool:
-    """Tell whether two outputs show one session: no lasting value differs.
+    """Return whether two outputs show one session: no lasting value differs.
 
     A SID identifies a session on one host. Without it, the adapter's number (sfnet) or the portal
     (libiscsi) must be the same.

@@ -1,4 +1,4 @@
-"""The lines of a capture, freed of what terminals, web pages and log daemons put around them."""
+"""The lines of a capture, without what terminals, web pages and log daemons add to them."""
 
 import codecs
 import html
@@ -14,28 +14,28 @@ _ANSI = re.compile(
 _ANSI_SPELLED = re.compile(r"(?:\^\[|#033|\\(?:0?33|x1[bB]|u001[bB]|e))\[[0-9;?]*[A-Za-z]")
 _OVERSTRIKE = re.compile(r"[^\n]\x08")
 _SPACES = dict.fromkeys((0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000), " ")
-# Marks that no reader of the text can see; iSCSI names lose them too (RFC 3722, 3).
+# Invisible characters; they are also removed from iSCSI names (RFC 3722, 3).
 _INVISIBLE = dict.fromkeys(
     (0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065))
 )
 _LINE_ENDS = dict.fromkeys((0x0B, 0x0C, 0x85, 0x2028, 0x2029), "\r")
 _CHARACTERS = {**_SPACES, **_INVISIBLE, **_LINE_ENDS}
 _TAG = re.compile(r"<(?!empty>)(/?)([A-Za-z][\w:-]*)(?:\s[^<>]*)?/?>|<!--.*?-->")
-# A page is known by a tag of one of these; `<empty>` and `<iqn...>` are no tags.
+# One of these tags shows that it is a page; `<empty>` and `<iqn...>` are no tags.
 _PAGE = re.compile(
     r"</?(?:a|b|blockquote|body|br|code|div|em|font|h[1-6]|html|i|kbd|li|o:p|ol|p|pre|samp|span|"
     r"strong|t[dhrt]|table|tbody|ul)\b[^<>]*>",
     re.IGNORECASE,
 )
 _BREAKING = re.compile(r"blockquote|body|br|div|h[1-6]|html|li|ol|p|pre|table|tbody|t[dhr]|ul")
-# Text that was made safe for Markdown; a backslash alone may be of an account DOMAIN\\name.
+# Text that was made safe for Markdown; a single backslash may belong to an account DOMAIN\\name.
 _MARKDOWN = re.compile(r"\\\*\\\*|LOGGED\\_IN|\\_member|\\\[\d|\\<empty")
 _MARKDOWN_ESCAPE = re.compile(r"\\([_*<>\[\]#-])")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8}\d{0,2});")
 
 
 def decode_capture(data: bytes) -> str:
-    """Turn the bytes of a capture into text: UTF-16 with or without its mark, else UTF-8.
+    """Decode the bytes of a capture: UTF-16 with or without a byte order mark, otherwise UTF-8.
 
     Bytes that are not UTF-8 are kept as surrogates, so nothing is refused and nothing is lost.
     """
@@ -49,9 +49,8 @@ def decode_capture(data: bytes) -> str:
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield the lines of a capture with their numbers from 1, without escapes and markup.
 
-    A line of the file gives several where a web page, a log daemon (#012) or a bare carriage
-    return joined them. The indentation is kept, because `lsblk` and `multipath` mean something by
-    it.
+    A line of the file yields several if a web page, a log daemon (#012) or a bare carriage return
+    joined them. The indentation is kept, because it has a meaning in `lsblk` and `multipath`.
     """
     text = _without_escapes(text)
     if "\n" not in text:
@@ -69,7 +68,7 @@ def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _changes_for(text: str) -> list[Callable[[str], str]]:
-    """Return what has to be done to each line of this text, which for most captures is nothing."""
+    """Return the changes to make to each line of this text; for most captures there are none."""
     changes: list[Callable[[str], str]] = []
     if "<" in text and _PAGE.search(text):
         changes.append(lambda line: _TAG.sub(_without_tag, line))
@@ -86,7 +85,7 @@ def _changes_for(text: str) -> list[Callable[[str], str]]:
 
 
 def _ends_in_dollar(text: str) -> bool:
-    """Tell whether every line ends as `cat -E` shows it, which prompts and values do not."""
+    """Return whether every line ends as `cat -E` shows it, which prompts and values do not."""
     lines = [line for line in text[:5000].split("\n")[:-1] if line]
     return len(lines) > 1 and all(line.endswith("$") for line in lines)
 
@@ -109,6 +108,6 @@ def _without_tag(found: re.Match[str]) -> str:
 
 
 def _decode_entity(found: re.Match[str]) -> str:
-    """Decode one entity; a no-break space is a blank here, and a bad number stays as it is."""
+    """Decode one entity; a no-break space becomes a blank, and a bad number stays as it is."""
     character = html.unescape(found[0])
     return " " if character == "\xa0" else character

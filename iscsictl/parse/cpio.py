@@ -1,4 +1,4 @@
-"""Archives of cpio in the `newc` format, one behind the other, as an initramfs has them.
+"""cpio archives in the `newc` format, one after the other, as in an initramfs.
 
 Format: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel, cpio(5).
 """
@@ -13,17 +13,17 @@ _FILE_SIZE: Final = slice(54, 62)
 _NAME_SIZE: Final = slice(94, 102)
 _TRAILER: Final = "TRAILER!!!"
 _PIECE: Final = 1 << 20
-# PATH_MAX of the kernel; a longer name is no name of an archive for it.
+# PATH_MAX of the kernel, which accepts no longer name in an archive.
 _LONGEST_NAME: Final = 4096
-#: Bytes of a file whose content is wanted; the files of open-iscsi have some hundred.
+#: Limit in bytes of the content that is read; open-iscsi's files have some hundred.
 MOST_CONTENT: Final = 65536
 
 
 class ArchiveReader:
-    """Reads archives from a stream up to the first byte that belongs to none.
+    """Reads archives from a stream, up to the first byte that belongs to none.
 
-    `offset` is where that byte is, counted from the start: after the uncompressed archives of an
-    initramfs (CPU microcode) the compressed one begins there.
+    `offset` is the position of that byte: in an initramfs, the compressed archive begins there,
+    after the uncompressed ones (CPU microcode).
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -33,7 +33,8 @@ class ArchiveReader:
     def entries(self, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
         """Yield the name of each file, and its content if it is wanted (MOST_CONTENT bytes of it).
 
-        Names have no slash in front. Raises ValueError for an archive that is cut off or damaged.
+        Names do not begin with a slash. Raises ValueError for an archive that is cut off or
+        damaged.
         """
         while True:
             # Archives are padded with zeroes; every header begins at a multiple of four bytes.

@@ -1,4 +1,4 @@
-"""crypttab(5): one volume a line, fields parted by blanks; unlike fstab(5) it knows no escapes."""
+"""crypttab(5): one volume per line, fields separated by blanks; unlike in fstab(5), no escapes."""
 
 from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import split_options
@@ -12,7 +12,8 @@ def parse_crypttab(data: bytes) -> tuple[CrypttabEntry, ...]:
     entries = []
     for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
         fields = line.split()
-        # A `#` later in a line is part of a field: crypttab(5) knows comments of whole lines alone.
+        # A `#` later in a line is part of a field: in crypttab(5), only whole lines can be
+        # comments.
         if len(fields) >= 2 and not fields[0].startswith("#"):
             options = split_options(fields[3]) if len(fields) > 3 else ()
             entries.append(CrypttabEntry(number, fields[0], fields[1], options))

@@ -14,7 +14,7 @@ _TARGET: Final = re.compile(r"(?:^|: )[0-9]+ [0-9]+ multipath (.*)")
 def failed_paths(text: str) -> frozenset[str]:
     """Return the devices (MAJOR:MINOR) of all paths that are failed, of all maps.
 
-    Lines of other targets, and what is not understood, are left out.
+    Lines of other targets, and lines that cannot be parsed, are left out.
     """
     found = (_TARGET.search(line) for line in text.splitlines())
     paths = (path for line in found if line is not None for path in _PATH.findall(f" {line[1]}"))

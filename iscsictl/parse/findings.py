@@ -1,4 +1,4 @@
-"""The document that `doctor -J` prints and a report carries, read again for `doctor --from`."""
+"""The document that `doctor -J` prints and a report contains, read for `doctor --from`."""
 
 import json
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ SCHEMA: Final = "iscsictl.doctor/"
 
 
 def parse_findings(data: bytes, source: str) -> tuple[Finding, ...]:
-    """Return the findings of a document `iscsictl.doctor/1`; keys that are not known are ignored.
+    """Return the findings of a document `iscsictl.doctor/1`; unknown keys are ignored.
 
-    None of them has a repair: that is for the host on which they were found. Raises UsageError
-    for anything else; `source` names it in the message.
+    None of them has a repair, which would only be for the host on which it was found. Raises
+    UsageError for anything else; `source` is the name of the document in the message.
     """
     try:
         document = json.loads(data)

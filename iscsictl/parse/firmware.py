@@ -1,7 +1,7 @@
-"""What the firmware says of the iSCSI disk that the machine boots from; secrets never kept.
+"""What the firmware says about the iSCSI disk that the machine boots from, without secrets.
 
 It is in the files below /sys/firmware/ibft and /sys/firmware/iscsi_boot*
-(Documentation/ABI/testing/sysfs-ibft). `iscsiadm -m fw` says the same, secrets included.
+(Documentation/ABI/testing/sysfs-ibft). `iscsiadm -m fw` prints the same, including secrets.
 """
 
 import re
@@ -13,7 +13,7 @@ from iscsictl.model.names import DEFAULT_PORT, Portal
 
 # Flags of a target in the iBFT: 1 is valid, 2 is the one that the firmware booted from.
 _SELECTED: Final = 2
-# IpPrefixOriginDhcp of the iBFT: 1 is by hand, 3 from a server.
+# IpPrefixOriginDhcp of the iBFT: 1 is manual, 3 from a server.
 _DHCP_ORIGIN: Final = "3"
 
 
@@ -21,9 +21,9 @@ Tree = Mapping[str, Mapping[str, str]]
 
 
 def parse_ibft(tree: Tree) -> tuple[BootEntry, ...]:
-    """Read the table of one firmware: the files of each directory (`target0`, `ethernet0`, ...).
+    """Parse the table of one firmware: the files of each directory (`target0`, `ethernet0`, ...).
 
-    Of the secrets it looks only at whether there is one. Entries whose flags are 0 are unused.
+    Of a secret, only its existence is used. Entries whose flags are 0 are unused.
     """
     initiator = _read_text(tree.get("initiator", {}), "initiator-name")
     nics = {
@@ -63,7 +63,7 @@ def _read_nic(files: Mapping[str, str]) -> BootNic:
         mask=_read_text(files, "subnet-mask"),
         gateway=_read_text(files, "gateway"),
         vlan=_read_vlan(_read_text(files, "vlan")),
-        # Some firmware writes 0.0.0.0 where no server was asked.
+        # Some firmware writes 0.0.0.0 if no server was asked.
         dhcp=_read_text(files, "origin") == _DHCP_ORIGIN or bool(server.strip("0.:")),
     )
 
@@ -94,7 +94,7 @@ def _read_portal(address: str | None, port: str | None) -> Portal | None:
 
 
 def _read_lun(text: str | None) -> int | None:
-    """Read a LUN as the kernel prints it: one hexadecimal digit for each of its 8 bytes."""
+    """Parse a LUN as the kernel prints it: one hexadecimal digit for each of its 8 bytes."""
     if text is None:
         return None
     if re.fullmatch("[0-9a-fA-F]{8}", text):

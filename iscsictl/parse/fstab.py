@@ -1,8 +1,8 @@
 """fstab(5): bytes to lines and back, and edits that touch one line only.
 
-Reading follows libmount (blanks and tabs part the fields, octal escapes, fields after the sixth
-are ignored); whatever cannot be read is kept as it is, with a note. What is written both libmount
-and systemd read alike: of the escapes systemd undoes those of getmntent(3) alone.
+Parsing follows libmount (blanks and tabs separate fields, octal escapes, fields after the sixth are
+ignored); a line that cannot be parsed is kept unchanged, with a `problem`. What is written here,
+libmount and systemd read in the same way: systemd decodes only the escapes of getmntent(3).
 """
 
 import re
@@ -31,10 +31,10 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def parse_fstab(data: bytes) -> Fstab:
-    """Read any bytes; `render_fstab` of the result gives the same bytes again.
+    """Parse any bytes; `render_fstab` of the result returns the same bytes.
 
-    Never raises: what mount(8) would refuse is a line with a `problem`. `newline` is CRLF only
-    where most lines have it.
+    Never raises: what mount(8) would refuse is a line with a `problem`. `newline` is CRLF only if
+    most lines have it.
     """
     raw = _LINE.findall(data)
     crlf = sum(line.endswith(b"\r\n") for line in raw)
@@ -47,16 +47,16 @@ def parse_fstab(data: bytes) -> Fstab:
 def render_fstab(fstab: Fstab) -> bytes:
     """Return the bytes of the file.
 
-    Each line is written as it was read: fields that nobody edits are never rendered anew.
+    Each line is written as it was read: fields that are not edited are never rendered again.
     """
     return b"".join(line.raw for line in fstab.lines)
 
 
 def parse_line(raw: bytes, number: int = 1) -> FstabLine:
-    """Read one line, with or without its newline.
+    """Parse one line, with or without its newline.
 
-    Fields are parted and checked as libmount does (libmount/src/tab_parse.c); a line that it
-    refuses has a `problem`, and is no entry. `number` counts from 1.
+    Fields are split and checked as in libmount (libmount/src/tab_parse.c); a line that it would
+    refuse has a `problem`, and is no entry. `number` counts from 1.
     """
     text = raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
     text = text.strip(" \t")
@@ -88,7 +88,7 @@ def parse_line(raw: bytes, number: int = 1) -> FstabLine:
 
 
 def append_line(fstab: Fstab, line: FstabLine) -> Fstab:
-    """Return the file with one more line at its end; the last line gets its newline if need be.
+    """Return the file with one more line at its end; the last line gets a newline if it has none.
 
     The new line ends as most lines of the file do.
     """
@@ -111,7 +111,7 @@ def replace_line(fstab: Fstab, number: int, line: FstabLine) -> Fstab:
 
 
 def without_line(fstab: Fstab, number: int) -> Fstab:
-    """Return the file without line `number` (from 1); those behind it count one less.
+    """Return the file without line `number` (from 1); later lines are renumbered.
 
     Raises UsageError if there is no such line.
     """
@@ -120,22 +120,23 @@ def without_line(fstab: Fstab, number: int) -> Fstab:
 
 
 def with_lines_of(fstab: Fstab, before: Fstab, wwid: str) -> Fstab:
-    """Return the file with the entries for a disk as they were before; all others stay.
+    """Return the file with the entries for a disk as they were `before`; all others stay.
 
-    Entries that are new since then go. For a roll-back: other runs may have changed other lines.
+    Entries that were added since then are removed. This is for a roll-back: other runs may have
+    changed other lines.
     """
     was, now = before.by_wwid(wwid), fstab.by_wwid(wwid)
     for line, old in zip(now, was, strict=False):
         fstab = replace_line(fstab, line.number, old)
     for line in reversed(now[len(was) :]):
         fstab = without_line(fstab, line.number)
-    # The newline that an appended line gave to the one before it goes too.
+    # The newline that the line before an appended one got is removed, too.
     alike = render_fstab(fstab) == render_fstab(before) + before.newline
     return before if alike else fstab
 
 
 def make_line(spec: str, file: str, fstype: str, options: Sequence[str]) -> FstabLine:
-    """Write a new line. Raises UsageError for what no line can carry.
+    """Create a new line. Raises UsageError for what no line can contain.
 
     That is an empty field, a control character other than a tab, a device that begins a comment, a
     mount point that is no absolute path, and an option that would be read as several.
@@ -159,9 +160,9 @@ def make_line(spec: str, file: str, fstype: str, options: Sequence[str]) -> Fsta
 def claim_line(
     claim: FilesystemClaim, directory: str | None, *, wwid: str, target: str, lun: int
 ) -> FstabLine:
-    """Return the inert entry that says what is being made on a disk, before it is written to.
+    """Return the inert entry that says what is being created on a disk, before the first write.
 
-    `directory` None is a filesystem without a mount point. `FstabLine.claim` reads it.
+    `directory` is None for a filesystem without a mount point. `FstabLine.claim` parses the entry.
     """
     table = claim.table and ":".join(filter(None, (claim.table, claim.table_id)))
     notes = _note_options(
@@ -195,10 +196,10 @@ def mount_line(
     boot: bool = True,
     exclusive: bool = False,
 ) -> FstabLine:
-    """Return the line that mounts the filesystem, after the login service and never requiring it.
+    """Return the line that mounts a filesystem, after the login service but without requiring it.
 
-    `options` are the user's; without `boot`, or with `noauto` among them, the line is `noauto`.
-    An `exclusive` one requires the unit that reserves the LUN: without it nothing is mounted.
+    `options` are the user's; without `boot`, or with `noauto` among them, the line is `noauto`. An
+    `exclusive` line requires the unit that reserves the LUN, and is not mounted if that fails.
     `login_service` is the unit that logs in at boot (systemd.mount(5), `x-systemd.after=`).
     """
     fixed = ["_netdev", "nofail", f"x-systemd.after={login_service}"]

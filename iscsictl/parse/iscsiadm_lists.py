@@ -1,7 +1,7 @@
-"""Lists of iscsiadm that tell of no session: records, discoveries, interfaces and adapters.
+"""Lists of iscsiadm other than of sessions: records, discoveries, interfaces and adapters.
 
-They are known so that nothing in them is taken for a session, and so that the user is told what
-the input is. Records and discovered targets are kept.
+They are recognised so that nothing in them is taken for a session, and so that a warning can say
+what the input is. Records and discovered targets are kept.
 """
 
 import re
@@ -16,7 +16,7 @@ RECORDS = "node records or discovered targets (iscsiadm -m node, -m discovery), 
 _DISCOVERIES = "discoveries (iscsiadm -m discovery), not sessions"
 _IFACES = "interfaces (iscsiadm -m iface), not sessions"
 _HOSTS = "SCSI hosts (iscsiadm -m host), not sessions"
-# 2018 snapshots print no blank before the name; the first releases the number of the record.
+# Snapshots of 2018 print no blank before the name; the first releases print the record's number.
 _RECORD = re.compile(
     r"(?:\[[0-9a-f]{6}\] )?(?P<portal>(?:\[[^\]\s]*\]|[^\s\[\],\"'<>/]+):\d{1,5},-?\d{1,10}?)"
     r"(?:\s+|(?=(?:iqn|eui|naa)\.))(?P<name>\S.*)"
@@ -46,7 +46,7 @@ _UNKNOWN_TAG = 65535  # as 2.0-877 prints -1
 
 
 def _is_address(text: str) -> bool:
-    """Tell an address from one that something stands before: a mark, or what `grep -H` prints."""
+    """Return whether this is only an address, with no mark or `grep -H` prefix before it."""
     if not (text[0].isalnum() or text[0] == ":") or re.match(r"\d+-\d+\.\d+\.", text):
         return False
     # Without brackets an IPv6 address has a dot (::ffff:192.0.2.1); a name has no colon.
@@ -55,20 +55,20 @@ def _is_address(text: str) -> bool:
 
 
 class ListedLines:
-    """Which lines of the capture are of which list, and the records that were in them."""
+    """Which lines of the capture belong to which list, and the records in them."""
 
     def __init__(self) -> None:
         self.records: list[ListedRecord] = []
         self._lines: defaultdict[str, list[int]] = defaultdict(list)
 
     def add(self, kind: str, *numbers: int) -> None:
-        """Note that these lines are of a list of this kind; they count from 1."""
+        """Record that these lines, counted from 1, belong to a list of this kind."""
         self._lines[kind] += numbers
 
     def take_notes(self, *, has_sessions: bool) -> list[Note]:
-        """Say what each list is and where it begins; beside sessions only of what is shown too.
+        """Return a note on each list and where it begins; with sessions, only on those also shown.
 
-        The lines are forgotten: each is mentioned once. The records stay.
+        The lines are then forgotten, so that each is mentioned once. The records stay.
         """
         notes = [
             Note(kind, min(numbers))
@@ -86,7 +86,7 @@ class ListedLines:
 class ListReader:
     """Reads the flat lists, the adapters with their values, and whole records.
 
-    The tree of records (-P 1) begins as that of sessions does; IscsiadmReader tells them apart.
+    The tree of records (-P 1) begins like that of sessions; IscsiadmReader distinguishes them.
     """
 
     def __init__(self, listed: ListedLines) -> None:
@@ -97,7 +97,7 @@ class ListReader:
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of these formats.
 
-        Values of a record that may be secret are dropped unread.
+        Values of a record that may be secrets are dropped unread.
         """
         if self._in_host and _HOST_VALUE.fullmatch(line):
             return True
@@ -128,7 +128,7 @@ class ListReader:
         return self._note_listed_line(RECORDS, number)
 
     def _take_pair(self, line: str, number: int) -> bool:
-        """Read a line of a whole record, of which only target, portal and interface are kept."""
+        """Read a line of a whole record; only its target, portal and interface are kept."""
         if line.startswith(("# BEGIN RECORD", "# END RECORD")):
             self.close()
             return self._note_listed_line(RECORDS, number)
@@ -142,7 +142,7 @@ class ListReader:
         return self._note_listed_line(RECORDS, number)
 
     def close(self) -> None:
-        """End what is open. A record without a usable name is left out."""
+        """End the record that is open, if any. One without a usable name is left out."""
         self._in_host = False
         record, self._record = self._record, None
         name = record and read_name(record.get("node.name", ""))

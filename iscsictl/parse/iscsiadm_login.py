@@ -1,4 +1,4 @@
-"""What iscsiadm says of many logins or logouts at once: which ended well, which not and why."""
+"""iscsiadm's output on many logins or logouts at once: which succeeded, which failed and why."""
 
 import re
 from collections.abc import Callable, Hashable
@@ -21,7 +21,8 @@ K = TypeVar("K", bound=Hashable)
 def parse_logins(out: str, err: str) -> tuple[frozenset[Place], dict[Place, int]]:
     """Return the places that were logged in to, and the others with iscsiadm's exit codes.
 
-    A place is iface, target, address and port. What is neither is not told.
+    A place is iface, target, address and port. A place that the output does not mention is in
+    neither.
     """
     done = frozenset(_place_in_match(match) for match in _DONE.finditer(out))
     return done, _parse_failures(err, _FAILED.search, _place_in_match)
@@ -30,8 +31,8 @@ def parse_logins(out: str, err: str) -> tuple[frozenset[Place], dict[Place, int]
 def parse_logouts(out: str, err: str) -> dict[int, int]:
     """Return iscsiadm's exit code for each session, by its number: 0 for one that ended.
 
-    A session that it does not tell of is left out. A target may choose its name freely, so only
-    what stands at the beginning of a line counts.
+    A session that the output does not mention is left out. A target may choose its name freely, so
+    only what is at the beginning of a line counts.
     """
     ended = (_LOGGED_OUT.match(line) for line in out.split("\n"))
     failed = _parse_failures(err, _NOT_LOGGED_OUT.match, lambda match: int(match["sid"]))
@@ -43,13 +44,13 @@ def _parse_failures(
     find_failure: Callable[[str], re.Match[str] | None],
     name_of: Callable[[re.Match[str]], K],
 ) -> dict[K, int]:
-    """Return the exit code of each failure that is told of; its reason is on the next line."""
+    """Return the exit code of each reported failure; the reason is on a later line."""
     failed: dict[K, int] = {}
     last: K | None = None
     for line in err.splitlines():
         if match := find_failure(line):
             last = name_of(match)
-            # ISCSI_ERR, until a line with the reason comes: some failures have none.
+            # ISCSI_ERR, until a line with the reason follows: some failures have none.
             failed[last] = 1
         elif last is not None and (match := _CODE.search(line)):
             failed[last], last = int(match["code"]), None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LUN = re.compile(r"scsi(\d{1,10}) Channel (\d{1,10}) Id (\d{1,10}) Lun: ?(\d{1,20})(?!\w)")
 _DISK = re.compile(r"Attached scsi disk ([\w!-]+?)(?:\s*State:\s*(.*)|\s.*)?", re.ASCII)
-_KERNEL_DISK = re.compile(r" at scsi\d+, ")  # how kernels before 2.6.16 log a disk of any kind
+_KERNEL_DISK = re.compile(r" at scsi\d+, ")  # a disk in the log of kernels before 2.6.16
 _HOST = re.compile(r"(\d{1,10})\s*(?:State:\s*(.*))?")
 _VERSION = re.compile(r"(?:iscsiadm )?version \d{1,4}\.\S{1,40}|iSCSI Transport Class version .*")
 _SESSION_INFO = re.compile(r"Session \(sid (\d{1,10})\) using module ([\w.-]+):?")
@@ -36,7 +36,7 @@ _COUNTED = re.compile(r" (\d{1,10}), target: (\S+), portal: (\S+),(\d{1,5})\]")
 _COUNTER = re.compile(r"[a-z]\w*: \d{1,20}|iSCSI (?:SNMP|Extended):")
 _RULES = frozenset("*" * width for width in (5, 9, 10, 24, 36))
 
-# Who filters a listing with grep keeps some lines of each session, not all of these.
+# A listing that was filtered with grep has some lines of each session, but not all of these.
 _WHOLE = frozenset({"iface", "sid", "connection_state", "host"})
 _HEADINGS = {"Timeouts": Part.TIMEOUTS, "Negotiated iSCSI params": Part.PARAMS, "Sessions": None}
 
@@ -44,8 +44,8 @@ _HEADINGS = {"Timeouts": Part.TIMEOUTS, "Negotiated iSCSI params": Part.PARAMS, 
 class IscsiadmReader:
     """Reads by label, so indentation does not matter.
 
-    Target and portals hold until others come, because iscsiadm prints them once for all the
-    sessions that share them. Lines of a session without its head are named, and shown as a
+    Target and portals apply until others come, because iscsiadm prints them once for all the
+    sessions that share them. Lines of a session without its head get a warning, and are shown as a
     session only if its SID is among them: no session is made up.
     """
 
@@ -86,7 +86,7 @@ class IscsiadmReader:
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of this format.
 
-        A line with a secret is taken and passed over, so that no other reader gets to see it.
+        A line with a secret is accepted and skipped, so that no other reader sees it.
         """
         if line in _RULES:
             if self._group is not None and self._group.part is Part.DEVICES:
@@ -113,9 +113,9 @@ class IscsiadmReader:
         return line.startswith("Session (") and self._take_session_info(line, number)
 
     def start_output(self, number: int) -> None:
-        """Forget what held: after line `number` comes another output, of another command.
+        """Forget target and portals: after line `number`, the output of another command begins.
 
-        Target and portals of one output never complete the sessions of the next.
+        Those of one output never complete the sessions of the next.
         """
         self.close()
         self._end_target()
@@ -124,7 +124,7 @@ class IscsiadmReader:
         self._begin = number
 
     def skipped(self, line: str) -> None:
-        """Take note of a line that nobody could read: it may have been that of a LUN."""
+        """Note a line that no reader accepted: it may have been that of a LUN."""
         group = self._group
         if group is not None and group.part >= Part.DEVICES and re.search(r"(?i)scsi|lun", line):
             group.lost_lun = True
@@ -141,7 +141,7 @@ class IscsiadmReader:
         return False
 
     def _take_value(self, label: str, value: str, number: int) -> bool:
-        """Read the labels that only fill in a value, which are most of a long listing."""
+        """Read a label that only sets a value, as most labels of a long listing do."""
         if label in PARAMS:
             group = self._group_for(Part.PARAMS, label, number)
             if group.params is None:
@@ -201,9 +201,9 @@ class IscsiadmReader:
         return True
 
     def _end_target(self) -> None:
-        """Say what is left of a target, or of its last portal, that no line of a session followed.
+        """Report a target, or its last portal, that no line of a session followed.
 
-        Only sessions have a current and a persistent portal, so with one of them it is a session.
+        Only sessions have a current or a persistent portal, so with one of them it is a session.
         """
         if self._target is None or not self._is_fresh:
             return
@@ -251,7 +251,7 @@ class IscsiadmReader:
         return True
 
     def _add_listed(self, iface: str | None, number: int) -> None:
-        """Keep one record of the portal that is open: there is one for each interface."""
+        """Keep one record of the current portal: there is one for each interface."""
         if self._listed is not None:
             self._lists.add(RECORDS, self._target_line, number)
             self._lists.records.append(replace(self._listed, iface=iface))
@@ -280,7 +280,7 @@ class IscsiadmReader:
         return True
 
     def _take_session_info(self, line: str, number: int) -> bool:
-        """Read the heading of a session in --info of 2.0-742, where sessions share nothing."""
+        """Read the heading of a session in --info of 2.0-742, in which sessions share nothing."""
         found = _SESSION_INFO.fullmatch(line)
         if found is None:
             return False
@@ -324,7 +324,7 @@ class IscsiadmReader:
         return True
 
     def _end_statistics(self) -> None:
-        """Give the session that was counted the errors that were counted."""
+        """Add the counted errors to the session of the statistics."""
         counted, self._counted = self._counted, None
         if counted is not None:
             session = self._sessions[-1]
@@ -347,7 +347,7 @@ class IscsiadmReader:
         return True
 
     def _take_after_name(self, line: str, number: int) -> bool:
-        """Read what is no secret after a CHAP name: the name waits over lines of another format."""
+        """Read a line after a CHAP name that is no secret; lines of other formats do not matter."""
         waiting = self._names.release()
         if self.take(line, number):
             self._names.leave_out(waiting)
@@ -369,11 +369,11 @@ class IscsiadmReader:
         group = self._group_for(Part.DEVICES, "host", number)
         group.host = Host(int(found[1]), read_word(found[2]))
         if group.has_device_section and group.labels >= _WHOLE:
-            group.luns = []  # nothing was filtered, so a LUN that is not listed is not there
+            group.luns = []  # nothing was filtered, so a LUN that is not listed does not exist
         return True
 
     def _take_lun(self, line: str, number: int) -> bool:
-        """Read the line of a LUN, or that of the disk that stands for the LUN before it."""
+        """Read the line of a LUN, or that of the disk of the LUN before it."""
         found = _LUN.match(line)
         if found is None:
             return self._take_disk(line, number)
@@ -403,7 +403,7 @@ class IscsiadmReader:
         return True
 
     def close(self) -> None:
-        """End the session that is open; target and portals hold for the next.
+        """End the session that is open; target and portals also apply to the next.
 
         A session whose first lines are missing is kept only if its SID is known.
         """

@@ -1,7 +1,7 @@
-"""Edit iscsid.conf: keys set, added or taken out; every other byte stays.
+"""Edit iscsid.conf: set, add or remove keys, without changing any other byte.
 
-open-iscsi reads it as it reads a record (`idbm_recinfo_config`): `key = value` lines, `#`
-comments on lines of their own, the last of a key wins.
+open-iscsi parses it like a record (`idbm_recinfo_config`): `key = value` lines, `#` comments on
+separate lines, and the last value of a key counts.
 """
 
 import re
@@ -16,9 +16,9 @@ from iscsictl.parse.record import (
 
 
 def conf_values(text: str) -> dict[str, str]:
-    """Return the values that open-iscsi would take; secrets are masked.
+    """Return the values that open-iscsi would use; secrets are masked.
 
-    Unlike a record, the file may end without a newline: `edit_conf` gives it one.
+    Unlike a record, the file may end without a newline: `edit_conf` adds one.
     """
     return parse_values(text if text.endswith("\n") else text + "\n")
 
@@ -27,7 +27,7 @@ def edit_conf(text: str, changes: Changes) -> str:
     """Return the text with keys set, added or removed (None).
 
     A new line goes after the comment that shows the key, or to the end. Raises UsageError for a
-    value that open-iscsi cannot keep.
+    value that open-iscsi cannot store.
     """
     lines = split_lines(text)
     if lines and not lines[-1].endswith("\n"):
@@ -38,9 +38,9 @@ def edit_conf(text: str, changes: Changes) -> str:
 
 
 def revert_conf_edit(current: str, before: str, after: str) -> str:
-    """Return the text with the keys that an edit changed as they were, as `revert_edit` does.
+    """Return the text with the keys that an edit changed restored, as `revert_edit` does.
 
-    `before` and `after` are the file around the edit, `current` is what it holds now.
+    `before` and `after` are the file before and after the edit, `current` is its present content.
     """
     return revert_edit(current, before, after, _set_conf_line)
 

@@ -1,4 +1,4 @@
-"""The states of sessions that sysfs does not have, from iscsid."""
+"""The states of sessions that only iscsid has, not sysfs."""
 
 from iscsictl.model.listing import Listing
 from iscsictl.parse.capture import parse_capture
@@ -8,12 +8,12 @@ from iscsictl.parse.session_status import session_status
 def with_internal_states(listing: Listing, answer: str) -> Listing:
     """Return the listing with the internal states that `iscsiadm -m session -P 1` printed.
 
-    Sysfs does not have them, and iscsiadm asks iscsid. A session without an answer stays as it is.
+    sysfs does not have them; iscsiadm asks iscsid. A session without an answer is unchanged.
     """
-    told = {session.sid: session for session in parse_capture(answer).sessions}
+    answers = {session.sid: session for session in parse_capture(answer).sessions}
     sessions = []
     for session in listing.sessions:
-        asked = told.get(session.sid)
+        asked = answers.get(session.sid)
         if asked is not None and asked.internal_state not in {None, "Unknown"}:
             connection = session.connection_state or asked.connection_state
             state = asked.internal_state

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from iscsictl.model.names import Portal
 
 _TARGET = re.compile(r"Target:(\S+)\s+Portal:(\S+).*")
-# Type and size follow (-s), or that no medium is loaded.
+# Type and size follow (-s), or a remark that no medium is loaded.
 _LUN = re.compile(r"Lun:(\d{1,20})(?:\s.*)?")
 
 
@@ -27,8 +27,8 @@ class LibiscsiReader:
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of this format.
 
-        Type and size of a LUN are passed over: libiscsi talks to the target itself, without a disk
-        on this host.
+        Type and size of a LUN are skipped: libiscsi talks to the target itself, without a disk on
+        this host.
         """
         if (found := _TARGET.fullmatch(line)) and (name := read_name(found[1])) == found[1]:
             self.close()
@@ -44,7 +44,7 @@ class LibiscsiReader:
         return False
 
     def close(self) -> None:
-        """End the target that is open. Its LUNs are None without -s: nobody asked for them."""
+        """End the target that is open. Its LUNs are None without -s: they were not read."""
         if self._target is None:
             return
         luns = None if self._luns is None else tuple(self._luns)

@@ -1,13 +1,13 @@
-"""One line of a program's output inside something else: quotes, lists, log lines, escapes.
+"""A line of a program's output inside something else: quotes, lists, log lines, escapes.
 
-Nothing here knows what a session is. The callers offer what comes out to the readers of formats,
-and a reader takes only what it knows.
+Nothing here knows what a session is. The callers offer the results to the readers of formats, each
+of which accepts only its own.
 """
 
 import re
 
-# Where iscsiadm, or one of the programs named iscsi-ls, certainly begins a line. Short words such
-# as "SID:" are not here, because a line of prose may have them.
+# Where a line of iscsiadm, or of one of the programs named iscsi-ls, certainly begins. Short words
+# such as "SID:" are not included, because a line of prose may contain them.
 _LINE_START = re.compile(
     r"(?<![\w-])(?:Target:\s+(?:iqn|eui|naa)\.|(?:Current|Persistent) Portal:"
     r"|Iface (?:Name|Transport|Initiatorname|IPaddress|HWaddress|Netdev):"
@@ -18,7 +18,7 @@ _LINE_START = re.compile(
     r"|iSCSI Transport Class version |Session \(sid \d+\) using |TargetName:"
     r"|TARGET NAME\s*:|Target:\S+\s+Portal:\S)"
 )
-# The same of outputs that have no labels: a record, the first line of a map, the titles of tables
+# The same for outputs that have no labels: a record, the first line of a map, the titles of tables
 # of multipathd, its JSON, and a line of lsscsi.
 _UNLABELLED_START = re.compile(
     r"(?<![\w-])(?:(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5},-?\d+ (?:iqn|eui|naa)\."
@@ -36,7 +36,7 @@ _ANY_LABEL = re.compile(
     r"|(?:First|Max)BurstLength|ImmediateData|InitialR2T|MaxOutstandingR2T"
     r"|Attached SCSI devices|Host Number):|scsi\d+ Channel \d|Attached scsi disk )"
 )
-# Where the lines of a map begin that a web page joined: its head, its size, a group, a path.
+# Where the lines of a map begin, if a web page joined them: its head, its size, a group, a path.
 _PART_OF_MAP = re.compile(
     r"(?:(?<=\s)|^)(?:(?:[\w.:-]+ \([\w.:+ -]+\)|[0-9a-f]{17,33}) dm-\d+ |size=\S+ features="
     r"|(?:\|\s+)?[|`]-(?:\+-)?\s|\\_ )"
@@ -45,7 +45,7 @@ _JOINED = 120  # characters; no line of the program itself is longer and has thr
 _STARS = re.compile(r"\s+(\*{5,})(?=\s|$)")  # a rule between two sections
 _SPELLED_BLANK = re.compile(r"\\+[nrt]")
 _QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)(?:\"|$)|(?<![\w\\])[bBrRuU]?'((?:[^'\\]|\\.)*)'(?!\w)")
-# A string of one line is mostly a key or a word of JSON.
+# A string of one line is usually a key or a word of JSON.
 _MAY_BE_OUTPUT = re.compile(r":|scsi|\*|dm-\d|size=|policy=")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([0-7]{3})|(.))")
 _PLAIN_ESCAPES = {"n": "\n", "r": "\n", "t": "\t", "e": "\x1b"}
@@ -61,9 +61,9 @@ _ENDING = re.compile(
 
 
 class LinePrefix:
-    """What stands before each line of an output: a time, a host, a level, the mark of a quote.
+    """What is before each line of an output: a time, a host, a level, the mark of a quote.
 
-    It is learned from a line whose content cannot be mistaken; numbers in it may change.
+    It is learned from a line whose content is unmistakable; numbers in it may change.
     """
 
     def __init__(self) -> None:
@@ -75,9 +75,9 @@ class LinePrefix:
         return self._shape is not None
 
     def learn(self, line: str) -> str | None:
-        """Return the line from where a known output begins in it; None if nothing begins there.
+        """Return the part of the line that begins a known output; None if there is none.
 
-        What stands before it is the prefix of the next lines, whatever its numbers are.
+        What is before it is the prefix of the next lines, with any numbers.
         """
         found = _LINE_START.search(line)
         if found is None and "\\n" not in line:
@@ -93,16 +93,16 @@ class LinePrefix:
     def strip(self, line: str) -> str | None:
         """Return the line without the prefix; None if it does not have it.
 
-        None too while no prefix was learned.
+        Also None if no prefix was learned.
         """
         found = self._shape.match(line) if self._shape is not None else None
         return None if found is None else without_ending(line[found.end() :])
 
 
 def is_plain_line(line: str) -> bool:
-    """Tell at a glance that a line is one line, and no heading of a table of `lsblk`.
+    """Tell quickly whether a line is a single one, and no heading of a table of `lsblk`.
 
-    True only if `split_line` returns it as it is; most lines of a long listing are such.
+    True only if `split_line` would return it unchanged, as for most lines of a long listing.
     """
     return len(line) < _JOINED and not ('"' in line or "'" in line or "NAME" in line)
 
@@ -110,7 +110,7 @@ def is_plain_line(line: str) -> bool:
 def split_line(line: str) -> list[str]:
     r"""Return the lines in a line: of a string with \n in it, or of a paste without line ends.
 
-    Any other line is returned as it is.
+    Any other line is returned unchanged.
     """
     is_quoted = '"' in line or "'" in line
     if is_quoted and "\\n" in line and (parts := quoted_lines(line)):
@@ -166,7 +166,7 @@ def _decode_escape(found: re.Match[str]) -> str:
 def without_marker(line: str) -> str | None:
     """Remove one mark of a quote, list, comment, diff or line number; None if there is none.
 
-    One at a time: where marks stand inside each other, the caller tries after each.
+    Only one at a time: marks may be nested, and the caller tries after each.
     """
     found = _MARKER.match(line)
     if found is None or found.end() == len(line):

@@ -10,7 +10,7 @@ from iscsictl.parse.lsblk_rows import MAX_DEPTH, LsblkRow, device_name
 _PAIRS = re.compile(r"(?:[A-Z][A-Z0-9:%_-]*=\"(?:[^\"\\]|\\.)*\"(?:\s+|$))+")
 _PAIR = re.compile(r"([A-Z][A-Z0-9:%_-]*)=\"((?:[^\"\\]|\\.)*)\"")
 _HEX = re.compile(r"\\x([0-9a-fA-F]{2})")
-# In the shell form (--shell) a title has no mark that a variable's name cannot have.
+# In the shell form (--shell), a title contains only what a variable's name may contain.
 _SHELL_TITLES = {"MAJ_MIN": "MAJ:MIN", "FSUSE_PCT": "FSUSE%"}
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _TOKEN = re.compile(rf"{_STRING.pattern}|[\[\]{{}}]")
@@ -46,7 +46,7 @@ class JsonBlock:
         return self._is_begun and self._depth <= 0
 
     def rows(self) -> list[LsblkRow] | None:
-        """Return the disks, also of a block that breaks off; None if it is no JSON of lsblk."""
+        """Return the disks, even of a truncated block; None if it is no JSON of lsblk."""
         devices = (self.document() or {}).get("blockdevices")
         try:
             return list(_rows_of_json(devices, 0)) if isinstance(devices, list) else None
@@ -54,7 +54,7 @@ class JsonBlock:
             return None
 
     def document(self) -> dict[str, Any] | None:
-        """Return the object, as far as it is whole; None if it is no JSON."""
+        """Return the object, as far as it is complete; None if it is no JSON."""
         try:
             document = json.loads(_whole_part("{" + "\n".join(self._lines)))
         except (ValueError, RecursionError):
@@ -63,7 +63,7 @@ class JsonBlock:
 
 
 def _whole_part(text: str) -> str:
-    """Cut a text of JSON behind the last bracket that is closed, and close those around it."""
+    """Truncate a JSON text after the last closed bracket, and close those around it."""
     closing: list[str] = []
     end, left_open = 0, ""
     for found in _TOKEN.finditer(text):
@@ -74,7 +74,7 @@ def _whole_part(text: str) -> str:
             closing.pop()
             end, left_open = found.end(), "".join(reversed(closing))
             if len(closing) == 1:
-                break  # the array of disks is whole; what follows it is another output
+                break  # the array of disks is complete; what follows it is another output
     return text[:end] + left_open
 
 
@@ -106,8 +106,8 @@ def _cell(value: object) -> str:
 def row_of_pairs(line: str) -> LsblkRow | None:
     """Return the row of one line of KEY="value", None if it is none or has no NAME.
 
-    None too for a NAME alone, which many other files have, such as os-release(5).
-    Where it stands in the tree is not told, unless PKNAME is among the keys.
+    Also None for NAME alone, which many other files have, such as os-release(5). Its position in
+    the tree is known only if PKNAME is among the keys.
     """
     if _PAIRS.fullmatch(line) is None:
         return None

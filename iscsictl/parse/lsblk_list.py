@@ -9,7 +9,7 @@ from iscsictl.parse.lsblk_rows import MAX_DEPTH, LsblkRow, device_name, parent_o
 from iscsictl.parse.multipath_list import read_size
 
 _HEADER = re.compile(r"K?NAME(?:\s+[A-Z][A-Z%:_-]*)+")
-# The titles somewhere in a line, with nothing but the end of a string or a cell behind them.
+# The titles anywhere in a line, followed only by the end of a string or a cell.
 _TITLES = re.compile(
     r"(?P<before>.*?(?<![\w=]))K?NAME(?:\s+[A-Z][A-Z%:_-]*)+\s*(?:\\n)?[\"'`|,\]\s]*$"
 )
@@ -25,11 +25,11 @@ _TELLING = frozenset(
 # The branches of the tree, in UTF-8 and as ASCII (-i).
 _TREE = r"[\s|`\u2502\u251c\u2514\u2500-]*"
 _ROW = re.compile(rf"(?P<tree>{_TREE})(?P<name>[\w/.:+!][\w/.:+!-]*)(?=\s|$)")
-_DM_NUMBER = re.compile(r"(?<=\S) \(dm-\d+\)")  # behind names, up to util-linux 2.22
-# With -p a row begins with a path too, but that of a device.
+_DM_NUMBER = re.compile(r"(?<=\S) \(dm-\d+\)")  # after names, up to util-linux 2.22
+# With -p, a row also begins with a path, but with that of a device.
 _MOUNT_ALONE = re.compile(rf"{_TREE}((?:/(?!dev/)|\[SWAP\]).*)")
-# Any name may stand below a disk; a line without a branch has to name a disk of the kernel's, so
-# that prose after the table is no disk.
+# Any name may be below a disk; a line without a branch must have the name of a disk of the kernel,
+# so that prose after the table is no disk.
 _DISK_NAME = re.compile(
     r"(?:[shvx]d[a-z]+|xvd[a-z]+|dasd[a-z]+)\d*|(?:nvme\d+n\d+|mmcblk\d+|nbd\d+|loop\d+|md\d+)(?:p\d+)?"
     r"|(?:sr|fd|zram|dm-|pmem|rbd|drbd|mpath)\w+"
@@ -38,7 +38,7 @@ _UUID = re.compile(
     r"[0-9a-fA-F]{4}-[0-9a-fA-F]{4}|[0-9a-fA-F]{16}|\w{6}(?:-\w{4}){5}-\w{6}"
     r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 )
-# What the cells of some columns look like; where one does not, the words stand under wrong titles.
+# The form of the cells of some columns; if one does not match, words are under wrong titles.
 _CELL_SHAPES = {
     "UUID": _UUID,
     "MAJ:MIN": re.compile(r"\d+:\d+"),
@@ -49,7 +49,7 @@ _CELL_SHAPES = {
 }
 _SIZE = re.compile(r"([\d.]+)([BKMGTPE]?)")
 _KINDS = frozenset({"disk", "part", "mpath", "lvm", "crypt", "loop"})
-# The type of what is on a device tells what the device above it is.
+# The type of what is on a device determines the kind of the device above it.
 _KIND_ABOVE = {
     "mpath_member": "mpath",
     "LVM2_member": "lvm",
@@ -64,7 +64,7 @@ _FILESYSTEM = re.compile(
 
 @dataclass(frozen=True)
 class _Column:
-    """A title of the table, and where it stands."""
+    """A title of the table, and its position."""
 
     title: str
     start: int
@@ -72,7 +72,7 @@ class _Column:
 
 
 class TablePrefix:
-    """What stands before each line of a table, and behind it: of a log, a list, a string.
+    """What is before and after each line of a table: of a log, a list, a string.
 
     It is learned from the line of titles, or from the first line of JSON or of KEY="value".
     """
@@ -82,7 +82,7 @@ class TablePrefix:
         self._has_ending = False
 
     def learn(self, raw: str) -> str | None:
-        """Return the line of titles in a line, None if there is none or nothing is before it."""
+        """Return the titles in a line, None if there are none or nothing is before them."""
         found = _TITLES.match(raw) or _OTHER_FORM.match(raw)
         if found is None or not found["before"].strip():
             return None
@@ -107,15 +107,15 @@ class TablePrefix:
 class LsblkReader:
     """Reads the lines below a header by the columns that they stand under.
 
-    Where the blanks between columns were squeezed, what a word looks like decides.
+    If the blanks between columns were squeezed, the form of a word decides.
     """
 
     def __init__(self) -> None:
         self.roots: list[LsblkRow] = []
-        #: Paths and maps in tables of multipathd, which count only where no topology is told.
+        #: Paths and maps in tables of multipathd, which count only if there is no topology.
         self.multipathd_rows: list[LsblkRow] = []
         self.first_line: int | None = None
-        #: What printed the disks from this line on; lsscsi lists disks too.
+        #: The tool that printed the disks from this line on; lsscsi lists disks, too.
         self.tool = "lsblk"
         self._columns: list[_Column] = []
         self._open: list[LsblkRow] = []
@@ -123,7 +123,7 @@ class LsblkReader:
         self._has_branches = False
         self._block: JsonBlock | None = None
         self._block_line = 0
-        #: Where JSON begins that breaks off.
+        #: The lines where truncated JSON begins.
         self.broken_lines: list[int] = []
 
     @property
@@ -134,7 +134,7 @@ class LsblkReader:
     def take(self, raw: str, number: int) -> bool:
         """Read one line with its indentation; False if it is no line of such a table.
 
-        The indentation is the depth in the tree, so the line must not be stripped in front.
+        The indentation is the depth in the tree, so leading blanks must not be stripped.
         """
         if self._block is not None:
             if self._block.add(raw):
@@ -142,7 +142,7 @@ class LsblkReader:
                     self._end_json(self._block)
                 return True
             self.close()
-        # Nearly every line of a long capture of sessions has none of these.
+        # Hardly any line of a long capture of sessions has one of these.
         if not self._columns and "NAME" not in raw and '"blockdevices"' not in raw:
             return False
         if '"' in raw and self._take_other_form(raw, number):
@@ -182,7 +182,7 @@ class LsblkReader:
         return True
 
     def _end_json(self, block: JsonBlock) -> None:
-        """Keep the disks of a block that ends here, as far as they are whole."""
+        """Keep the disks of a block that ends here, as far as they are complete."""
         self._block = None
         rows = block.rows()
         if not block.is_whole:
@@ -192,7 +192,7 @@ class LsblkReader:
             self.roots += rows
 
     def close(self) -> None:
-        """End the table: what comes next is no row of it. The rows that were read stay."""
+        """End the table: what follows is no row of it. The rows that were read stay."""
         if self._block is not None:
             self._end_json(self._block)
         self._columns, self._open, self._flat = [], [], []
@@ -236,9 +236,9 @@ class LsblkReader:
         self._open = [row]
 
     def _cells_below(self, words: list[re.Match[str]]) -> dict[str, str]:
-        """Give each word to the column that it stands under; nothing where one stands under none.
+        """Assign each word to the column that it is under; {} if one is under none or several.
 
-        Text begins below its title and numbers end below it, so each touches its own title.
+        Text begins below its title, and numbers end below theirs, so each overlaps its own title.
         """
         cells: dict[str, str] = {}
         for word in words:
@@ -260,7 +260,7 @@ class LsblkReader:
 
 
 def _cells_by_format(words: list[str]) -> dict[str, str]:
-    """Tell the cells of a row apart by what they look like, where the columns are lost."""
+    """Assign the words of a row to columns by their form, if the columns are lost."""
     cells: dict[str, str] = {}
     for word in words:
         if word.startswith("/") or word == "[SWAP]":
@@ -279,15 +279,15 @@ def _cells_by_format(words: list[str]) -> dict[str, str]:
 def captured_block(row: LsblkRow, parent: CapturedBlock | None = None) -> CapturedBlock:
     """Return a row of the table, and what is below it, as a block device.
 
-    Sizes are bytes, rounded as lsblk printed them. A mount point that is missing means none only
-    where there is a column for it.
+    Sizes are bytes, rounded as lsblk printed them. A missing mount point means "not mounted" only
+    if there is a column for it.
     """
     kind = _kind_of_row(row, parent)
     is_mapped = kind in {"mpath", "lvm", "crypt"} or (
         parent is not None and parent.kind == "mpath" and kind == "part"
     )
     is_mapped = is_mapped and not re.fullmatch(r"dm-\d+", row.name)  # that is the kernel's name
-    size = _SIZE.fullmatch(row.cells.get("SIZE", "").replace(",", "."))  # many languages' comma
+    size = _SIZE.fullmatch(row.cells.get("SIZE", "").replace(",", "."))  # a decimal comma
     tells_mounts = bool({"MOUNTPOINT", "MOUNTPOINTS"} & row.titles)
     block = CapturedBlock(
         device=f"/dev/mapper/{row.name}" if is_mapped else f"/dev/{row.name}",
@@ -303,9 +303,9 @@ def captured_block(row: LsblkRow, parent: CapturedBlock | None = None) -> Captur
 
 
 def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
-    """Return a disk of the table, which is its own only path; those of a map are not told.
+    """Return a disk of the table, which is its own only path; those of a map are unknown.
 
-    The WWID is known where there is a column WWN, which lsblk does not print by itself.
+    The WWID is known if there is a column WWN, which lsblk does not print by default.
     """
     cells = row.cells
     path = CapturedPath(
@@ -324,16 +324,16 @@ def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
 
 
 def _read_wwn(text: str | None) -> str | None:
-    """Return 0x6001405... as naa.6001405...; None for the half of one that old udev knew."""
+    """Return 0x6001405... as naa.6001405...; None for the half of one that old udev has."""
     digits = (text or "").removeprefix("0x").lower()
     length = 32 if digits.startswith("6") else 16  # NAA 6 has 16 bytes, NAA 2, 3 and 5 have 8
     return f"naa.{digits}" if re.fullmatch(rf"[2356][0-9a-f]{{{length - 1}}}", digits) else None
 
 
 def _kind_of_row(row: LsblkRow, parent: CapturedBlock | None) -> str:
-    told = row.cells.get("TYPE")
-    if told is not None:
-        return "md" if told.startswith(("raid", "linear", "md")) else told
+    printed = row.cells.get("TYPE")
+    if printed is not None:
+        return "md" if printed.startswith(("raid", "linear", "md")) else printed
     if parent is None:
         return "loop" if row.name.startswith("loop") else "disk"
     return _KIND_ABOVE.get(parent.fstype or "", "part")

@@ -15,7 +15,7 @@ _WHOLE = frozenset({"disk", "rom", "loop", None})
 class LsblkRow:
     """One line, with the lines below it in the tree; `depth` is its indentation.
 
-    `cells` has the values that are not empty, by title; `titles` the columns that there were.
+    `cells` has the values that are not empty, by title; `titles` are all columns of the table.
     """
 
     name: str
@@ -35,10 +35,10 @@ def device_name(path: str) -> str:
 def parent_of_flat_row(
     row: LsblkRow, before: Sequence[LsblkRow], *, is_in_tree_order: bool
 ) -> LsblkRow | None:
-    """Find the row that a row without branches stands below; None for a disk, or if not known.
+    """Find the row that a row without branches stands below; None for a disk, or if unknown.
 
-    lsblk prints lists (-l, -P) in the order of its tree, so what is no part of a disk is on the row
-    before it, or beside it. `is_in_tree_order` is False where only some devices may be listed.
+    lsblk prints lists (-l, -P) in the order of its tree, so what is no partition is on the row
+    before it, or beside that. `is_in_tree_order` is False if only some devices may be listed.
     """
     kind = row.cells.get("TYPE")
     near = islice(reversed(before), _NEAR)
@@ -61,7 +61,7 @@ def parent_of_flat_row(
 
 
 def _is_partition_of(name: str, disk: str) -> bool:
-    """Tell by the names: sda10 is of sda and not of sda1; kpartx writes p1, -part1 or _part1."""
+    """Compare names: sda10 is on sda, not on sda1; kpartx writes p1, -part1 or _part1."""
     number = name.removeprefix(disk)
     if number == name:
         return False
@@ -70,7 +70,7 @@ def _is_partition_of(name: str, disk: str) -> bool:
 
 
 def _contradicts(one: LsblkRow, other: LsblkRow) -> bool:
-    """Tell whether two rows of one name differ in what both tell, down to the leaves."""
+    """Return whether two rows of one name differ in what both contain, down to the leaves."""
     if any(one.cells[key] != value for key, value in other.cells.items() if key in one.cells):
         return True
     both = one.titles & other.titles
@@ -85,7 +85,7 @@ def _contradicts(one: LsblkRow, other: LsblkRow) -> bool:
 def upright_rows(rows: Iterable[LsblkRow]) -> Iterator[LsblkRow]:
     """Yield the rows with disks as the roots; `lsblk -s` prints what is on a disk above it.
 
-    A row that stands on several disks comes once for each of them: `merge_rows` joins the disks.
+    A row that stands on several disks occurs once for each of them: `merge_rows` joins the disks.
     """
     for row in rows:
         if row.cells.get("TYPE") not in _WHOLE and _stands_on_disk(row):
@@ -113,9 +113,9 @@ def _turned_rows(row: LsblkRow, above: LsblkRow | None) -> Iterator[LsblkRow]:
 
 
 def merge_rows(rows: Sequence[LsblkRow]) -> list[LsblkRow]:
-    """Join the rows of devices that were listed several times, by `lsblk` and `lsblk -f` perhaps.
+    """Merge the rows of devices that were listed several times, such as by `lsblk` and `lsblk -f`.
 
-    Rows of one name that contradict each other are of two hosts or times: the last one is kept.
+    Rows of one name that contradict each other are from two hosts or times: the last one is kept.
     """
     merged: dict[str, LsblkRow] = {}
     for row in rows:

@@ -23,7 +23,7 @@ _PROC_TEXT = "/proc/scsi/scsi does not name the devices, so none of them is show
 
 
 class LsscsiReader:
-    """Reads disks, and keeps them as rows of `lsblk`, which tells the same and more."""
+    """Reads disks, and keeps them as rows of `lsblk`, which has the same fields and more."""
 
     def __init__(self, table: LsblkReader, warnings: list[Note]) -> None:
         self._table = table
@@ -33,7 +33,7 @@ class LsscsiReader:
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of these lists.
 
-        What is no disk, and a disk without a node, is taken and passed over.
+        What is no disk, and a disk without a node, is accepted and skipped.
         """
         if line.startswith("["):
             found = _LINE.fullmatch(line)
@@ -66,5 +66,5 @@ class LsscsiReader:
             self._table.first_line, self._table.tool = number, "lsscsi"
 
     def close(self) -> None:
-        """Nothing is open: each line stands for itself."""
+        """End the list: no line of /proc/scsi/scsi is expected to follow."""
         self._has_proc = False

@@ -19,7 +19,7 @@ def parse_volumes(text: str) -> tuple[LogicalVolume, ...]:
     for row in _rows(text, "lv"):
         group, name = row["vg_name"], _bare(row["lv_name"])
         key = f"{row['vg_uuid']}{row['lv_uuid']}".replace("-", "")
-        # A line for each segment: "/dev/sda(0),/dev/sdb(0)", or "data_rimage_0(0)".
+        # There is a line for each segment: "/dev/sda(0),/dev/sdb(0)", or "data_rimage_0(0)".
         parts = {one.rpartition("(")[0] for one in row["devices"].split(",")}
         parts |= {_bare(row[field]) for field in ("pool_lv", "metadata_lv", "origin")}
         before = found.get((group, name))
@@ -58,12 +58,12 @@ def _rows(text: str, kind: str) -> list[Mapping[str, Any]]:
 
 
 def _bare(name: str) -> str:
-    """Return the name of a volume; LVM prints that of a hidden one in brackets."""
+    """Return the name of a volume without the brackets in which LVM prints a hidden one."""
     return name.removeprefix("[").removesuffix("]")
 
 
 def volumes_on(volumes: Iterable[LogicalVolume], device: str) -> tuple[LogicalVolume, ...]:
-    """Return the volumes of which something is on a device, itself or through volumes below."""
+    """Return the volumes that are partly on a device, directly or through volumes below."""
     by_name = {(one.group, one.name): one for one in volumes}
 
     def is_on_device(volume: LogicalVolume, visited: frozenset[str]) -> bool:

@@ -7,9 +7,9 @@ from functools import lru_cache
 class MountLine:
     """One mount. `device` is MAJOR:MINOR; `root` is the directory in the filesystem.
 
-    `read_only` is of the mount itself, which nobody sets but who mounts: a filesystem that fell
-    back to read-only has `ro` among its options alone.
-    `groups` are the peer groups that it is in, as the kernel writes them: `shared:N`, `master:N`.
+    `read_only` is that of the mount itself, which is set only on purpose: a filesystem that fell
+    back to read-only has `ro` only in `options`. `groups` are its peer groups, as the kernel writes
+    them: `shared:N`, `master:N`.
     """
 
     __slots__ = ("device", "fstype", "groups", "options", "path", "read_only", "root", "source")
@@ -37,10 +37,10 @@ class MountLine:
 
 
 def parse_mountinfo(data: str | bytes) -> tuple[MountLine, ...]:
-    """Read a mountinfo file; lines that are none (cut short, foreign) are left out.
+    """Parse a mountinfo file; lines of another form (truncated, foreign) are left out.
 
-    `options` joins those of the mount and of the filesystem as findmnt does: each once, and
-    `ro` wins over `rw`, so a filesystem that fell back to read-only shows it.
+    `options` joins those of the mount and of the filesystem as findmnt does: each once, and `ro`
+    overrides `rw`, so it shows that a filesystem fell back to read-only.
     """
     text = data.decode("utf-8", "surrogateescape") if isinstance(data, bytes) else data
     return tuple(line for raw in text.split("\n") if (line := _parse_line(raw)) is not None)
@@ -78,7 +78,7 @@ def _join_options(own: str, shared: str) -> tuple[str, ...]:
 def unescape_octal(text: str) -> str:
     r"""Undo \040 and the like, as the kernel writes names in /proc.
 
-    Bytes beyond ASCII come back as the text they were.
+    Bytes beyond ASCII are decoded as UTF-8.
     """
     if "\\" not in text:
         return text

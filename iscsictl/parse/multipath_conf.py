@@ -12,11 +12,11 @@ from iscsictl.model.multipath import MapSettings
 from iscsictl.model.reservation import format_key
 
 _WORD = re.compile(r'"((?:[^"]|"")*)"|([{}])|([^\s{}"]+)')
-# multipath spells a WWID otherwise than sysfs does, so each section says whose it is.
+# multipath and sysfs spell a WWID differently, so a note says whose each section is.
 _NOTE = "# iscsictl: the map of "
-# Below that line, of a map whose settings an admin has elsewhere: an attach put it on the list.
+# Below that line, if an admin has the settings of the map elsewhere: attach put it on the list.
 _LISTED = "# on the list of WWIDs: "
-# Of a map whose section is gone from the file, and not yet from the memory of multipathd.
+# For a map whose section is gone from the file, but not yet from multipathd's memory.
 _UNREAD = "# iscsictl: multipathd has yet to forget the map "
 _HEADER = """\
 # Made by iscsictl: how long each map waits while none of its paths works, and with which key the
@@ -34,14 +34,14 @@ class Section:
     sections: list["Section"] = field(default_factory=list)
 
     def find(self, name: str) -> Iterator["Section"]:
-        """Yield the sections of this name that stand directly inside, in the order of the file."""
+        """Yield the direct subsections of this name, in the order of the file."""
         return (section for section in self.sections if section.name == name)
 
 
 def parse_conf(text: str) -> Section:
-    """Read a configuration; never raises: what is not understood is left out.
+    """Parse a configuration; never raises: what cannot be parsed is left out.
 
-    Returns a section without a name that has the whole file inside.
+    Returns a section without a name that contains the whole file.
     """
     top = Section("")
     open_sections = [top]
@@ -69,9 +69,9 @@ def _split_words(line: str) -> list[str]:
 
 
 def parse_settings(text: str) -> tuple[MapSettings, ...]:
-    """Read our own file: the sections that a line of ours says the disk of.
+    """Parse our own file: the sections with our note on their disk.
 
-    What somebody else wrote into it is left out; the next change of the file drops it.
+    Anything else in it is left out, and dropped when the file is next changed.
     """
     found = []
     disk = None
@@ -95,7 +95,7 @@ def parse_settings(text: str) -> tuple[MapSettings, ...]:
 
 
 def _reservation_key(text: str) -> int | None:
-    """Read a key: hexadecimal, with or without 0x (multipath.conf(5), reservation_key)."""
+    """Parse a key: hexadecimal, with or without 0x (multipath.conf(5), reservation_key)."""
     return int(text, 16) if re.fullmatch(r"(?:0x)?[0-9a-f]{1,16}", text.lower()) else None
 
 
@@ -106,9 +106,9 @@ def parse_unread(text: str) -> tuple[str, ...]:
 
 
 def format_settings(settings: Iterable[MapSettings], unread: Iterable[str] = ()) -> str:
-    """Return our file; all sections stand in one `multipaths`, for of several the last counts.
+    """Return our file; all sections are in one `multipaths`, as only the last of several counts.
 
-    `unread` is as `parse_unread` returns it.
+    `unread` are WWIDs, as `parse_unread` returns them.
     """
     blocks = "".join(
         f"\t{_NOTE}{one.disk}\n\t{_LISTED}{one.wwid}\n"
@@ -127,7 +127,7 @@ def _reservation_key_line(settings: MapSettings) -> str:
 
 
 def parse_wwids(text: str) -> frozenset[str]:
-    """Read /etc/multipath/wwids: each WWID between slashes; one that was removed begins with #.
+    """Parse /etc/multipath/wwids: each WWID is between slashes; a removed one begins with #.
 
     They are spelled as multipath spells them (libmultipath/wwids.c).
     """
@@ -153,10 +153,10 @@ def settings_in_force(conf: Section) -> Mapping[str, int | str]:
 
 
 def endless_failover(conf: Section) -> tuple[str, ...]:
-    """Return the sections with `fast_io_fail_tmo off`: I/O then waits on a path for ever.
+    """Return the sections with `fast_io_fail_tmo off`: I/O on a failed path then waits for ever.
 
-    The sections of arrays are left out whose vendor and product nobody has: these are the
-    hundreds of the built-in table, of which `show config local` prints only those that are used.
+    Sections of arrays that this host does not use are not in `conf`: `show config local` prints
+    only those of the hundreds in the built-in table that match a device.
     """
     named = [*conf.sections]
     for devices in conf.find("devices"):
@@ -171,7 +171,7 @@ def endless_failover(conf: Section) -> tuple[str, ...]:
 def default_value(conf: Section, keyword: str) -> str | None:
     """Return a value of the section `defaults`, None if it is not set there.
 
-    Of several sections of that name the first with the keyword counts.
+    If there are several sections of that name, the first with the keyword counts.
     """
     values = (section.values.get(keyword) for section in conf.find("defaults"))
     return next((value for value in values if value is not None), None)

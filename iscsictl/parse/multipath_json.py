@@ -12,7 +12,7 @@ _VERSION = re.compile(r"\"m(?:aj|in)or_version\"\s*:\s*\d+,?")
 
 
 class MultipathJsonReader:
-    """Collects the lines of the JSON, and hands on the maps when its last bracket is closed."""
+    """Collects the lines of the JSON, and passes its maps on when the last bracket is closed."""
 
     def __init__(self, maps: MultipathReader) -> None:
         self._maps = maps
@@ -29,32 +29,32 @@ class MultipathJsonReader:
             self._key = "maps" if found[0].startswith('"maps"') else "map"
             self._block, self._line = JsonBlock(line, self._key), number
         elif not self._block.add(line):
-            return False  # perhaps a mark of a quote or list stands before it
+            return False  # the mark of a quote or list may be before it
         if self._block.is_whole:
             self.close()
         return True
 
     def close(self) -> None:
-        """End the JSON; what of it is whole is kept."""
+        """End the JSON; its complete parts are kept."""
         block, self._block = self._block, None
         document = block.document() if block is not None else None
-        told = document.get(self._key) if document is not None else None
-        for one in told if isinstance(told, list) else [told]:
+        found = document.get(self._key) if document is not None else None
+        for one in found if isinstance(found, list) else [found]:
             if isinstance(one, dict) and isinstance(one.get("name"), str):
                 self._keep_map(one)
 
-    def _keep_map(self, told: dict[str, Any]) -> None:
-        name, wwid = told["name"], told.get("uuid")
+    def _keep_map(self, fields: dict[str, Any]) -> None:
+        name, wwid = fields["name"], fields.get("uuid")
         disk = CapturedDisk(
             CapturedBlock(f"/dev/mapper/{name}", "mpath"),
             standard_wwid(wwid) if isinstance(wwid, str) else None,
-            vendor=_text(told.get("vend")),
-            model=_text(told.get("prod")),
-            read_only={"ro": True, "rw": False}.get(str(told.get("write_prot"))),
+            vendor=_text(fields.get("vend")),
+            model=_text(fields.get("prod")),
+            read_only={"ro": True, "rw": False}.get(str(fields.get("write_prot"))),
             paths=(),
         )
         self._maps.begin_map(disk, self._line)
-        groups = told.get("path_groups")
+        groups = fields.get("path_groups")
         for group in groups if isinstance(groups, list) else []:
             paths = group.get("paths") if isinstance(group, dict) else None
             for path in paths if isinstance(paths, list) else []:
@@ -66,6 +66,6 @@ class MultipathJsonReader:
 
 
 def _text(value: object) -> str | None:
-    """Return a text; None for what is none, and for the ## of what could not be asked."""
+    """Return a text; None for other types, and for the ## of a value that could not be read."""
     text = value.strip() if isinstance(value, str) else ""
     return None if not text or text.startswith(("##", "[undef")) else text

@@ -9,8 +9,8 @@ from iscsictl.model.listing import Note
 from iscsictl.model.word_lists import first_names
 
 _ACTION = r"(?:(?:create|reload|reject|rename|resize|switchpg|undef|nothing)?: )?"
-# NAME (WWID) dm-N VENDOR,PRODUCT; without a name of its own a map is called by its WWID, which has
-# blanks in it where it is of the type T10 vendor ID (1IET     00010001). RHEL 4 printed neither the
+# NAME (WWID) dm-N VENDOR,PRODUCT; a map without a name of its own has its WWID as the name, which
+# contains blanks if it is of the type T10 vendor ID (1IET 00010001). RHEL 4 printed neither the
 # device nor the vendor, and the size on the same line; a map without paths has no vendor.
 _MAP = re.compile(
     rf"{_ACTION}(?!\d+[:-]\w)(?:(?P<name>[\w.:-]+) \((?P<wwid>[\w.:+-](?:[\w.:+ -]*[\w.:+-])?)\)"
@@ -26,8 +26,8 @@ _PATH = re.compile(
     r"[\s|`+\\_-]*(?P<hctl>\d+:\d+:\d+:\d+|#:#:#:#)\s+(?P<device>[\w!-]+)"
     r"\s+(?:\d+:\d+|#:#|-:-|-)\s+(?P<states>\[?(?:active|failed|undef)[\]\[ ].*)"
 )
-#: What a path checker says (libmultipath/checkers.c) of a path that is not lost. A ghost is a path
-#: of a passive controller; `undef` is said where nothing was checked (multipath -l).
+#: The states that a checker (libmultipath/checkers.c) gives a path that is not lost. A ghost is a
+#: path of a passive controller; `undef` means that nothing was checked (multipath -l).
 SOUND_CHECKS = frozenset({"ready", "ghost", "undef", "i/o pending", "unchecked", None})
 _CHECKER_WORDS = frozenset(
     {
@@ -45,7 +45,7 @@ SCSI_STATES = frozenset(
 
 
 class MultipathReader:
-    """Reads a map, the line of its size, and its paths; the groups of paths are passed over."""
+    """Reads a map, the line with its size, and its paths; the groups of paths are skipped."""
 
     def __init__(self, disks: list[CapturedDisk], warnings: list[Note]) -> None:
         self._disks = disks
@@ -60,7 +60,7 @@ class MultipathReader:
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of this format.
 
-        Paths that do not work become one warning of their map, which names the first of them.
+        For paths that do not work, the map gets one warning, which names the first of them.
         """
         if (self._disk is not None or self._has_lost_head) and self._take_part(line, number):
             return True
@@ -69,8 +69,8 @@ class MultipathReader:
             return self._take_lone_path(line, number)
         wwid = found["wwid"] or found["bare"]
         if (found["device"] or "-")[:3] != "dm-":
-            # Prose has "NAME (WORD) - WORDS, WORDS" too: two things must speak for a map, and one
-            # of them be a size or an identifier.
+            # Prose may contain "NAME (WORD) - WORDS, WORDS", too: two features must indicate a map,
+            # one of them a size or an identifier.
             certain = bool(found["rest"]), bool(_HEXADECIMAL_ID.fullmatch(wwid))
             if not any(certain) or sum((*certain, *map(bool, found.group("name", "vendor")))) < 2:
                 return False
@@ -86,7 +86,7 @@ class MultipathReader:
         return True
 
     def _take_part(self, line: str, number: int) -> bool:
-        """Read a line of the map that is open, or of one whose first line could not be read."""
+        """Read a line of the current map, or of one whose first line could not be read."""
         if line.startswith(("size=", "[size=")):
             if self._disk is not None and self._disk.block.size is None:
                 self._disk = _with_size(replace(self._disk, paths=()), line)
@@ -105,7 +105,7 @@ class MultipathReader:
         return _GROUP.match(line) is not None
 
     def _take_lone_path(self, line: str, number: int) -> bool:
-        """Read a path of a map that is not told, as `grep` leaves it over."""
+        """Read a path without its map, such as `grep` leaves."""
         if _PATH.fullmatch(line) is None:
             return False
         self._has_lost_head = True
@@ -115,15 +115,15 @@ class MultipathReader:
         return True
 
     def begin_map(self, disk: CapturedDisk, line: int) -> None:
-        """End the map that is open, and begin this one."""
+        """End the current map, and begin this one."""
         self.close()
         self._disk, self._line = disk, line
 
     def add_path(self, path: CapturedPath, states: list[str], number: int) -> None:
-        """Add a path to the map that is open, if one is.
+        """Add a path to the current map, if there is one.
 
-        `states` are the words for it: the map's, the checker's, and the kernel's if it is told.
-        What follows them is a remark of whoever pasted this.
+        `states` are its states: the map's, the checker's, and the kernel's if it is printed. What
+        follows them is a remark of whoever pasted this.
         """
         disk = self._disk
         if disk is None:
@@ -142,7 +142,7 @@ class MultipathReader:
             self._failed.append((number, " ".join([name, *states]).removesuffix(" running")))
 
     def close(self) -> None:
-        """End the map that is open, and keep it; tell of its paths that do not work."""
+        """End the current map and keep it; warn about its paths that do not work."""
         disk, self._disk = self._disk, None
         failed, self._failed = self._failed, []
         self._has_lost_head = False
@@ -164,7 +164,7 @@ class MultipathReader:
             self._warn_about(disk, Note(f"map {name}: {verdict}: {shown}", failed[0][0]))
 
     def _keep_last(self, disk: CapturedDisk) -> None:
-        """Keep a map; in a series of listings the last one holds, and what was said before not."""
+        """Keep a map; of several listings the last one counts, and earlier warnings are removed."""
         key = disk.block.device, disk.wwid
         place = self._places.setdefault(key, len(self._disks))
         if place == len(self._disks):
@@ -188,7 +188,7 @@ def standard_wwid(text: str) -> str:
     """Return multipath's name of a disk in the kernel's spelling: 36001405... is naa.6001405...
 
     Its first digit is the type of the identifier (SPC-5, 7.7.6): 3 is NAA, 2 is EUI-64. Any other
-    name is kept.
+    name is returned unchanged.
     """
     if re.fullmatch(r"3(?:[0-9a-fA-F]{16}|[0-9a-fA-F]{32})", text):
         return f"naa.{text[1:].lower()}"
@@ -198,9 +198,9 @@ def standard_wwid(text: str) -> str:
 
 
 def read_size(number: str, unit: str) -> int | None:
-    """Return bytes of a number and one of K, M, G, T, P, E (powers of 1024); None if it is none.
+    """Return the bytes of a number with K, M, G, T, P or E (powers of 1024); None if invalid.
 
-    The tools round what they print, so the result is no more exact than that.
+    The result is only as exact as what the tools print, which is rounded.
     """
     try:
         return round(float(number) * (1 << _UNITS[unit]))

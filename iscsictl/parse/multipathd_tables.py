@@ -1,6 +1,7 @@
 """Tables of `multipathd show paths` and `show maps`, and the list of paths of `multipath -v3`.
 
-Titles are those of libmultipath's print.c; a user's own format may have any of them in any order.
+Titles are those of libmultipath's print.c; a user's own format may contain any of them in any
+order.
 """
 
 import re
@@ -22,10 +23,10 @@ _DEVICE = re.compile(r"(?:sd|dasd|nvme|vd)\w+")
 _WWID = re.compile(r"[0-9a-f]{17,33}|(?:eui|naa|t10|uuid|nvme)[.\w+-]+")
 _HCTL = re.compile(r"\d+:\d+:\d+:\d+")
 _TITLES_OF_ROW = frozenset({"TYPE"})
-# A number before a dash or colon is that of the line (`grep -n`), a number alone that of `cat -n`.
+# A number before a dash or colon is a line number of `grep -n`, a number alone one of `cat -n`.
 _NAME = re.compile(r"(?!\d+[:-]\w)(?=\w*[A-Za-z]|\d{17})\w[\w.:+-]*")
 _STATES = frozenset({"active", "failed", "undef"})
-# What checkers and the kernel say (libmultipath's checkers.c, scsi_sysfs.c), as far as one word.
+# The states of checkers and the kernel (libmultipath's checkers.c, scsi_sysfs.c) of one word.
 _CHECKS = frozenset({"ready", "faulty", "shaky", "ghost", "delayed", "timeout", "removed", "down"})
 _SHOWN_PATHS = 4  # of those that do not work
 
@@ -62,7 +63,7 @@ class MultipathdReader:
             return self._take_path(line, number)
         cells = dict(zip(self._titles, line.split(), strict=False))
         name, wwid = cells.get("name", ""), cells.get("uuid", "")
-        # Something of the row must be what only a map has.
+        # The row must have something that only a map has.
         is_map = _WWID.fullmatch(wwid) or cells.get("dm-st") in {"active", "suspend"}
         device = cells.get("sysfs", "dm-0")
         if not _NAME.fullmatch(name) or not device.startswith("dm-"):
@@ -80,7 +81,7 @@ class MultipathdReader:
         return True
 
     def _take_path(self, line: str, number: int) -> bool:
-        """Read a path: by its titles, or by its form where the first cell is empty."""
+        """Read a path: by its titles, or by its form if the first cell is empty."""
         cells = dict(zip(self._titles, line.split(), strict=False))
         device, state = cells.get("dev", ""), cells.get("dm_st", "undef")
         wwid, map_name = cells.get("uuid"), cells.get("multipath", "").rstrip("\"',`|")
@@ -108,8 +109,8 @@ class MultipathdReader:
         if row.cells.get("CHECKER", "ready") not in SOUND_CHECKS or (
             row.cells.get("STATE", "running") != "running"
         ):
-            told = (device, row.cells.get("CHECKER"), row.cells.get("STATE"))
-            self._failed.append((number, " ".join(filter(None, told)).removesuffix(" running")))
+            words = (device, row.cells.get("CHECKER"), row.cells.get("STATE"))
+            self._failed.append((number, " ".join(filter(None, words)).removesuffix(" running")))
         if wwid and _WWID.fullmatch(wwid):
             row.cells["WWID"] = standard_wwid(wwid)
         if _NAME.fullmatch(map_name) and "uuid" in self._titles:
@@ -119,11 +120,11 @@ class MultipathdReader:
         return True
 
     def close(self) -> None:
-        """End the table: what comes next is no row of it. The rows that were read stay."""
+        """End the table: what follows is no row of it. The rows that were read stay."""
         self._titles = ()
         failed, paths = self._failed, self._paths
         self._failed, self._paths = [], 0
-        # The topology that multipath prints below its list of paths says what does not work.
+        # The topology that multipath prints below its list of paths shows what does not work.
         is_told_below, self._is_whole_list = self._is_whole_list, False
         if failed and not is_told_below:
             shown = first_names([text for _, text in failed], _SHOWN_PATHS)

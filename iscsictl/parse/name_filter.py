@@ -1,7 +1,8 @@
-"""Replace the names and addresses of a report by stand-ins: the same one for the same name.
+"""Replace the names and addresses in a report with stand-ins: the same one for the same name.
 
-What belongs together still does: a record and its session, a portal in two files. Stand-ins are of
-the ranges for documentation (RFC 5737, RFC 3849) and are valid, so that `ls --from` can read them.
+So what belongs together can still be matched: a record and its session, a portal in two files.
+Stand-ins are valid, so that `ls --from` can read them, and come from the ranges for documentation
+(RFC 5737, RFC 3849).
 """
 
 import re
@@ -18,12 +19,12 @@ _USER: Final = re.compile(
     rb"^[ \t#]*[\w.\[\]-]*username(?:_in)?[ \t]*[=:][ \t]*(\S[^\r\n]*)", re.MULTILINE
 )
 _BLOCKS: Final = ("192.0.2", "198.51.100", "203.0.113")
-# A shorter name would be found in everything.
+# A shorter name would match almost anywhere.
 _SHORTEST: Final = 3
 
 
 class NameFilter:
-    """Knows the names in some texts, and replaces them in these and others."""
+    """Finds the names in some texts, and replaces them in these and others."""
 
     def __init__(self, texts: Iterable[bytes], hosts: Iterable[str] = ()) -> None:
         self._stand_ins: dict[bytes, bytes] = {}
@@ -45,7 +46,7 @@ class NameFilter:
     def replace(self, data: bytes) -> bytes:
         """Return the text, or a path, with stand-ins.
 
-        Names shorter than three bytes stay as they are.
+        Names shorter than three bytes are not replaced.
         """
         if self._pattern is None:
             return data

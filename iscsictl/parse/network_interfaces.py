@@ -12,7 +12,7 @@ _SOURCES: Final = ("source", "source-directory")
 class InterfacesFile:
     """One file: the method of each `iface`, names of `no-auto-down`, and what it includes.
 
-    `sources` are pairs of the word and the pattern or directory behind it.
+    `sources` are pairs of the keyword and the pattern or directory after it.
     """
 
     methods: tuple[tuple[str, str], ...] = ()
@@ -21,7 +21,7 @@ class InterfacesFile:
 
 
 def parse_interfaces(text: str) -> InterfacesFile:
-    """Read the stanzas that matter; a backslash at the end of a line joins the next to it."""
+    """Parse the stanzas that matter; a backslash at the end of a line continues it on the next."""
     methods: list[tuple[str, str]] = []
     kept_up: list[str] = []
     sources: list[tuple[str, str]] = []
@@ -37,9 +37,9 @@ def parse_interfaces(text: str) -> InterfacesFile:
 
 
 def nics_taken_down(files: Iterable[InterfacesFile]) -> frozenset[str]:
-    """Return the NICs that `ifdown -a` configures away: all but `manual` and `no-auto-down`.
+    """Return the NICs that `ifdown -a` deconfigures: all except `manual` and `no-auto-down`.
 
-    Names are as they stand in the files; a pattern in `no-auto-down` begins with a slash.
+    Names are as in the files; a pattern in `no-auto-down` begins with a slash.
     """
     read = tuple(files)
     kept = [name for file in read for name in file.kept_up]

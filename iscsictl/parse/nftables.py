@@ -1,7 +1,7 @@
 """What `nft --json list ruleset` prints (libnftables-json(5)).
 
-What is not understood becomes a condition that may hold or not, or an alteration: so nobody
-concludes from it what is not certain.
+What cannot be parsed becomes a condition that may or may not hold, or an alteration, so that
+nothing uncertain is concluded from it.
 """
 
 import ipaddress
@@ -28,11 +28,11 @@ from iscsictl.model.firewall import (
 _WITHOUT_EFFECT = frozenset(
     {"counter", "log", "last", "ct helper", "ct timeout", "ct expectation", "secmark", "dup"}
 )
-# They hold for some packets alone: a rate, an amount, room in a set.
+# These match only some packets, depending on a rate, an amount, or room in a set.
 _SOMETIMES = frozenset({"limit", "quota", "ct count", "set", "map", "meter"})
-# nft(8) leaves out `meta nfproto ipv6` before a reject that only IPv6 has.
+# nft(8) omits `meta nfproto ipv6` before a reject that only IPv6 has.
 _REJECT_FAMILIES = {"icmp": "ipv4", "icmpv6": "ipv6"}
-# The source address is changed after all filters (postrouting), and the packet goes on.
+# The source address is changed after all filters (postrouting), and the packet continues.
 _SOURCE_NAT = frozenset({"snat", "masquerade"})
 _VERDICTS = frozenset({"accept", "drop", "reject", "return", "jump", "goto", "continue"})
 # Targets of iptables-nft that nft(8) cannot express, by what they do.
@@ -49,15 +49,15 @@ Sets = Mapping[ChainKey, Any]
 
 
 def needs_listing(text: str) -> bool:
-    """Tell whether there are rules of which `nft --handle list ruleset` tells more than the JSON.
+    """Return whether `nft --handle list ruleset` shows more of some rules than the JSON.
 
-    Of `-m conntrack`, an extension of iptables, the JSON has the name alone.
+    Of `-m conntrack`, an extension of iptables, the JSON has only the name.
     """
     return '"conntrack"' in text
 
 
 def parse_ruleset(text: str, local_ports: Interval = (32768, 60999), listing: str = "") -> Firewall:
-    """Read the whole of what nft(8) printed. Raises ValueError if it is no such document.
+    """Parse the whole output of nft(8). Raises ValueError if it is no such document.
 
     `listing` is what it printed without `--json` and with `--handle`; see `needs_listing`.
     """
@@ -68,8 +68,8 @@ def parse_ruleset(text: str, local_ports: Interval = (32768, 60999), listing: st
         dormant: set[tuple[str, str]] = set()
         for kind, one in _each(entries, "table", "set", "map"):
             if kind == "table":
-                # nft 1.0.6 prints the name of the table for each of its flags, so which it has is
-                # not known.
+                # nft 1.0.6 prints the name of the table instead of each flag, so the flags are
+                # unknown.
                 flags = one.get("flags", [])
                 if not _OWNED.issuperset([flags] if isinstance(flags, str) else flags):
                     dormant.add((one["family"], one["name"]))
@@ -109,8 +109,8 @@ def _each(entries: list[dict[str, Any]], *kinds: str) -> Iterator[tuple[str, dic
 def _states_of_extensions(listing: str) -> dict[tuple[str, str, str, int], Values]:
     """Return the states that rules match, by family, table, chain and handle.
 
-    nft(8) prints `-m conntrack --ctstate X` as `ct state X`, if it can. A rule that has more of a
-    connection is left out.
+    nft(8) prints `-m conntrack --ctstate X` as `ct state X`, if it can. A rule with other
+    conditions on the connection is left out.
     """
     found = {}
     family = table = chain = ""
@@ -166,14 +166,14 @@ def _statement(
         return Verdict("accept")
     if name in _SOMETIMES:
         return Match()
-    # A mark is no key that is known of a packet, so it may change.
+    # The mark of a packet counts as unknown, so it may change.
     if name in _WITHOUT_EFFECT or (name == "mangle" and "payload" not in body["key"]):
         return None
     return Alteration()
 
 
 def _extension(body: Any, state: Values | None) -> Statement | None:
-    """Read an extension of iptables; nft before 1.0.3 does not say which it is."""
+    """Read an extension of iptables; nft before 1.0.3 does not print which one it is."""
     kind, name = (body.get("type"), body.get("name")) if isinstance(body, dict) else (None, None)
     if kind == "match" and name == "conntrack" and state is not None:
         return Match("ct state", state)
@@ -187,7 +187,7 @@ def _extension(body: Any, state: Values | None) -> Statement | None:
 
 
 def _key(left: Any) -> str | None:
-    """Return the name of what is compared, in the words of nft(8); None for an expression."""
+    """Return the name of what is compared, as nft(8) writes it; None for an expression."""
     if not isinstance(left, dict) or len(left) != 1:
         return None
     ((kind, body),) = left.items()
@@ -233,7 +233,7 @@ def _verdict_map(body: Any, table: tuple[str, str], sets: Sets) -> VerdictMap | 
 
 
 def _values(operand: Any, table: tuple[str, str], sets: Sets) -> Values:
-    """Read a value, or the values of a set, whether it stands in the rule or has a name."""
+    """Parse a value, or the values of a set, which may be in the rule or have a name."""
     if isinstance(operand, str) and operand.startswith("@"):
         operand = sets.get((*table, operand[1:]))
     if isinstance(operand, dict) and "set" in operand:

@@ -1,6 +1,6 @@
 """The data of PERSISTENT RESERVE IN (SPC-4 6.15) and PERSISTENT RESERVE OUT (6.16).
 
-Every reader raises ValueError, with the reason, for an answer that is short or does not add up: it
+Every parser raises ValueError, with the reason, for an answer that is truncated or inconsistent: it
 must never count as "no reservation".
 """
 
@@ -19,14 +19,14 @@ _TYPE_BITS = ((4, 1, 1), (4, 3, 3), (4, 5, 5), (4, 6, 6), (4, 7, 7), (5, 0, 8))
 
 
 def length_of(answer: bytes) -> int:
-    """Return how many bytes an answer has in full: ADDITIONAL LENGTH and what is before it."""
+    """Return the full length of an answer in bytes: ADDITIONAL LENGTH and what precedes it."""
     if len(answer) < _HEADER:
         raise ValueError(f"{len(answer)} bytes came")
     return _HEADER + int.from_bytes(answer[4:8], "big")
 
 
 def _body_of_answer(answer: bytes) -> bytes:
-    """Return what follows the header, whole."""
+    """Return everything that follows the header."""
     length = length_of(answer)
     if len(answer) < length:
         raise ValueError(f"{len(answer)} of {length} bytes came")
@@ -44,7 +44,7 @@ def parse_keys(answer: bytes) -> tuple[int, ...]:
 def parse_reservation(answer: bytes) -> Reservation | None:
     """Return the reservation in an answer to READ RESERVATION (6.15.3), None if there is none.
 
-    Some devices of SPC-2 give more than one descriptor; the first one is the logical unit's.
+    Some devices of SPC-2 return several descriptors; the first is that of the logical unit.
     """
     body = _body_of_answer(answer)
     if len(body) % 16:
@@ -57,7 +57,7 @@ def parse_reservation(answer: bytes) -> Reservation | None:
 def parse_types(answer: bytes) -> frozenset[int] | None:
     """Return the types of reservation in an answer to REPORT CAPABILITIES (6.15.4).
 
-    None where the LUN does not tell them (TMV is 0).
+    None if the LUN does not report them (TMV is 0).
     """
     if len(answer) < 8 or int.from_bytes(answer[:2], "big") < 8:
         raise ValueError(f"{len(answer)} bytes came: {answer[:8].hex()}")
@@ -86,9 +86,9 @@ def parse_full_status(answer: bytes) -> tuple[Registration, ...]:
 
 
 def parse_transport_id(data: bytes) -> tuple[str | None, str | None]:
-    """Return the iSCSI name and the ISID of a TransportID (7.6.4.6), None for what it has not.
+    """Return the iSCSI name and the ISID of a TransportID (7.6.4.6), None for what it lacks.
 
-    The ISID is the hexadecimal number in front of which the standard has ",i,0x".
+    The ISID is the hexadecimal number after ",i,0x".
     """
     if len(data) < 4 or data[0] & 0x0F != _ISCSI:
         return None, None
@@ -104,7 +104,7 @@ def parse_transport_id(data: bytes) -> tuple[str | None, str | None]:
 def build_out_parameters(key: int, action_key: int) -> bytes:
     """Return the parameter list of PERSISTENT RESERVE OUT (6.16.3): 24 bytes.
 
-    `key` is RESERVATION KEY, `action_key` SERVICE ACTION RESERVATION KEY. APTPL is 0: nothing is
-    left after the array lost its power.
+    `key` is RESERVATION KEY, `action_key` SERVICE ACTION RESERVATION KEY. APTPL is 0: nothing
+    survives a power failure of the array.
     """
     return struct.pack(">QQ8x", key, action_key)

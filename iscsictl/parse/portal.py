@@ -8,11 +8,11 @@ _PORTAL = re.compile(r"(?:\[([^\]]*)\]|(\S*)):(\d{1,5})(?:,(-?\d{1,10}))?")
 
 
 def read_portal(text: str) -> Portal | None:
-    """Read `<address>:<port>[,<tpgt>]`; None if it is not a portal or has no address.
+    """Parse `<address>:<port>[,<tpgt>]`; None if it is not a portal or has no address.
 
     iscsiadm puts brackets around an address if and only if it has no '.', so a host name can have
-    brackets and `::ffff:192.0.2.1` can have none: the last colon is the one before the port. A
-    tpgt of -1, which is "not known" and is also printed unsigned, is None.
+    brackets and `::ffff:192.0.2.1` none: the last colon is the one before the port. A tpgt of -1,
+    which means "unknown" and is also printed unsigned, is None.
     """
     found = _PORTAL.fullmatch(text)
     if not found:
@@ -25,9 +25,9 @@ def read_portal(text: str) -> Portal | None:
 
 
 def read_tag(text: str | None) -> int | None:
-    """Read a portal group tag (16 bits, RFC 7143 13.9); None for -1 and for anything else.
+    """Parse a portal group tag (16 bits, RFC 7143 13.9); None for -1 and for anything else.
 
-    -1 is how open-iscsi prints a tag that it does not know, and so is 4294967295.
+    open-iscsi prints an unknown tag as -1 or as 4294967295.
     """
     if not text or not text.isascii() or not text.isdigit() or len(text) > 5:
         return None

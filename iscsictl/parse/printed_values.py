@@ -1,7 +1,7 @@
-"""Values as iscsiadm prints them, read up to a remark that somebody wrote behind them.
+"""Values as iscsiadm prints them, parsed up to a remark that somebody wrote after them.
 
-A value is kept as it was printed, or it is not known. What follows it is never taken for a part
-of it: a name with a blank, a quote or a tag in it is on no array.
+A value is kept as it was printed, or it is unknown. What follows it is never taken for a part of
+it: no array has a name with a blank, a quote or a tag in it.
 """
 
 import re
@@ -10,8 +10,8 @@ from functools import lru_cache
 from iscsictl.model.names import Portal
 from iscsictl.parse.portal import read_portal
 
-# RFC 7143 4.2.7.2 knows no blank, quote, bracket or comma in a name. Names in use also have
-# capitals and underscores, and some have no `iqn.`: those count only where nothing follows.
+# RFC 7143 4.2.7.2 allows no blank, quote, bracket or comma in a name. Names in use also contain
+# capitals and underscores, and some have no `iqn.`: those count only if nothing follows.
 _NAME_CHARACTERS = r"[^\s\"'`<>&,;|\\()\[\]{}*\u2018-\u201f\u2026\u00ab\u00bb]"
 _TYPED = re.compile(rf"(?:iqn|eui|naa)\.{_NAME_CHARACTERS}+", re.IGNORECASE)
 _WHOLE = re.compile(rf"({_NAME_CHARACTERS}+?)(\.{{3}})?\s*(\((?:non-)?flash\)?)?")
@@ -24,11 +24,11 @@ _REMARK = re.compile(r"\s+(?:#|//|<-|<=|--|\u2190|\(|;).*")
 
 
 def read_name(text: str) -> str | None:
-    """Read an iSCSI name at the start of a text; None if there is none, or only a part of one.
+    """Parse an iSCSI name at the start of a text; None if there is none, or only a part of one.
 
-    A name that iscsiadm's own `(non-flash)` follows is kept to the last byte. So is one that
-    nothing follows, but if it ends in a colon it was cut off. Where other words follow, one dot
-    ends a sentence, and what ends in more, or in a mark between two parts of a name, was cut off.
+    A name followed by iscsiadm's own `(non-flash)` is kept to the last byte. So is one that nothing
+    follows, unless it ends in a colon: then it was cut off. If other words follow, a single dot
+    ends a sentence; a name that ends in several dots, or in a separator, was cut off.
     """
     text = text.strip()
     if whole := _WHOLE.fullmatch(text):
@@ -40,12 +40,12 @@ def read_name(text: str) -> str | None:
     return typed[0].removesuffix(".")
 
 
-# The current portal of a session is in most cases its persistent one too.
+# The current portal of a session is usually also its persistent one.
 @lru_cache(maxsize=1000)
 def read_printed_portal(text: str) -> Portal | None:
-    """Read `ADDRESS:PORT,TPGT` at the start of a text; None if it has no address or no port.
+    """Parse `ADDRESS:PORT,TPGT` at the start of a text; None if it has no address or no port.
 
-    What follows the portal is ignored; blanks around the comma are not.
+    What follows the portal is ignored. There may be blanks around the comma.
     """
     found = _PORTAL.match(text.strip())
     if found is None:
@@ -55,25 +55,25 @@ def read_printed_portal(text: str) -> Portal | None:
 
 
 def read_state(text: str) -> str | None:
-    r"""Read the state of a session or connection (`LOGGED IN`, `FAILED`, ...) as it was printed.
+    r"""Parse the state of a session or connection (`LOGGED IN`, `FAILED`, ...) as it was printed.
 
-    A backslash that Markdown needs (`LOGGED\_IN`) is dropped. None for lower-case text.
+    A backslash that Markdown requires (`LOGGED\_IN`) is dropped. None for lower-case text.
     """
     found = _STATE.match(text.strip())
     return None if found is None else known(found[0].replace("\\", ""))
 
 
 def read_word(text: str) -> str | None:
-    """Read one word: a transport, an address, a value of a parameter.
+    """Parse one word: a transport, an address, a value of a parameter.
 
-    Quotes and commas behind it are dropped: they are of what the output was pasted into.
+    Quotes and commas after it are dropped: they belong to what the output was pasted into.
     """
     words = text.split(None, 1)
     return known(words[0].rstrip("\"',;")) if words else None
 
 
 def read_text(text: str) -> str | None:
-    """Read a value that may have blanks in it, without a remark behind it.
+    """Parse a value that may contain blanks, without a remark after it.
 
     A remark begins with a blank and one of the usual marks (`#`, `//`, `<-`, `--`, `(`, `;`).
     """
@@ -81,13 +81,13 @@ def read_text(text: str) -> str | None:
 
 
 def read_number(text: str) -> int | None:
-    """Read a whole number at the start of a text, at most ten digits long, else None."""
+    """Parse a whole number at the start of a text, at most ten digits long, else None."""
     found = _NUMBER.match(text)
     return int(found[1]) if found else None
 
 
 def known(value: str | None) -> str | None:
-    """Return the value; None where it is empty or says that it is not set.
+    """Return the value; None if it is empty or says that it is not set.
 
     iscsiadm prints `<empty>` for a value that it does not have.
     """
@@ -95,9 +95,9 @@ def known(value: str | None) -> str | None:
 
 
 def read_address(text: str) -> str | None:
-    """Read an address of this host, without the brackets around what has no '.' in it.
+    """Parse an address of this host, without the brackets around one that has no '.' in it.
 
-    None for `default`, which iscsiadm prints where the kernel chooses the address.
+    None for `default`, which iscsiadm prints if the kernel chooses the address.
     """
     value = read_word(text)
     if value is not None and value.startswith("[") and value.endswith("]"):

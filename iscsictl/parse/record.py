@@ -1,8 +1,8 @@
-"""The text of a record: read as open-iscsi reads it, edited without touching anything else.
+"""The text of a record: parsed as by open-iscsi, edited without changing anything else.
 
-`idbm_recinfo_config` and `idbm_print` of open-iscsi (usr/idbm.c) define the format; the lines
-`# BEGIN RECORD` and `# END RECORD` are comments to it, and releases up to 2.0-870 wrote none. Text
-is UTF-8 with surrogateescape, so any bytes survive.
+`idbm_recinfo_config` and `idbm_print` of open-iscsi (usr/idbm.c) define the format; the lines `#
+BEGIN RECORD` and `# END RECORD` are comments in it, which releases up to 2.0-870 did not write.
+Text is UTF-8 with surrogateescape, so all bytes are preserved.
 """
 
 import functools
@@ -26,7 +26,7 @@ from iscsictl.model.secret import Secret
 if TYPE_CHECKING:
     from iscsictl.model import record_keys
 else:
-    # Only for a record that is edited does the order of the settings matter.
+    # The order of the settings matters only for a record that is edited.
     record_keys = lazy_import("iscsictl.model.record_keys")
 
 Changes = Mapping[str, str | Secret | None]
@@ -38,14 +38,14 @@ MAX_LINE: Final = 2047
 
 _BEGIN = "# BEGIN RECORD"
 _END = "# END RECORD"
-# After the name comes one character of any kind, then the sign: `key=value` has no value.
+# One character of any kind comes between the name and the equals sign: `key=value` has no value.
 _LINE = re.compile(r"([^\s=]*)[\s=]\s*=\s*(.+)", re.ASCII | re.DOTALL)
 _KEY = re.compile(r"[^\s=#\0]+")
 
 
 @functools.cache
 def _places_of_keys(scope: Literal["node", "sendtargets"]) -> dict[str, int]:
-    """Return the places of the keys; those of an interface have one place together."""
+    """Return the positions of the keys; those of an interface share one position."""
     generic = dict.fromkeys(map(_generic_key, record_keys.KEYS[scope]))
     return {key: place for place, key in enumerate(generic)}
 
@@ -55,10 +55,10 @@ def _generic_key(key: str) -> str:
 
 
 def parse_values(text: str) -> dict[str, str]:
-    """Return the values that open-iscsi would see; the last of a key wins, secrets are masked.
+    """Return the values that open-iscsi would use, the last of each key; secrets are masked.
 
-    Skipped as open-iscsi skips them: comments, lines without a value, with a NUL or longer than
-    2047 bytes, and a last line without a newline. `<empty>` (printed by `-o show`) is unset.
+    Like open-iscsi, it skips comments, lines without a value, with a NUL or longer than 2047 bytes,
+    and a last line without a newline. `<empty>` (printed by `-o show`) means unset.
     """
     values = _parse_raw_values(text)
     for key in SECRET_KEYS & values.keys():
@@ -67,7 +67,7 @@ def parse_values(text: str) -> dict[str, str]:
 
 
 def _parse_raw_values(text: str) -> dict[str, str]:
-    """Return the values with the secrets as they are."""
+    """Return the values, with secrets in clear text."""
     values = _parse_values_fast(text)
     if values is None:
         values = dict(filter(None, map(_split_pair, text.split("\n")[:-1])))
@@ -77,10 +77,10 @@ def _parse_raw_values(text: str) -> dict[str, str]:
 
 
 def find_damage(text: str) -> str | None:
-    """Return in one line why there is no record in this text; None if there may be one.
+    """Return, in one line, why this text is no record; None if it may be one.
 
-    iscsiadm writes records in place and without fsync(2), so a kill or a power cut leaves such
-    files.
+    iscsiadm writes records in place and without fsync(2), so a kill or a power failure can leave
+    such files.
     """
     if not text:
         return "is empty (0 bytes): its writer was killed"
@@ -90,9 +90,9 @@ def find_damage(text: str) -> str | None:
 
 
 def is_truncated(text: str) -> bool:
-    """Tell whether the end of a record is missing. What is left of it may still be usable.
+    """Return whether the end of a record is missing. What is left of it may still be usable.
 
-    A text without the line `# BEGIN RECORD` is whole: releases up to 2.0-870 wrote none.
+    A text without the line `# BEGIN RECORD` is complete: releases up to 2.0-870 wrote none.
     """
     lines = "\n" + text
     begin = lines.find("\n" + _BEGIN)
@@ -100,9 +100,9 @@ def is_truncated(text: str) -> bool:
 
 
 def oversized_keys(text: str) -> tuple[str, ...]:
-    """Return the keys whose name or value is longer than iscsiadm's buffers, which overrun.
+    """Return the keys whose name or value is too long for iscsiadm's buffers, which overrun.
 
-    Lengths count in bytes (idbm.h, NAME_MAXVAL and VALUE_MAXVAL).
+    Lengths are in bytes (idbm.h, NAME_MAXVAL and VALUE_MAXVAL).
     """
     if _is_surely_in_limits(text):
         return ()
@@ -113,9 +113,9 @@ def oversized_keys(text: str) -> tuple[str, ...]:
 def edit_record(text: str, changes: Changes) -> str:
     """Return the text with keys set, added (where open-iscsi has them) or removed (None).
 
-    Everything else stays as it is, but a truncated record gets its end. A key that is there twice
-    is set once. Raises UsageError for a key or value that open-iscsi cannot keep, RefusedError
-    where there is no record in the text.
+    Everything else is unchanged, except that a truncated record gets its end. A key that occurs
+    twice is set once. Raises UsageError for a key or value that open-iscsi cannot store,
+    RefusedError if the text is no record.
     """
     damage = find_damage(text)
     if damage is not None:
@@ -127,7 +127,7 @@ def edit_record(text: str, changes: Changes) -> str:
 
 
 def rendered_line(key: str, change: str | Secret | None) -> str | None:
-    """Return the line of a setting, None where it goes. Raises UsageError for no setting.
+    """Return the line of a setting, None if it is removed. Raises UsageError if invalid.
 
     The line ends with a newline: open-iscsi ignores one that does not.
     """
@@ -137,9 +137,9 @@ def rendered_line(key: str, change: str | Secret | None) -> str | None:
 
 
 def checked(key: str, change: str | Secret) -> str:
-    """Return the value as a record has it. Raises UsageError for what no record can keep.
+    """Return the value as in a record. Raises UsageError for what no record can store.
 
-    A secret is taken only as a `Secret`: as plain text it came from a command line.
+    A secret is accepted only as a `Secret`: plain text would come from a command line.
     """
     if isinstance(change, Secret):
         return change.reveal()
@@ -157,13 +157,13 @@ def checked(key: str, change: str | Secret) -> str:
 def split_lines(text: str) -> list[str]:
     """Return the lines, each with its newline; the last may have none.
 
-    Only a newline ends a line: str.splitlines() would part values at other characters too.
+    Only a newline ends a line: str.splitlines() would split values at other characters, too.
     """
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _complete_record(lines: list[str]) -> list[str]:
-    """Return a truncated record with an end; a line without a newline was read by nobody."""
+    """Return a truncated record with an end, and without a last line that has no newline."""
     whole = lines if lines[-1].endswith("\n") else lines[:-1]
     return [*whole, f"{_END}\n"]
 
@@ -177,7 +177,7 @@ def _byte_length(text: str) -> int:
 
 
 def _parse_values_fast(text: str) -> dict[str, str] | None:
-    """Read what `idbm_print` writes, five times faster than `_split_pair`; else return None."""
+    """Parse the form of `idbm_print`, five times as fast as `_split_pair`; None for others."""
     if not text.isascii() or "\0" in text or max(map(len, text.split("\n"))) > MAX_VALUE:
         return None
     if any(odd in text for odd in ("  ", " \n", "\n ", *"\t\v\f\r")):
@@ -189,7 +189,7 @@ def _parse_values_fast(text: str) -> dict[str, str] | None:
             continue
         if not sign or not key or " " in key or "=" in key:
             return None
-        # Records have the same keys, and mostly the same values: kept once, a record takes 2 kB
+        # Records have the same keys, and mostly the same values: interned, a record takes 2 kB
         # instead of 8.
         values[sys.intern(key)] = sys.intern(value)
     return values
@@ -208,7 +208,7 @@ def _split_pair(line: str) -> tuple[str, str] | None:
 def set_line(lines: list[str], key: str, rendered: str | None) -> list[str]:
     """Return the lines of a record with one line for a key, or with none (None).
 
-    A new key goes where idbm_print() would write it, so that a diff stays small.
+    A new key is added where idbm_print() would write it, so that a diff stays small.
     """
     return list(_edit_lines(lines, key, rendered))
 
@@ -231,7 +231,7 @@ def _edit_lines(lines: list[str], key: str, rendered: str | None) -> Iterator[st
 
 
 def _line_for_new_key(lines: list[str], key: str) -> int:
-    """Return the number of the line before which a new key goes."""
+    """Return the number of the line before which a new key is inserted."""
     begin = next((n for n, line in enumerate(lines) if line.startswith(_BEGIN)), -1)
     end = _end_of_settings(lines, begin)
     places = _places_of_keys("sendtargets" if key.startswith("discovery.") else "node")
@@ -252,13 +252,13 @@ def _end_of_settings(lines: list[str], begin: int) -> int:
     for n in range(begin + 1, len(lines)):
         if lines[n].startswith(_END):
             return n
-    # A line without a newline is ignored; what comes after it would make it count.
+    # A line without a newline is ignored; a line after it would make it count.
     cut_off = bool(lines) and not lines[-1].endswith("\n")
     return len(lines) - cut_off
 
 
 def revert_edit(current: str, before: str, after: str, edit_line: LineEditor = set_line) -> str:
-    """Return the text with the keys that an edit from `before` to `after` changed as they were.
+    """Return the text with the keys restored that an edit from `before` to `after` changed.
 
     A key that somebody set to something else since then stays, and so does everything that the
     edit did not change.

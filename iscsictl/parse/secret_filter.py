@@ -1,8 +1,8 @@
-"""Strike secrets out of text that leaves the host: by the key that they stand behind, and by value.
+"""Remove secrets from text that leaves the host: by the key before them, and by their value.
 
-A CHAP secret stands in records and iscsid.conf, and from there it can come into a journal or the
-output of a tool, quoted in some way. So what stands behind a key in any file is struck there, and
-wherever else it turns up.
+A CHAP secret is in records and iscsid.conf, and from there it can get into a journal or the output
+of a tool, quoted in some way. So what follows the key of a secret in any file is removed there, and
+wherever else it occurs.
 """
 
 import json
@@ -13,9 +13,9 @@ from typing import Final
 from urllib.parse import quote
 
 STRUCK: Final = b"<struck>"
-# open-iscsi's keys, commented out or not (`node.session.auth.password_in = ...`), what `iscsiadm
-# -m session -P 3` prints (`password: ...`), and those of other files. The value is the whole rest
-# of the line: a secret may have blanks, quotes and hashes.
+# open-iscsi's keys, commented out or not (`node.session.auth.password_in = ...`), what `iscsiadm -m
+# session -P 3` prints (`password: ...`), and those of other files. The value is the rest of the
+# line: a secret may contain blanks, quotes and hashes.
 _LINE: Final = re.compile(
     rb"^([ \t#]*[\w.\[\]-]*(?:pass(?:word|wd|phrase)?|secret)(?:_in)?[ \t]*[=:][ \t]*)([^\r\n]*)",
     re.MULTILINE | re.IGNORECASE,
@@ -24,14 +24,14 @@ _LINE: Final = re.compile(
 _OPTION: Final = re.compile(
     rb"((?:^|[,\s])[\w.]*(?:pass(?:word|wd)?2?|secret)(?:\.in)?=)([^,\s]+)", re.IGNORECASE
 )
-# A shorter value would be found in everything; behind its key it is struck all the same.
+# A shorter value would match almost anywhere; after its key it is removed all the same.
 _SHORTEST: Final = 4
-#: What stands there where there is no secret.
+#: What may be there instead of a secret.
 _NO_SECRETS: Final = frozenset({b"", b"********", b"<empty>", STRUCK})
 
 
 def find_secrets(data: bytes) -> frozenset[bytes]:
-    """Return the values that stand behind the keys of secrets in a text.
+    """Return the values after the keys of secrets in a text.
 
     Masks and empty values are left out. Any text will do: a record, a table of mounts, a journal.
     """
@@ -40,7 +40,7 @@ def find_secrets(data: bytes) -> frozenset[bytes]:
 
 
 class SecretFilter:
-    """Strikes secrets out of texts; knows those that `secrets` has, in every usual spelling."""
+    """Removes secrets from texts: those after a key, and `secrets` in every usual spelling."""
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
         spellings = {one for secret in secrets for one in _spellings_of_secret(secret)}
@@ -48,9 +48,10 @@ class SecretFilter:
         self._values = re.compile(b"|".join(map(re.escape, ordered))) if ordered else None
 
     def strike(self, data: bytes) -> bytes:
-        """Return the text without secrets; the keys stay, so that one sees that there is one.
+        """Return the text without secrets; the keys stay, which shows that there is one.
 
-        What stands behind a key goes even if nobody knew it; what is known goes wherever it stands.
+        What follows a key is removed even if it was unknown; a known secret is removed wherever it
+        is.
         """
         for pattern in (_LINE, _OPTION):
             data = pattern.sub(_without_value, data)
@@ -62,7 +63,7 @@ def _without_value(match: re.Match[bytes]) -> bytes:
 
 
 def _spellings_of_secret(secret: bytes) -> Iterable[bytes]:
-    """Yield a secret as files, JSON, shells, journals and URLs write it."""
+    """Yield a secret as it is written in files, JSON, shells, journals and URLs."""
     text = secret.decode("utf-8", "surrogateescape")
     spellings = {
         text,

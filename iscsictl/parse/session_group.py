@@ -1,8 +1,8 @@
-"""What the lines of one session have told so far, and in which order they came.
+"""The values of one session read so far, and the order in which they came.
 
-`iscsiadm -m session -P 3` prints the parts of a session in one order. So a line of an earlier
-part, or a value that is there already, belongs to another session; that is how lines of a second
-command are kept out of the session before it.
+`iscsiadm -m session -P 3` prints the parts of a session in one order. So a line of an earlier part,
+or a second value of the same kind, belongs to another session; this keeps lines of a second command
+out of the session before it.
 """
 
 import re
@@ -31,9 +31,9 @@ class Part(IntEnum):
 
 @dataclass
 class SessionGroup:
-    """The session that is being read; `headed` tells whether its first lines were there.
+    """The session that is being read; `headed` says whether its first lines were found.
 
-    `luns` is None while no line told about LUNs; `lost_lun` tells that one could not be read.
+    `luns` is None until a line about LUNs comes; `lost_lun` says that one could not be read.
     """
 
     line: int
@@ -52,7 +52,7 @@ class SessionGroup:
     lost_lun: bool = False
 
     def accepts(self, part: Part, label: str) -> bool:
-        """Tell whether a line of this part can belong to the session; note that it came.
+        """Return whether a line of this part can belong to the session, and record it if so.
 
         False means that another session begins: call it once for each line.
         """
@@ -64,9 +64,9 @@ class SessionGroup:
         return True
 
     def host_number(self) -> int | None:
-        """Return the number of the adapter, which the lines of the LUNs have too.
+        """Return the number of the adapter, which is also in the lines of the LUNs.
 
-        None where neither its own line nor a LUN was read.
+        None if neither its own line nor a LUN was read.
         """
         if self.host is None and self.luns and (address := self.luns[0].hctl):
             return int(address.partition(":")[0])
@@ -74,11 +74,11 @@ class SessionGroup:
 
     @property
     def is_told(self) -> bool:
-        """Tell whether more is known than that there was a line; less is not shown as a session."""
+        """Whether enough is known to be shown as a session: more than a single label."""
         return len(self.labels) > 1 or self.luns is not None
 
     def session(self, target: str, portal: Portal | None, persistent: Portal | None) -> Session:
-        """Make the session of what is known; `target` is empty where its line is missing.
+        """Create the session from what is known; `target` is empty if its line is missing.
 
         LUNs are None, not a part of them, if the line of one could not be read.
         """
@@ -114,7 +114,7 @@ class SessionGroup:
 
 @lru_cache(maxsize=1000)
 def printed_status(state: str | None, connection: str | None, internal: str | None) -> Status:
-    """Judge a session by its printed states, also where a web page took the underscore away.
+    """Return the status of printed states, even if a web page removed the underscore.
 
     See `session_status` for what the words mean.
     """

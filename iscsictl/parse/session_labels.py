@@ -13,7 +13,7 @@ from iscsictl.parse.printed_values import (
 )
 from iscsictl.parse.session_group import Part
 
-# A listing of thousands of sessions repeats most values: each is read once.
+# A listing of thousands of sessions repeats most values: each is parsed once.
 _read_name = lru_cache(maxsize=1000)(read_name)
 _read_text = lru_cache(maxsize=1000)(read_text)
 read_param = _read_word = lru_cache(maxsize=1000)(read_word)
@@ -23,7 +23,7 @@ _read_address = lru_cache(maxsize=1000)(read_address)
 
 @lru_cache(maxsize=1000)
 def read_seconds(text: str) -> int | None:
-    """Read a timeout in seconds, -1 for one that is switched off; None if it is no number."""
+    """Parse a timeout in seconds, -1 for one that is switched off; None if it is no number."""
     return -1 if text.strip() == "off" else read_number(text)
 
 

@@ -5,7 +5,7 @@ from iscsictl.model.listing import Status
 # Connection states while iscsid tries to log in again, and those of a connection that has ended.
 _TRYING = ("IN LOGIN", "TRANSPORT WAIT")
 _ENDED = ("FREE", "CLEANUP WAIT", "IN LOGOUT", "LOGOUT REQUESTED")
-# iscsid's own states in which it does nothing about the session.
+# iscsid's own states in which it does not try to recover the session.
 _STOPPED = ("NO CHANGE", "CLEANUP")
 
 
@@ -14,9 +14,9 @@ def session_status(
 ) -> Status:
     """Return the status that follows from the kernel's session state and iscsid's two states.
 
-    The words are those of `iscsiadm -m session -P 1`. A connection state of None was not asked
-    for, and the kernel's LOGGED_IN then counts for both. "Unknown" is what iscsiadm prints if
-    iscsid did not answer, so then the status is not known either.
+    The words are those of `iscsiadm -m session -P 1`. If the connection state is None (it was not
+    read), the kernel's LOGGED_IN counts for both. iscsiadm prints "Unknown" if iscsid did not
+    answer, and then the status is unknown, too.
     """
     if session_state == "LOGGED_IN":
         return "up" if connection_state in (None, "LOGGED IN") else "unknown"

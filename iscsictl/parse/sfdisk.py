@@ -54,11 +54,11 @@ def parse_partitions(text: str) -> tuple[str, tuple[Partition, ...]]:
 
 
 def parse_table(text: str) -> Table:
-    """Read the output of `sfdisk --json DEVICE`. Raises IscsictlError for anything else.
+    """Parse the output of `sfdisk --json DEVICE`. Raises IscsictlError for anything else.
 
-    Places and sizes are sectors of the size that sfdisk says, 512 where it does not; entries are
-    sorted by number. It tells for how many partitions a GPT has room unless they are 128, and
-    never the size of an entry.
+    Positions and sizes are in sectors, of the size that sfdisk prints or else 512 bytes; entries
+    are sorted by number. sfdisk prints for how many partitions a GPT has room, unless that is 128,
+    and never the size of an entry.
     """
     with _require_own_format():
         found = json.loads(text)["partitiontable"]
@@ -81,7 +81,7 @@ def parse_table(text: str) -> Table:
 def parse_gpt_entry_size(header: bytes, otherwise: int) -> int:
     """Return how many bytes describe a partition, from a GPT header (UEFI 2.10, 5.3.2).
 
-    `otherwise` where this is no such header: sfdisk has read the table from its backup then.
+    Returns `otherwise` if this is no such header: sfdisk then read the table from its backup.
     """
     if len(header) < 92 or not header.startswith(b"EFI PART"):
         return otherwise
@@ -109,7 +109,7 @@ def _read_entry(row: Mapping[str, Any], device: str) -> Entry:
 
 
 def _split_attributes(text: str) -> list[str]:
-    """Part `RequiredPartition GUID:60,63` at blanks; several bits share one GUID: in print."""
+    """Split `RequiredPartition GUID:60,63` at blanks; several bits are printed after one GUID:."""
     found = []
     for word in re.split(r" +", text.strip()):
         if word.startswith("GUID:"):
@@ -120,9 +120,9 @@ def _split_attributes(text: str) -> list[str]:
 
 
 def parse_types(text: str) -> dict[str, str]:
-    """Read `sfdisk --label KIND --list-types`: the names by type. Other lines are left out.
+    """Parse `sfdisk --label KIND --list-types`: names by type. Other lines are left out.
 
-    The names are for people: sfdisk takes the types.
+    The names are for users; sfdisk itself expects types.
     """
     found = {}
     for line in text.splitlines():

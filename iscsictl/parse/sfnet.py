@@ -21,7 +21,7 @@ _PAGE = re.compile(r"page(83|80)[^:]*:\s*(\S*).*")
 class SfnetReader:
     """Reads the labelled lines between rows of stars; each row ends a target.
 
-    The 4.x driver prints one `TARGET ADDRESS`; the 3.x driver lists `PORTAL ADDRESS n` besides.
+    The 4.x driver prints one `TARGET ADDRESS`; the 3.x driver also lists `PORTAL ADDRESS n`.
     """
 
     def __init__(self, sessions: list[Session], warnings: list[Note]) -> None:
@@ -36,7 +36,7 @@ class SfnetReader:
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of this format.
 
-        A row of stars ends a target; the driver's own heading counts only behind one.
+        A row of stars ends a target; the driver's own heading counts only after one.
         """
         if line.startswith("*" * 40) and not line.strip("*"):
             self.close()
@@ -94,9 +94,9 @@ class SfnetReader:
         return ":".join([*(str(part) for part in address), str(int(lun))])
 
     def _read_detail(self, line: str) -> bool:
-        """Read a line under DEVICE DETAILS into the LUN that was named last.
+        """Read a line under DEVICE DETAILS; it belongs to the last LUN.
 
-        A second inquiry is another LUN's, whose name is lost, and so are the lines after it.
+        A second inquiry, and the lines after it, belong to another LUN whose number is lost.
         """
         if not line.strip("-"):
             return self._luns is not None
@@ -121,7 +121,7 @@ class SfnetReader:
     def close(self) -> None:
         """End the target that is open.
 
-        LUNs are None without `-l`: the listing does not tell them then.
+        LUNs are None without `-l`: the listing does not contain them then.
         """
         labels, self._labels = self._labels, None
         portals, self._portals = self._portals, []
@@ -166,9 +166,9 @@ def _first_number(labels: dict[str, str], *names: str) -> int | None:
 
 
 def _complete_portal(text: str, portals: list[Portal]) -> Portal | None:
-    """Complete the address in use with the group tag that the list of portals knows.
+    """Add the group tag from the list of portals to the address in use.
 
-    Where that address is lost, it can only be that of a list of one.
+    If that address is lost, it can only be known from a list with one portal.
     """
     portal = read_printed_portal(text)
     if portal is None:

@@ -1,4 +1,4 @@
-"""Prompts and commands between the outputs of a capture: what comes after is another output."""
+"""Prompts and commands between the outputs of a capture: after one, another output begins."""
 
 import re
 from typing import NamedTuple
@@ -12,7 +12,7 @@ _TOOLS = (
     r"find|time|sh|bash|history|vim?|nano|apt(?:-get)?|yum|dnf|zypper)"
 )
 _COMMAND = rf"(?:(?:/\S*/)?{_TOOLS}(?=[\s;|&]|$)|\./\S|/s?bin/|/usr/|/opt/)"
-# `iscsiadm: ...` is a message of the program, `iscsiadm -m ...` is somebody who runs it.
+# `iscsiadm: ...` is a message of the program, `iscsiadm -m ...` is a call of it.
 _RUN = re.compile(r"\biscsiadm\s+-{1,2}\w|\biscsi-ls\s+(?:-|iscsi://)")
 # user@host and anything up to the sign; `<user@host>` is the address of a mail.
 _NAMED = re.compile(
@@ -37,7 +37,7 @@ _SHAPES = tuple(
 )  # fmt: skip
 _BARE = re.compile(r"[#$%>]|>>>(?: .*)?|\+|\$>.*")
 _BARE_COMMAND = re.compile(rf"[#$%>+]+\s*{_COMMAND}.*|[#$%].*\s(?:-{{1,2}}\w|\|\s).*")
-# Ansible names the host above its output; clush and pdsh do it before each line.
+# Ansible names the host above its output; clush and pdsh name it before each line.
 _ANSIBLE = re.compile(
     r"(?P<host>[\w.-]{1,64}) \| (?:SUCCESS|CHANGED|FAILED|UNREACHABLE!?|rc=)\b.*"
     r"|(?:ok|changed|fatal|failed): \[(?P<node>[\w.-]{1,64})(?: -> [^\]]*)?\].*"
@@ -46,16 +46,16 @@ _ANSIBLE = re.compile(
 
 
 class Boundary(NamedTuple):
-    """The end of one output; `host` is where the next one was printed, None if not told."""
+    """The end of one output; `host` is where the next one was printed, None if unknown."""
 
     host: str | None = None
 
 
 def read_prompt(line: str) -> Boundary | None:
-    """Tell whether a stripped line is a shell prompt, with or without a command, or a command.
+    """Return whether a stripped line is a shell prompt, with or without a command, or a command.
 
-    A comment of the person who pasted ("# note the portal") is none: a prompt without a name
-    counts only if nothing or a command follows its sign.
+    Returns the boundary, None if it is neither. A comment by whoever pasted it ("# note the
+    portal") is no prompt: one without a name counts only if nothing or a command follows its sign.
     """
     if len(line) > 500:
         return Boundary() if _RUN.search(line) else None

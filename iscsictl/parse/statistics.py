@@ -14,12 +14,12 @@ _COUNTER: Final = re.compile(r"\s*(digest_err|timeout_err): (\d{1,20})\s*")
 # Fields of Documentation/block/stat.rst, counted from 0; ticks are milliseconds.
 _READS, _READ_SECTORS, _READ_TICKS = 0, 2, 3
 _WRITES, _WRITE_SECTORS, _WRITE_TICKS, _IN_FLIGHT = 4, 6, 7, 8
-# The file counts in these, whatever the sectors of the disk are.
+# The file counts in this unit, whatever the sector size of the disk is.
 _SECTOR: Final = 512
 
 
 def parse_session_errors(text: str) -> dict[int, SessionErrors]:
-    """Return the counts of digest and timeout errors by session id; anything else is passed over.
+    """Return the counts of digest and timeout errors by session id; anything else is skipped.
 
     The kernel counts them since the login (struct iscsi_stats in scsi/iscsi_if.h).
     """
@@ -37,7 +37,7 @@ def parse_session_errors(text: str) -> dict[int, SessionErrors]:
 
 
 def parse_disk_load(stat: str, queue_depth: str) -> LunLoad | None:
-    """Return what a disk has to do, from the contents of `stat` and `device/queue_depth`.
+    """Return the load of a disk, from the contents of `stat` and `device/queue_depth`.
 
     The latency is the mean of all requests since the disk appeared; None before the first.
     """

@@ -1,7 +1,7 @@
-"""TOML with the place of everything in it, so that whoever finds fault can say where.
+"""TOML with the position of everything in it, so that an error can say where it is.
 
-The standard library's tomllib judges and reads the text (TOML 1.0); what it leaves out, where a
-key or an element stands, is found here by a second, simpler reading of text that is known good.
+The standard library's tomllib validates and parses the text (TOML 1.0). What it does not provide,
+the position of a key or an element, is found here by a second, simpler pass over the valid text.
 """
 
 import re
@@ -28,12 +28,12 @@ _STRINGS: Final = (
     re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL),
     re.compile(r"'[^']*'"),
 )
-# What tomllib and Python say without a word that means anything to who writes a file.
+# Messages of tomllib that mean nothing to the author of a file, and what is said instead.
 _SAID: Final = (
     ("Cannot declare", "this table is there twice"),
     ("Cannot mutate immutable namespace", "this was closed where it stands in brackets or braces"),
 )
-# Brackets. Nobody can tell where Python's own limit was met: this is deeper than any real file.
+# Nested brackets. Python does not say where its own limit was exceeded; no real file is as deep.
 _DEEP: Final = 100
 # Python's own limit (sys.set_int_max_str_digits).
 _DIGITS: Final = 4300
@@ -54,8 +54,8 @@ _SCALAR: Final = re.compile(r"[^,\]}#\r\n]*")
 def parse_toml(text: str, name: str) -> tuple[dict[str, Any], Places]:
     """Return the document, and line and column (from 1) of each key and array element.
 
-    A place goes by the path to it: `("volume", 0, "chap", "user")`. `name` is what an error calls
-    the file. Raises UsageError.
+    The key of a position is the path to it: `("volume", 0, "chap", "user")`. `name` is the name of
+    the file in errors. Raises UsageError.
     """
     try:
         return tomllib.loads(text), _Finder(text).find()
@@ -75,7 +75,7 @@ def parse_toml(text: str, name: str) -> tuple[dict[str, Any], Places]:
 def decoded(data: bytes, name: str) -> str:
     """Return the text of a file, without a byte order mark. Raises UsageError if not UTF-8.
 
-    The error names the place of the first such byte; TOML knows no other encoding.
+    The error names the position of the first such byte; TOML has no other encoding.
     """
     try:
         return data.decode("utf-8-sig")
@@ -86,7 +86,7 @@ def decoded(data: bytes, name: str) -> str:
 
 
 def where(name: str, place: tuple[int, int]) -> str:
-    """Return the words with which an error about a place begins: file, line and column, from 1."""
+    """Return the beginning of an error about a position: file, line and column, from 1."""
     return f"{name}, line {place[0]}, column {place[1]}"
 
 
@@ -108,7 +108,7 @@ def _line_and_column(text: str, at: int) -> tuple[int, int]:
 
 
 def _offset_of_first(text: str, kind: str, fits: Callable[[str], bool]) -> int:
-    """Return where the first word of a kind stands that fits, outside of strings and comments."""
+    """Return the offset of the first token of a kind that fits, outside strings and comments."""
     words = (found for found in _TOKEN.finditer(text) if found[kind] is not None)
     return next((found.start() for found in words if fits(found[kind])), 0)
 
@@ -129,7 +129,7 @@ def _offset_of_deep_bracket(text: str) -> int:
 
 
 class _Finder:
-    """One reading of a text that tomllib took."""
+    """A pass over a text that tomllib has accepted."""
 
     def __init__(self, text: str) -> None:
         self.text = text.replace("\r\n", "\n")
@@ -145,7 +145,7 @@ class _Finder:
         return self.places
 
     def _skip_blanks(self) -> int:
-        """Go past blanks, line ends and comments."""
+        """Skip blanks, line ends and comments."""
         found = _BLANK.match(self.text, self.at)
         self.at = found.end() if found else self.at
         return self.at
@@ -155,7 +155,7 @@ class _Finder:
         self.places.setdefault(path, (line, start - self.lines[line - 1] + 1))
 
     def _read_header(self) -> Path:
-        """Read [a.b] or [[a.b]]; of an array of tables the last element is meant."""
+        """Read [a.b] or [[a.b]]; in an array of tables, the last element is meant."""
         start = self.at
         several = self.text.startswith("[[", start)
         self.at += 2 if several else 1
@@ -170,7 +170,7 @@ class _Finder:
         return path
 
     def _read_key(self, prefix: Path) -> Path:
-        """Read a dotted key and note where it stands."""
+        """Read a dotted key and record its position."""
         path = prefix
         while True:
             start = self._skip_blanks()
@@ -201,7 +201,7 @@ class _Finder:
         return False
 
     def _read_pair(self, prefix: Path) -> Path:
-        """Read KEY = VALUE; returns the prefix of what follows."""
+        """Read KEY = VALUE; return the prefix of what follows."""
         path = self._read_key(prefix)
         self.at += 1
         self._read_value(path)

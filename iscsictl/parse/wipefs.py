@@ -7,10 +7,10 @@ from iscsictl.model.disk_content import Signature
 
 
 def parse_signatures(text: str) -> tuple[Signature, ...]:
-    """Read the output of `wipefs --json --no-act DEVICE`; nothing at all means no signature.
+    """Parse the output of `wipefs --json --no-act DEVICE`; empty output means no signature.
 
-    Raises IscsictlError for anything else than wipefs' own format: what cannot be understood
-    must not count as a blank disk.
+    Raises IscsictlError for anything other than wipefs' own format: what cannot be parsed must not
+    count as a blank disk.
     """
     # Without a signature wipefs prints no JSON at all.
     if not text.strip():

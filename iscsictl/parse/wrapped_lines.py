@@ -1,7 +1,7 @@
-"""Lines that a terminal or a mail program broke in two, put together again.
+"""Join lines that a terminal or a mail program has broken in two.
 
-Only where the two parts prove that they are one: a target's name that goes on in the next line must
-not be taken for the name of another target.
+This is done only if the two parts prove that they are one line: a target's name that continues on
+the next line must not be taken for the name of another target.
 """
 
 import re
@@ -10,8 +10,8 @@ from itertools import pairwise
 
 _NAME_CHARACTER = r"[^\s\"'`<>&,;|\\()\[\]{}*]"
 _NAME = rf"(?:iqn|eui|naa)\.{_NAME_CHARACTER}*"
-# What a line may end with that goes on: a name, a part of `(non-flash)`, a portal alone, or the
-# line of multipath's features before its last word.
+# The end of a line that continues on the next: a name, a part of `(non-flash)`, a portal alone, or
+# the line of multipath's features before its last word.
 _OPEN_END = re.compile(rf"(?:{_NAME}(?: \([a-z-]*)?|,-?\d+|^\s*size=\S+ features=.*)\s*$")
 _OPEN_NAME = re.compile(rf"{_NAME}(?: \([a-z-]*)?$")
 _QUOTE = re.compile(r"(?:> ?)*")
@@ -21,14 +21,14 @@ _PLAIN_REST = re.compile(rf"(?!(?:iqn|eui|naa)\.|[#$%]){_NAME_CHARACTER}+")
 _FLAT_PORTAL = re.compile(r"(?:\w+: \[\d+\] )?(?:\[[^\]\s]+\]|[^\s\[\],]+):\d{1,5},-?\d+")
 _FEATURES = re.compile(r"\s*size=\S+ features='[^']*' hwhandler='[^']*' wp=r[ow]")
 _USUAL_WIDTH = 80  # columns of a terminal
-_LEAST_WIDTH = 60  # a narrower one breaks the lines in too many pieces
+_LEAST_WIDTH = 60  # a narrower one breaks lines into too many pieces
 
 
 def join_wrapped_lines(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """Yield the lines with their numbers; a broken line has the number of its beginning."""
     listed = list(lines)
     width = _wrap_width([line for _, line in listed])
-    # Most lines of a long listing are none of these: they are handed on in slices.
+    # Most lines of a long listing are none of these: they are passed on in slices.
     open_ends = [
         index
         for index, (_, line) in enumerate(listed)
@@ -37,7 +37,7 @@ def join_wrapped_lines(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, 
     first = 0
     for index in open_ends:
         if index < first:
-            continue  # it was joined to a line before it
+            continue  # it was joined to an earlier line
         yield from listed[first:index]
         number, line = listed[index]
         first = index + 1
@@ -49,15 +49,15 @@ def join_wrapped_lines(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, 
 
 
 def _may_be_open(line: str) -> bool:
-    """Tell at a glance that a line is none of those that go on, as most of a long listing are."""
+    """Tell quickly whether a line may continue on the next; in a long listing, most do not."""
     return "iqn." in line or "," in line or "features=" in line or "eui." in line or "naa." in line
 
 
 def _wrap_width(lines: list[str]) -> int | None:
     """Return the width at which lines were cut within a name; None if they were not.
 
-    The longest lines are cut ones if what follows each of them can be the rest of a name: of two,
-    or of one that is as long as a terminal is wide, where the rest is no mere word.
+    The longest lines were cut if what follows each of them can be the rest of a name, and if there
+    are at least two, or one as long as a terminal is wide whose rest is more than a word.
     """
     width = max(map(len, lines), default=0)
     if width < _LEAST_WIDTH:
