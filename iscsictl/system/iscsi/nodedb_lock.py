@@ -5,12 +5,13 @@ link `lock.write`, and retries every 10 ms for 30 s. The link contains no pid an
 owner. Two things are added here.
 
 - Runs of iscsictl take turns with a flock that ends with their process. The one that has it knows
-that no other iscsictl owns the link. - A link that stays unchanged (its ctime is the moment it was
-made) while no program of open-iscsi could be inside its critical section was left behind. Inside,
-those programs read and write files, and iscsiadm may also resolve names: a process that sleeps, or
-one other than iscsiadm that polls or waits for a message, is not the owner; neither is one that
-started after we first saw the link. The link is then taken over as it is. It is never removed and
-created again, so that no new lock of another process can be removed by mistake.
+  that no other iscsictl owns the link.
+- A link that stays unchanged (its ctime is the moment it was made) while no program of open-iscsi
+  could be inside its critical section was left behind. Inside, those programs read and write files,
+  and iscsiadm may also resolve names: a process that sleeps, or one other than iscsiadm that polls
+  or waits for a message, is not the owner; neither is one that started after we first saw the link.
+  The link is then taken over as it is. It is never removed and created again, so that no new lock
+  of another process can be removed by mistake.
 """
 
 import fcntl
@@ -103,7 +104,7 @@ def _maps_library(process: Path) -> bool:
 
 
 def _is_surely_outside(thread: Path, *, only_sleep: bool) -> bool:
-    """Tell whether this thread is certainly outside; False if the kernel does not say."""
+    """Return whether this thread is certainly outside; False if the kernel does not say."""
     machine = os.uname().machine
     with suppress(PermissionError):
         first = (thread / "syscall").read_text().partition(" ")[0].strip()
