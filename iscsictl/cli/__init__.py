@@ -1,1 +1,1 @@
-"""Click, and nothing else knows it: options, families of commands, exit codes."""
+"""The command line: options, families of commands, exit codes. Only this package uses Click."""

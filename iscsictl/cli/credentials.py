@@ -16,7 +16,7 @@ from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import Account
 from iscsictl.observers.secret_files import read_secret_file
 
-# Only an account that is given needs them.
+# Needed only if an account is given.
 if TYPE_CHECKING:
     from iscsictl.checks import secret_strength
     from iscsictl.observers import accounts
@@ -30,10 +30,10 @@ _HINT = "open-iscsi takes 1 to 255 bytes without blanks at the ends; see: iscsic
 def read_secret(
     settings: Settings, file: str | None, *, prompt: bool, whose: str, twice: bool = False
 ) -> Secret | None:
-    """Return the secret from FILE (`-` is stdin; one newline at the end is dropped) or a prompt.
+    """Return the secret from a file (`-` is stdin; one trailing newline is dropped) or a prompt.
 
-    `twice`: nothing tries the secret soon, so a prompt has it typed twice. Raises UsageError,
-    UnreachableError where a pipe or a device gives nothing in time.
+    `twice`: a prompt asks for it twice, for a secret that is not tried at once. Raises UsageError,
+    or UnreachableError if a pipe or a device delivers nothing in time.
     """
     if file is None and not prompt:
         return None
@@ -47,10 +47,10 @@ def read_secret(
 
 
 def ask_secret(whose: str, *, twice: bool) -> str:
-    """Ask for a secret once or twice, unseen. Raises UsageError where there is no terminal.
+    """Ask for a secret, once or twice, without echo. Raises UsageError if there is no terminal.
 
-    With `twice` both answers must be alike. A signal raises InterruptError, the end of the input
-    click.Abort.
+    With `twice` both answers must be the same. A signal raises InterruptError, the end of input
+    raises click.Abort.
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
@@ -63,10 +63,10 @@ def ask_secret(whose: str, *, twice: bool) -> str:
 
 
 def read_text(settings: Settings, file: str, whose: str) -> str:
-    """Return the secret in a file, and warn of a file that other users can read.
+    """Return the secret in a file, and warn if other users can read the file.
 
-    `-` is standard input, `whose` is what errors and warnings call the secret. Raises UsageError,
-    or UnreachableError where a pipe or a device gives nothing in time.
+    `-` is standard input; `whose` is what errors and warnings call the secret. Raises UsageError,
+    or UnreachableError if a pipe or a device delivers nothing in time.
     """
     found = read_secret_file(file, whose, settings.wait)
     if found.mode is not None and not settings.quiet:
@@ -85,10 +85,10 @@ def account(
     mutual_user: str | None,
     mutual_secret: Secret | None,
 ) -> Account | None:
-    """Put an account together. Raises UsageError where a half is missing or the two are alike.
+    """Return an account of these parts, None if none was given.
 
-    Returns None where nothing was given. RFC 7143 (9.2.1) forbids one secret for both directions,
-    and open-iscsi refuses it at login.
+    Raises UsageError if a name or a secret is missing, and if both secrets are the same: RFC 7143
+    (9.2.1) forbids that, and open-iscsi refuses it at login.
     """
     if (user is None) != (secret is None):
         raise UsageError("a CHAP account needs both a name and a secret")
@@ -111,9 +111,9 @@ def account(
 
 
 def judge_account(settings: Settings, given: Account, target: str | None) -> None:
-    """Warn of weak secrets, and of one that other targets have; they are used all the same.
+    """Warn of weak secrets, and of one that other targets have too; they are used nevertheless.
 
-    Raises RefusedError for what the standard or open-iscsi cannot take.
+    Raises RefusedError for a secret that the standard or open-iscsi does not allow.
     """
     words = [socket.gethostname(), target or ""]
     for secret, user, whose in (
@@ -131,6 +131,6 @@ def judge_account(settings: Settings, given: Account, target: str | None) -> Non
             if verdict.level == "refuse":
                 raise RefusedError(f"{whose}: {verdict.text}", hint="iscsictl chap generate")
             if verdict.id in {"array-limit", "characters"}:
-                continue  # what other arrays take; this one has dictated it, or will say so
+                continue  # About other arrays: this one chose the secret, or will refuse it.
             if verdict.level == "warn" and not settings.quiet:
                 print_message(f"warning: {whose}: {verdict.text}")

@@ -1,4 +1,4 @@
-"""The examples that each help page and each man page begins with: a command, and what it does."""
+"""The examples at the beginning of each help page and man page: a command and what it does."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,7 +7,7 @@ Example = tuple[str, str]
 
 _TARGET: Final = "iqn.2001-04.com.example:mail"
 
-#: By the words that call a command. The tests run each through the parser.
+#: Keyed by the words that call a command. The tests parse each example.
 EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "": (
         ("attach", "ask for the array, show the plan, mount a LUN after your yes"),

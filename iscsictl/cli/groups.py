@@ -1,4 +1,4 @@
-"""Groups of commands, and options of the whole program that stand before the command."""
+"""Groups of commands, and common options that are given before the command."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import click
 
 from iscsictl.cli.help import HelpPageOfGroup
 
-#: The common options, which may also stand before the command; those that take a value.
+#: The common options, which may also precede the command: those without and those with a value.
 FLAGS = frozenset(
     {"-J", "--json", "--no-color", "-v", "--verbose", "-q", "--quiet", "-n", "--dry-run", "-y",
      "--yes"}
@@ -15,10 +15,10 @@ VALUED = frozenset({"-o", "--output", "--timeout"})
 
 
 class GroupOfCommands(HelpPageOfGroup):
-    """A group before whose command common options may stand, as before those of the program."""
+    """A group that accepts common options before its command too."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Move common options behind the command, where one of the group's follows them."""
+        """Move common options behind the command, if they are followed by one of this group."""
         moved = move_common_options(args)
         if moved and self.get_command(ctx, moved[0]) is not None:
             args = moved
@@ -26,15 +26,15 @@ class GroupOfCommands(HelpPageOfGroup):
 
 
 class GroupWithDefault(GroupOfCommands):
-    """A group that runs one of its commands, by default `ls`, where none is named."""
+    """A group that runs a default command, `ls`, if none is named."""
 
     default_command = "ls"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default command before options that are not the group's own.
+        """Insert the default command before options that are not the group's own.
 
-        So `iscsictl nodes -J` means `iscsictl nodes ls -J`, and `iscsictl nodes --help` is the
-        group's.
+        So `iscsictl nodes -J` means `iscsictl nodes ls -J`, while `iscsictl nodes --help` shows the
+        help of the group.
         """
         first = next(iter(move_common_options(args)), "")
         is_command = self.get_command(ctx, first) is not None
@@ -56,10 +56,10 @@ class GroupWithStatus(GroupWithDefault):
 
 
 def move_common_options(args: Sequence[str]) -> list[str]:
-    """Return the arguments with common options that stand before the command moved to the end.
+    """Return the arguments with the common options before the command moved to the end.
 
-    `iscsictl -J ls` means `iscsictl ls -J`, as in git and kubectl. Options that are not common
-    stay where they are, and so does everything where no command follows.
+    `iscsictl -J ls` means `iscsictl ls -J`, as in git and kubectl. The arguments are returned
+    unchanged if another option comes first or no command follows.
     """
     moved: list[str] = []
     rest = list(args)
@@ -76,6 +76,6 @@ def move_common_options(args: Sequence[str]) -> list[str]:
             return list(args)
     if not rest:
         return list(args)
-    # What follows -- is no option.
+    # Whatever follows -- is not an option.
     end = rest.index("--") if "--" in rest else len(rest)
     return [*rest[:end], *moved, *rest[end:]]

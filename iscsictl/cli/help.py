@@ -1,4 +1,4 @@
-"""How `--help` looks: examples first, options in groups, whole summaries, a pager if it is long."""
+"""The layout of `--help`: examples first, options in groups, a pager if it is long."""
 
 import inspect
 import os
@@ -10,15 +10,15 @@ import click
 
 from iscsictl.lazy_import import lazy_import
 
-# Only --help needs them.
+# Needed only for --help.
 examples = lazy_import("iscsictl.cli.examples")
 
 #: The options of every command; they come last.
 COMMON: Final = ("--dry-run", "--yes", "--output", "-J", "--no-color", "--verbose", "--quiet",
                  "--timeout", "--help")  # fmt: skip
-#: As many options a reader takes in at once: more are shown in groups.
+#: Up to this many options are shown in one list; more are shown in groups.
 _MANY: Final = 8
-#: The groups by the options that belong to them; what is in none comes under "Other options".
+#: The options of each group; those in no group are listed under "Other options".
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Target": ("--portal", "--target", "--lun", "--interface", "--all", "--default", "--discovery",
                "--isns", "--save", "--multipath", "--set"),
@@ -31,14 +31,14 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Safety": ("--wwid", "--adopt", "--adopt-unverified", "--wipe", "--confirm", "--lost",
                "--exclusive"),
 }  # fmt: skip
-#: Of a terminal that does not tell its size.
+#: The assumed height of a terminal that does not report its size.
 _LINES: Final = 24
 OTHER: Final = "Other options"
 ALL_COMMANDS: Final = "Common options"
 
 
 def group_options(options: Sequence[click.Option]) -> dict[str, list[click.Option]]:
-    """Return options under the titles of their groups, in the order in which a page shows them.
+    """Return options by the title of their group, in the order in which a page shows them.
 
     A command with few options of its own has one group for them. Empty groups are left out, and the
     options that all commands have come last.
@@ -61,16 +61,16 @@ def group_options(options: Sequence[click.Option]) -> dict[str, list[click.Optio
 def examples_of(path: str) -> tuple[tuple[str, str], ...]:
     """Return the examples of a command, given the words that call it without `iscsictl`.
 
-    Each is a whole command line with what it does. Empty for a command that has none.
+    Each is a whole command line and what it does. Empty if the command has none.
     """
-    found: tuple[tuple[str, str], ...] = examples.EXAMPLES.get(path, ())
-    return tuple((f"iscsictl {command}", meaning) for command, meaning in found)
+    own: tuple[tuple[str, str], ...] = examples.EXAMPLES.get(path, ())
+    return tuple((f"iscsictl {command}", meaning) for command, meaning in own)
 
 
 def print_paged(text: str) -> None:
-    """Print text, on a terminal that it does not fit through the pager of the user.
+    """Print text; if it does not fit on the terminal, through a pager (PAGER, or `less`).
 
-    Click takes PAGER, or `less`. Elsewhere the text is printed as it is.
+    Off a terminal the text is always printed directly.
     """
     if sys.stdout is None or not sys.stdout.isatty() or text.count("\n") + 1 < _terminal_lines():
         click.echo(text)
@@ -89,9 +89,9 @@ class HelpPage(click.Command):
     """The help page of a command or a group."""
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """Have --help print through a pager.
+        """Return the --help option, changed to print through a pager.
 
-        None for a command that was made without it (add_help_option).
+        None for a command that was created without it (add_help_option).
         """
         option = super().get_help_option(ctx)
         if option is not None:
@@ -99,7 +99,7 @@ class HelpPage(click.Command):
         return option
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write usage, summary, examples, the rest of the text, options.
+        """Write usage, summary, examples, the rest of the text and the options.
 
         The summary is the first paragraph of the command's docstring.
         """
@@ -142,7 +142,7 @@ def _write_text(formatter: click.HelpFormatter, text: str) -> None:
 
 
 class HelpPageOfGroup(HelpPage, click.Group):
-    """The help page of a group of commands, whose summaries are not cut."""
+    """The help page of a group of commands, with the whole summary of each."""
 
     command_class: type[click.Command] | None = HelpPage
 
@@ -171,5 +171,5 @@ HelpPageOfGroup.group_class = HelpPageOfGroup
 def command(
     name: str, *, short_help: str | None = None, hidden: bool = False
 ) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a command with such a help page of a function, as click.command does."""
+    """Return a decorator like click.command, for a command with such a help page."""
     return click.command(name, cls=HelpPage, short_help=short_help, hidden=hidden)

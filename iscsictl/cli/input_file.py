@@ -1,4 +1,4 @@
-"""Read a file that the command line names; `-` is standard input."""
+"""Reading a file that is named on the command line; `-` is standard input."""
 
 import sys
 from pathlib import Path
@@ -9,8 +9,8 @@ from iscsictl.errors import UsageError, unreadable_file
 def read_input_file(name: str, *, largest: int) -> bytes:
     """Return the whole content of a file, or of standard input if its name is `-`.
 
-    `largest` is in bytes. Raises UsageError for a file that is larger or cannot be read: the name
-    of a device or of a disk image must not fill the memory.
+    `largest` is in bytes. Raises UsageError if the file is larger or cannot be read. The limit
+    keeps a device or a disk image, given by mistake, from filling the memory.
     """
     try:
         if name == "-":
@@ -29,5 +29,5 @@ def read_input_file(name: str, *, largest: int) -> bytes:
 
 
 def display_name(name: str) -> str:
-    """Return the name of an input file as messages write it."""
+    """Return the name of an input file for messages."""
     return "standard input" if name == "-" else name

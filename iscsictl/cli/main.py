@@ -1,4 +1,4 @@
-"""The command tree: names and one-line helps here, each command's module loaded when called."""
+"""The command tree: names and summaries; the module of a command is imported when it is called."""
 
 import importlib
 import re
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from iscsictl import errors
     from iscsictl.cli import options
 else:
-    # `--help` and `--version` need neither.
+    # Not needed for `--help` and `--version`.
     errors = lazy_import("iscsictl.errors")
     options = lazy_import("iscsictl.cli.options")
 
 
 class Entry(NamedTuple):
-    """Where a command lives (module:attribute) and what `--help` says of it."""
+    """The place of a command (module:attribute) and its summary in `--help`."""
 
     where: str
     help: str
@@ -86,10 +86,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
 }
 
 
-#: Commands for units of systemd, which no help lists.
+#: Commands that only systemd units run, and no help page lists.
 HIDDEN = {"reserve": Entry("reserve:reserve", "Reserve the LUN of an exclusive volume.")}
 
-#: Names that other tools have for a command, and users try.
+#: Names that users may know from other tools, and the command that is meant.
 SYNONYMS = {
     "status": "ls", "list": "ls", "sessions": "ls", "show": "ls", "session": "ls",
     "connect": "attach", "add": "attach", "disconnect": "detach", "remove": "detach",
@@ -101,26 +101,26 @@ SYNONYMS = {
 
 
 def entries() -> dict[str, Entry]:
-    """Return all commands by name, in the order in which the help lists them."""
+    """Return all listed commands by name, in the order of the help page."""
     return {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
 def _import_attribute(where: str) -> Any:
-    """Import what a command needs when it is called, and only then."""
+    """Import the module of a command and return the attribute (`module:attribute`)."""
     module, _, attribute = where.partition(":")
     return getattr(importlib.import_module(f"iscsictl.cli.commands.{module}"), attribute)
 
 
-# -J or -o, alone or in a cluster of short flags, or --output, in words that are parted by NUL.
+# -J or -o, alone or in a cluster of short flags, or --output, in words separated by NUL.
 _OUTPUT = (
     r"\0(?:-[nyqvh]*(?:J[nyqvhJ]*|o\0?(?P<short>json|nagios))|--output(?:\0|=)(?P<long>json|nagios))"
     r"(?=\0)"
 )
 
 
-#: How Click begins when a command takes no such word.
+#: The beginning of Click's error for a word that a command does not accept.
 _EXTRA_ARGUMENT = re.compile(r"Got unexpected extra arguments? \((\S+?)([ )])")
-#: What users type without its option: these texts are safe in a shell as they are.
+#: Values that users type without their option. The texts that match need no quoting in a shell.
 _NAMED_BY_OPTION = (
     ("-T", re.compile(r"(?:iqn|eui|naa)\.[A-Za-z0-9.:-]+"), "the target"),
     ("-p", re.compile(r"[A-Za-z0-9]+[.:][A-Za-z0-9.:-]*"), "the portal"),
@@ -131,17 +131,16 @@ class LazyGroup(HelpPageOfGroup):
     """A group whose commands are imported when they are called."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take common options before the command, and answer `help` and `version`.
+        """Accept common options before the command, and `help` and `version` as words.
 
-        Without any argument a terminal gets the overview, and everything else the usage, as Click
-        has it.
+        Without arguments, a terminal gets the overview, anything else Click's usage error.
         """
         args = move_common_options(args)
         if not args and sys.stdout is not None and sys.stdout.isatty():
             show_overview = _import_attribute("overview:show_overview")
             ctx.exit(show_overview(options.Settings(root=options.settings_root())))
         if args[:1] == ["help"]:
-            # Options, which a help does not need, are no part of a command's name.
+            # Drop options: they are not part of a command's name.
             args = [word for word in args if word != "help" and word[:1] != "-"] + ["--help"]
         elif args == ["version"]:
             args = ["--version"]
@@ -152,7 +151,7 @@ class LazyGroup(HelpPageOfGroup):
         return list(entries())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command. None for a name that there is not.
+        """Import and return a command; None for an unknown name.
 
         Only the module of that command is imported: `ls` must not pay for loading `attach`.
         """
@@ -162,7 +161,7 @@ class LazyGroup(HelpPageOfGroup):
         return cast("click.Command", _import_attribute(entry.where))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the sections without importing anything."""
+        """Write the sections without importing the commands."""
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, entry.help) for name, entry in commands.items()])
@@ -170,9 +169,10 @@ class LazyGroup(HelpPageOfGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; for a typing error name the nearest.
+        """Find the command. Raises click.UsageError for an unknown one.
 
-        Raises click.UsageError, which names what other tools call differently too (SYNONYMS).
+        The error suggests the most similar command, or the one known by that name elsewhere
+        (SYNONYMS).
         """
         try:
             return super().resolve_command(ctx, args)
@@ -192,15 +192,15 @@ def cli() -> None:
 
 
 def _report_usage_error(error: click.ClickException, hint: str | None) -> int:
-    """Say what Click found wrong; it comes before the settings are known."""
+    """Report an error that Click found before the settings are known; return the exit code."""
     settings = options.Settings(output=_wanted_output(sys.argv[1:]))
     return options.report(errors.UsageError(error.format_message(), hint=hint), settings)
 
 
 def _hint_of_usage(error: click.UsageError) -> str:
-    """Return the option for a portal or a target that stands alone, or else where the help is.
+    """Return the hint for a usage error: the missing -T or -p, or where to find the help.
 
-    Of several words that are too much, only the first is answered.
+    Only the first of several unexpected words is considered.
     """
     path = error.ctx.command_path if error.ctx else _path_of_command(sys.argv[1:])
     extra = _EXTRA_ARGUMENT.match(error.format_message())
@@ -215,9 +215,9 @@ def _hint_of_usage(error: click.UsageError) -> str:
 
 
 def _insert_option(option: str, argument: str) -> str | None:
-    """Return the command as it was typed, with the option before the argument that lacks it.
+    """Return the typed command with the option inserted before the argument that lacks it.
 
-    None where the argument cannot be told from another word, such as an option's value.
+    None if the argument cannot be distinguished from another word, such as the value of an option.
     """
     words = sys.argv[1:]
     if words.count(argument) != 1:
@@ -229,7 +229,7 @@ def _insert_option(option: str, argument: str) -> str | None:
 
 
 def _path_of_command(words: list[str]) -> str:
-    """Return the command that these words call, as far as they name one."""
+    """Return the path of the command that these words call, as far as they name one."""
     path, command = "iscsictl", cast("click.Command", cli)
     for word in words:
         if not isinstance(command, click.Group):
@@ -241,26 +241,26 @@ def _path_of_command(words: list[str]) -> str:
 
 
 def _wanted_output(words: list[str]) -> str:
-    """Return how an error is to be told: what -J or -o asks for, alone or behind other flags."""
+    """Return the output format for an error: what -J or -o requests in these unparsed words."""
     if "--" in words:
         words = words[: words.index("--")]
     text = "\0".join(("", *words, ""))
-    found = re.search(_OUTPUT, text)
-    return "table" if found is None else found["short"] or found["long"] or "json"
+    match = re.search(_OUTPUT, text)
+    return "table" if match is None else match["short"] or match["long"] or "json"
 
 
 def run_cli() -> int:
     """Run the command line and return the exit code.
 
-    An error of usage is told in the format that the words ask for, though they could not be parsed.
-    Raises OSError where the output cannot be written.
+    A usage error is printed in the output format that the arguments request, although they could
+    not be parsed. Raises OSError if the output cannot be written.
     """
     try:
         result = cli.main(prog_name="iscsictl", standalone_mode=False)
         return int(result) if isinstance(result, int) else 0
     except click.exceptions.Exit as error:
         return error.exit_code
-    except SystemExit:  # that is how Click ends when nobody reads its output any more
+    except SystemExit:  # Click raises this when its output is a closed pipe.
         return int(errors.Exit.DONE)
     except (click.Abort, KeyboardInterrupt):
         return options.print_error("stopped", None, errors.Exit.INTERRUPTED)

@@ -1,4 +1,4 @@
-"""The options that every command takes, and the settings made of them."""
+"""The options that every command accepts, and the settings derived from them."""
 
 import functools
 import os
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     AnyType = click.ParamType[Any]
 else:
-    # It takes no type arguments before Click 8.5.
+    # It accepts no type arguments before Click 8.5.
     AnyType = click.ParamType
-    # What only --verbose, a terminal, -o nagios and errors need: every command and every --help of
-    # one imports this module.
+    # Needed only for --verbose, a terminal, -o nagios and errors, while every command and every
+    # --help imports this module.
     json = lazy_import("json")
     trace = lazy_import("iscsictl.engine.trace")
     waits = lazy_import("iscsictl.engine.waits")
@@ -38,9 +38,9 @@ else:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a command is to behave: `timeout` in seconds for waits on others, None if not said.
+    """The common options of a command. `timeout` is in seconds, None if not given.
 
-    `color` is None where the terminal decides. `root` is where the machine's files begin.
+    `color` is None if the terminal decides. `root` is the directory that stands for `/`.
     """
 
     output: str = "table"
@@ -55,12 +55,12 @@ class Settings:
 
     @property
     def wait(self) -> float:
-        """Seconds that each wait on others may last: --timeout, or DEFAULT_WAIT."""
+        """How many seconds each wait may last: --timeout, or DEFAULT_WAIT."""
         return DEFAULT_WAIT if self.timeout is None else self.timeout
 
     @property
     def interactive(self) -> bool:
-        """Whether a question may be asked: both ends are a terminal."""
+        """Whether questions can be asked: stdin and stderr are terminals."""
         return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -68,9 +68,9 @@ _UNITS = {"": 1, "ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "
 
 
 def duration(text: str) -> float:
-    """Read 30, 30s, 2min or 1h as seconds.
+    """Parse 30, 30s, 2min or 1h, and return seconds.
 
-    `ms` and `d` are units too, and a plain number is seconds. Raises click.BadParameter.
+    `ms` and `d` are units too; a number without a unit is in seconds. Raises click.BadParameter.
     """
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?([a-z]*)", text)
     if not match or match[2] not in _UNITS:
@@ -79,20 +79,20 @@ def duration(text: str) -> float:
 
 
 class Number(click.IntRange):
-    """A whole number in plain digits; int() alone would take 1_0 and ٣ too."""
+    """A whole number in plain digits; int() alone would accept 1_0 and ٣ too."""
 
-    #: What the help shows for the value, in capitals.
+    #: Shown for the value in the help, in capitals.
     name = "n"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the number, or fail as Click does; one in the code passes as it is."""
+        """Parse the number, or fail as Click does; a default that is a number is returned as is."""
         if isinstance(value, str) and not re.fullmatch(r"-?[0-9]+", value):
             self.fail(f"{value!r} is not a valid number.", param, ctx)
         return super().convert(value, param, ctx)
 
 
 class Format(AnyType):
-    """A format for output, one of `choices`, or the names of some `columns`."""
+    """An output format, one of `choices`, or the names of some `columns`."""
 
     name = "format"
 
@@ -101,9 +101,9 @@ class Format(AnyType):
         self.columns = frozenset(columns)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the format; or format and columns, if columns were named.
+        """Return the format, or format and columns if columns were named.
 
-        Names of columns are taken in either case. Fails as Click does for a word that is neither.
+        Column names are case-insensitive. Fails as Click does for a word that is neither.
         """
         words = str(value).lower().replace(" ", "_").split(",")
         if value in self.choices or isinstance(value, tuple):
@@ -123,7 +123,7 @@ Command = Callable[Concatenate[Settings, ...], int | None]
 def settings_root() -> Path:
     """Return the directory that stands for `/`: ISCSICTL_ROOT, for tests and captures.
 
-    What is not in files, such as iscsid, is not asked for another root than `/`.
+    What is not in files, such as iscsid, is not queried if the root is not `/`.
     """
     return Path(os.environ.get("ISCSICTL_ROOT") or "/")
 
@@ -147,9 +147,9 @@ def _take_settings(options: dict[str, Any]) -> Settings:
 def common_with(
     *formats: str, columns: Sequence[str] = ()
 ) -> Callable[[Command], Callable[..., None]]:
-    """Give a command the common options, and these output formats besides table, json, tsv.
+    """Return a decorator that adds the common options to a command.
 
-    Of `columns` the user can choose some by -o.
+    `formats` are its output formats besides table, json and tsv; -o can also select `columns`.
     """
     choices = ["table", "json", "tsv", *formats]
 
@@ -174,7 +174,7 @@ def common_with(
                 code = report(from_os(error), settings)
             click.get_current_context().exit(int(code or 0))
 
-        # The mark of a paragraph that keeps its lines, written \b in raw docstrings.
+        # Click's mark of a paragraph that keeps its line breaks, written \b in raw docstrings.
         with_settings.__doc__ = (command.__doc__ or "").replace("\\b\n", "\b\n")
         shared = [
             click.option(
@@ -204,18 +204,18 @@ common = common_with()
 
 
 def changing(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command -n and -y. Stands above `common`, which takes them into the settings.
+    """Add -n and -y to a command. This decorator goes above `common`.
 
-    They are `dry_run` and `yes` of the settings.
+    They become `dry_run` and `yes` of the settings.
     """
     command = click.option("-y", "--yes", is_flag=True, help="Yes to all questions.")(command)
     return click.option("-n", "--dry-run", is_flag=True, help="Show what would be done.")(command)
 
 
 def target_argument(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command its target as an argument or as -T, as `target`; None where it is not named.
+    """Add an optional target to a command, as an argument or as -T; its parameter is `target`.
 
-    Stands above `common`.
+    This decorator goes above `common`.
     """
 
     @functools.wraps(command)
@@ -233,7 +233,7 @@ def target_argument(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def metrics_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command --metrics, as `metrics`: an absolute path, None where it is not named."""
+    """Add --metrics to a command; its parameter `metrics` is an absolute path or None."""
     return click.option(
         "--metrics", metavar="FILE", callback=_metrics_file,
         help="Write metrics for node_exporter to FILE (*.prom) after each run.",
@@ -244,16 +244,16 @@ def _metrics_file(_: click.Context, __: click.Parameter, value: str | None) -> P
     if value is None:
         return None
     if not value.endswith(".prom") or not value.isprintable():
-        # Of the files in its directory node_exporter reads only these.
+        # node_exporter reads only such files of its directory.
         raise click.BadParameter(f"{value!r} is not the name of a file that ends in .prom")
     return Path(value).absolute()
 
 
 def report(error: IscsictlError, settings: Settings) -> int:
-    """Say one error in the way the user asked for, and return its exit code.
+    """Print an error in the requested output format, and return its exit code.
 
-    The line and the hint go to stderr in any case. JSON gets a document (iscsictl.error/1), and a
-    monitoring plugin its line and UNKNOWN (3), whatever the error is.
+    The line and the hint always go to stderr. In addition, JSON has a document (iscsictl.error/1),
+    and a monitoring plugin a line, and the exit code UNKNOWN (3) for any error.
     """
     if settings.output == "json":
         document = {
@@ -274,7 +274,7 @@ def report(error: IscsictlError, settings: Settings) -> int:
 
 
 def print_error(text: str, hint: str | None, code: Exit) -> int:
-    """Write the error's one line and the hint to stderr, and return the exit code.
+    """Print the line and the hint of an error to stderr, and return the exit code.
 
     A hint of None is not printed.
     """
@@ -287,23 +287,23 @@ def print_error(text: str, hint: str | None, code: Exit) -> int:
 
 
 def print_message(text: str, speaker: str = "iscsictl") -> None:
-    """Write one line to stderr; what an array or a file put into it cannot steer the terminal.
+    """Print one line to stderr, with control characters (from an array or a file) escaped.
 
-    Line breaks in the text become blanks. `speaker` stands before the colon.
+    Line breaks in the text become blanks. `speaker` is printed before the text and a colon.
     """
     print_line(f"{speaker}: {escape_controls(' '.join(text.split()))}")
 
 
 def print_line(line: str) -> None:
-    """Write a line to stderr, where the status line may be; the caller has escaped it."""
+    """Print a line to stderr, where the status line may be; the caller has escaped it."""
     with status_line.STATUS_LINE.hidden():
         click.echo(line, err=True)
 
 
 def require_root(what: str) -> None:
-    """Raise NeedsRootError unless we are root. `what` is the command or action that needs it.
+    """Raise NeedsRootError unless the user is root. `what` is the command or action that needs it.
 
-    Asked before anything is read, so that the error does not name some file in its place.
+    Called before anything is read, so that the user gets this error, not one about some file.
     """
     if os.geteuid() != 0:
         raise NeedsRootError(f"{what} needs root")

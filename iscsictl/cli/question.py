@@ -1,4 +1,4 @@
-"""What every question on the terminal owes to whoever does not answer it."""
+"""Signals while a question is asked on the terminal."""
 
 import sys
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ def fit_question(question: str) -> str:
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """Have a signal end a question at once, with InterruptError; the next output is below it.
+    """Let a signal end a question at once, with InterruptError, and start a new line after it.
 
-    The end of the input is Click's Abort, as ever.
+    The end of input still raises click.Abort.
     """
     try:
         with interrupt_at_once():

@@ -1,4 +1,4 @@
-"""Runs the task of a command: lock, progress, dry run, output, exit code."""
+"""Running the task of a command: lock, progress, dry run, output, exit code."""
 
 import signal
 import sys
@@ -24,9 +24,9 @@ from iscsictl.planner.builder import error_lines
 
 
 def ask(settings: Settings, question: str) -> bool:
-    """Put a question: --yes answers it, only a terminal is asked.
+    """Ask a question and return the answer: yes with --yes, no without a terminal.
 
-    Off a terminal the answer is no. Raises UnansweredError at a signal and at the end of input.
+    Raises UnansweredError on a signal and at the end of input.
     """
     if settings.yes:
         return True
@@ -52,11 +52,11 @@ def run_task(
     handled: tuple[type[IscsictlError], ...] = (),
     nothing: str = "there is nothing to do",
 ) -> int:
-    """Run a task and print what came of it, or `nothing`. Returns the exit code.
+    """Run a task, print the result or, if there was nothing to do, `nothing`; return the exit code.
 
-    `lock_wait` is how many seconds to wait for another iscsictl that changes the same; None is
-    the --timeout of the command. `scope` is all that the task changes, None for anything. An error
-    that is `handled` is not printed: the caller asks the user about it.
+    `lock_wait` is how many seconds to wait for another iscsictl that changes the same things; None
+    means the --timeout of the command. `scope` is everything that the task changes, None if that is
+    not known. Errors of the types `handled` are not printed: the caller asks the user about them.
     """
     quiet = settings.quiet or device_only
     printer = StepPrinter(output=settings.output, quiet=quiet, color=settings.color)
@@ -66,7 +66,7 @@ def run_task(
             printer.close()
             print_message(text)
 
-    # A dry run changes nothing, so it has nothing to lock.
+    # A dry run changes nothing, so it needs no lock.
     changed = None if settings.dry_run else scope
     context = open_context(settings.wait, settings.root, print_unless_quiet, printer.watch, changed)
     if settings.dry_run:
@@ -115,7 +115,7 @@ def _print_report(
     if report.error is not None:
         return print_error(report.error.text, report.error.hint, report.error.exit)
     if report.result is not None and settings.output == "table" and not settings.quiet:
-        # After the next boot sdX may be another disk.
+        # A stable name: after the next boot, sdX may be another disk.
         device = stable_device(report.result)
         click.echo(device if say_device else f"device    {device}")
     return int(Exit.PENDING if report.pending else Exit.DONE)

@@ -1,4 +1,4 @@
-"""The options with which a command names records and sessions."""
+"""The options that select records and sessions, and those of CHAP accounts."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,9 +27,9 @@ Value = TypeVar("Value")
 
 
 def portal(text: str) -> Portal:
-    """Read a portal of the command line: ADDRESS, ADDRESS:PORT or ADDRESS:PORT,TPGT.
+    """Parse a portal of the command line: ADDRESS, ADDRESS:PORT or ADDRESS:PORT,TPGT.
 
-    An IPv6 address with a port stands in brackets. Raises click.BadParameter.
+    An IPv6 address with a port needs brackets. Raises click.BadParameter.
     """
     try:
         return parse_portal(text)
@@ -38,7 +38,7 @@ def portal(text: str) -> Portal:
 
 
 def by_portal(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command -p and -I, as `portal` and `iface`; each None where it is not given."""
+    """Add -p and -I to a command; its parameters `portal` and `iface` are None if not given."""
     command = click.option(
         "-I", "--interface", "iface", metavar="IFACE", help="Only through this iface."
     )(command)
@@ -49,26 +49,26 @@ def by_portal(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def by_target_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command -T, -p and -I, where its arguments are something else.
+    """Add -T, -p and -I to a command whose arguments are something else.
 
-    They are `target`, `portal` and `iface`, each None where it is not given.
+    Its parameters `target`, `portal` and `iface` are None if not given.
     """
     command = by_portal(command)
     return click.option("-T", "--target", metavar="IQN", help="The target.")(command)
 
 
 def by_target(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the target, as an argument or as -T, and -p and -I.
+    """Add the target, as an argument or as -T, and -p and -I to a command.
 
-    `take_selector` takes what they say.
+    `take_selector` evaluates them.
     """
     return target_argument(by_portal(command))
 
 
 def take_selector(settings: Settings, options: dict[str, Any]) -> RecordSelector:
-    """Take -T, -p and -I out of `options` and return them as a selector.
+    """Remove -T, -p and -I from `options` and return them as a selector.
 
-    On a terminal a part of the target's name will do; a script has to give it whole.
+    On a terminal, part of the target's name is enough; a script must give the whole name.
     """
     return RecordSelector(
         options.pop("target"), options.pop("portal"), options.pop("iface"), settings.interactive
@@ -78,7 +78,7 @@ def take_selector(settings: Settings, options: dict[str, Any]) -> RecordSelector
 def target_or_all(selector: RecordSelector, everything: bool) -> None:
     """Raise UsageError unless exactly one of -T and --all was given.
 
-    Nothing that ends or begins sessions means all of them by default.
+    No command that starts or ends sessions affects all of them by default.
     """
     if everything == (selector.target is not None):
         raise UsageError("name a target, or take all of them with --all")
@@ -87,9 +87,9 @@ def target_or_all(selector: RecordSelector, everything: bool) -> None:
 
 
 def account_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a CHAP account, under their short names too.
+    """Add the options of a CHAP account to a command, with their short names.
 
-    None of them takes a secret itself: every user can read a command line in /proc.
+    None of them accepts a secret itself: every user can read command lines in /proc.
     """
     for option in reversed(
         (
@@ -114,11 +114,11 @@ _SECRETS = ("chap_secret_file", "chap_secret_prompt", "mutual_secret_file", "mut
 def take_account(
     settings: Settings, options: dict[str, Any], command: str, *, twice: bool = False
 ) -> Account | None:
-    """Take the CHAP options out of `options` and make the account of them. Raises UsageError.
+    """Remove the CHAP options from `options` and return the account, None if none is given.
 
-    To be called when all else of the command line is known to be right: nobody types a secret in
-    vain. So root, which `command` needs, is asked for before a secret is; raises NeedsRootError.
-    `twice`: prompts for secrets that are stored, and not used at once, have them typed twice.
+    Call this after everything else on the command line was checked, so that nobody types a secret
+    in vain. For the same reason NeedsRootError is raised before a secret is asked for. Raises
+    UsageError. `twice`: prompts ask twice for secrets that are stored and not used at once.
     """
     if any(options[name] for name in _SECRETS):
         require_root(command)
@@ -144,7 +144,7 @@ MakePlan = Callable[[Inventory], "Plan"]
 
 
 def run_atomic(settings: Settings, observe: Observe, make_plan: MakePlan) -> int:
-    """Run a plan that is done whole or rolled back. Returns the exit code."""
+    """Run a plan that is either executed completely or rolled back. Returns the exit code."""
     return run_task(settings, Task(observe, make_plan))
 
 
@@ -152,9 +152,9 @@ def run_independent(
     settings: Settings, observe: Observe, make_plan: MakePlan, *,
     nothing: str = "there is nothing to do",
 ) -> int:  # fmt: skip
-    """Run a plan whose steps go on when one that they do not need fails.
+    """Run a plan of which a failed step stops only the steps that depend on it.
 
-    Where it has no step, `nothing` is said. Returns the exit code, which is 4 where some of several
+    If there is no step, `nothing` is printed. Returns the exit code, which is 4 if some of several
     parts failed.
     """
     return run_task(
@@ -163,10 +163,10 @@ def run_independent(
 
 
 def directory(text: str) -> str:
-    """Return a mount point in its plain form, without links. Raises UsageError.
+    """Return a mount point in its shortest form, with links resolved, as the kernel reports it.
 
-    The kernel has it so, and fstab gets it so. Raises RefusedError where it leads through a link
-    that another user could have made.
+    Raises UsageError if it is not valid, and RefusedError if it contains a link that another user
+    could have created.
     """
     try:
         return without_links(values.directory(text))
@@ -177,9 +177,9 @@ def directory(text: str) -> str:
 def checked_value(
     option: str, judge: Callable[[Given], Value], given: Given | None
 ) -> Value | None:
-    """Return what `judge` makes of the value of --OPTION; None where the option was not given.
+    """Return `judge` of the value of an option; None if the option was not given.
 
-    Raises UsageError for its ValueError.
+    Raises UsageError if `judge` raises ValueError.
     """
     try:
         return None if given is None else judge(given)
@@ -188,7 +188,7 @@ def checked_value(
 
 
 def named(text: str) -> str:
-    """Return what is to be taken down: a directory without links, another name as it is.
+    """Return the name of something to take down: a directory with links resolved, others as is.
 
     Raises RefusedError as `directory` does.
     """
@@ -197,9 +197,9 @@ def named(text: str) -> str:
 
 
 def split_pairs(pairs: Iterable[str], expected: str, option: str = "") -> Iterator[tuple[str, str]]:
-    """Yield key and value of each KEY=VALUE, without blanks around them; the value may be empty.
+    """Yield key and value of each KEY=VALUE, without surrounding blanks; the value may be empty.
 
-    Raises UsageError, which says what was `expected`; `option` stands in front of the pair there.
+    Raises UsageError, which says what was `expected` and prefixes the pair with `option`.
     """
     for pair in pairs:
         key, sign, value = pair.partition("=")

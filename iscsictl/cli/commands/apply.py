@@ -108,7 +108,7 @@ def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> in
 
 
 class _Many:
-    """The volumes of a file, and how they are worked on and shown."""
+    """The volumes of a file, with the context and the printers of the run."""
 
     def __init__(
         self, settings: Settings, file: str, parallel: int, saved: str | None = None
@@ -118,7 +118,7 @@ class _Many:
         self.text, plan_ = _read_volumes_or_plan(file)
         if saved is not None:
             plan_ = read_saved(_read_file_text(saved), saved)
-            # The saved plan has its own copy of the file: what was approved is what was planned.
+            # The saved plan contains the file from which it was made: only that was approved.
             if plan_.text != self.text:
                 raise UsageError(
                     f"{saved} was not made from {file} as it is now",
@@ -148,7 +148,7 @@ class _Many:
             print_message(text)
 
     def dry_run(self) -> Reports:
-        """Return what would be done."""
+        """Plan all volumes, print the plans and return them."""
         interrupt_threads()
         try:
             reports = plan_volumes(self.volumes.tasks, self.context, self.parallel)
@@ -158,12 +158,15 @@ class _Many:
         return reports
 
     def reconcile(self) -> Reports:
-        """Do it; with a saved plan only if all of it still fits."""
+        """Create the volumes; with a saved plan, only if all of it still matches the host.
+
+        Raises RefusedError if it does not.
+        """
         try:
             with host_changes(self.context):
                 if self.saved is not None:
-                    # All volumes are planned before the first is begun: a plan that fits in part is
-                    # not done in part.
+                    # All volumes are planned before the first is started: a plan of which only a
+                    # part matches is not executed in part.
                     reports = plan_volumes(self.volumes.tasks, self.context, self.parallel)
                     for name, report in reports.items():
                         if isinstance(report.error, PlanMismatchError):
@@ -174,7 +177,7 @@ class _Many:
             self.printer.close()
 
     def conclude(self, reports: Reports) -> int:
-        """Print what came of it and return the exit code."""
+        """Print the results and return the exit code."""
         settings = self.settings
         if settings.output == "json":
             click.echo(document(reports, self.volumes.wwids, self.text))
@@ -196,7 +199,7 @@ class _Many:
 
 
 def _scope_of_specs(specs: Iterable[AttachSpec]) -> Scope | None:
-    """Return what these volumes change; None where a target is not known."""
+    """Return the scope of these volumes; None (everything) if one of them names no target."""
     targets = {spec.target for spec in specs}
     mounts = {spec.mount for spec in specs}
     if None in targets:
@@ -205,9 +208,9 @@ def _scope_of_specs(specs: Iterable[AttachSpec]) -> Scope | None:
 
 
 def _read_volumes_or_plan(file: str) -> tuple[str, SavedPlan | None]:
-    """Return the text of a file of volumes, and the saved plan if it was one."""
+    """Return the text of a file of volumes, and the saved plan if the file is one."""
     text = _read_file_text(file)
-    # No TOML begins with a brace, and each saved plan does.
+    # A saved plan begins with a brace, TOML never does.
     if not text.lstrip().startswith("{"):
         return text, None
     saved = read_saved(text, file, or_volumes=True)
@@ -221,7 +224,7 @@ def _read_file_text(file: str) -> str:
 def _make_spec(settings: Settings, volume: Volume, place: str) -> AttachSpec:
     """Return the spec of a volume, completed with what only this host knows: secrets and user ids.
 
-    `place` says where its owner stands.
+    `place` is the position of its owner in the file, for errors.
     """
     values: dict[str, Any] = {"uuid": new_uuid()}
     chap, mutual = volume.chap, volume.mutual

@@ -1,4 +1,4 @@
-"""`attach` and `detach`: the beginning and the end of a LUN's use on this host."""
+"""`attach` and `detach`: start and end using a LUN on this host."""
 
 import grp
 import pwd
@@ -50,7 +50,7 @@ from iscsictl.planner.safety.lost_disks import SEPARATOR
 if TYPE_CHECKING:
     from iscsictl.cli.commands import guided
 else:
-    # What asks on a terminal that names no portal.
+    # The dialogue, for an attach without a portal on a terminal.
     guided = lazy_import("iscsictl.cli.commands.guided")
 
 _LAST_ID: Final = 2**32 - 2
@@ -63,11 +63,11 @@ def _user_or_group_id(text: str, look_up: Callable[[str], int]) -> int | None:
 
 
 def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
-    """Return the numbers of USER:GROUP; None for the half that is not there.
+    """Return the numeric ids of USER:GROUP; None for a missing half.
 
-    The last number of 32 bits is nobody's: chown(2) takes it for -1, which changes nothing. `what`
-    is the option or the place in a file that an error names. Raises UsageError for an unknown name,
-    a number that is too large, and a text without either half.
+    The largest 32-bit number is refused: chown(2) treats it as -1, which changes nothing. `what` is
+    the option, or the place in a file, that an error names. Raises UsageError for an unknown name,
+    a number that is too large, and a text with neither half.
     """
     user, _, group = text.partition(":")
     if not user and not group:
@@ -88,12 +88,12 @@ def _unit_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Read the values of --set. Raises UsageError for what open-iscsi does not have.
+    """Parse the values of --set. Raises UsageError for settings that open-iscsi does not have.
 
-    Secrets are refused: every user can read a command line. Of a key that is given twice the last
-    value counts.
+    Secrets are refused: every user can read a command line. If a key is given twice, the last value
+    counts.
     """
-    found = {}
+    settings = {}
     for key, value in split_pairs(pairs, "KEY=VALUE such as node.session.scan=manual", "--set "):
         problem = find_problem("node", key, value)
         if problem is not None:
@@ -102,8 +102,8 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
                 f"--set {problem.text}",
                 hint="use --chap-secret-file or --chap-secret-prompt" if secret else problem.hint,
             )
-        found[key] = value
-    return found
+        settings[key] = value
+    return settings
 
 
 @command("attach")
@@ -222,7 +222,7 @@ def detach(
     require_root("detach")
 
     booted = boots_from(settings.root)
-    # Off a terminal the WWID is all the consent there can be.
+    # Without a terminal, the WWID is the only possible consent.
     losses = () if settings.interactive and not settings.yes else None
     request = DetachRequest(named(name), lun, forget, Consent(lost=confirm, losses=losses))
     return run_task(settings, _detach_task(settings, request, booted))
@@ -242,7 +242,7 @@ def _detach_task(settings: Settings, request: DetachRequest, booted: frozenset[s
 
 
 def _scope_of_spec(spec: AttachSpec) -> Scope | None:
-    """Return what an attach changes; None while its target is not known."""
+    """Return the scope of an attach; None (everything) while its target is not known."""
     if spec.target is None:
         return None
     return Scope(frozenset({spec.target}), frozenset(filter(None, [spec.mount])))

@@ -44,7 +44,7 @@ from iscsictl.planner.selection.records import RecordSelector, select_records
 
 ALGORITHMS = {name.lower(): name for name in ("MD5", "SHA1", "SHA256", "SHA3-256")}
 NODE = "node.session"
-# A discovery record has it by this name, too: idbm.c "reusing SESSION_CHAP_ALGS".
+# Discovery records use this name too: idbm.c, "reusing SESSION_CHAP_ALGS".
 CHAP_ALGS = f"{NODE}.auth.chap_algs"
 KEEPS = "the session that is up keeps its account until the next login"
 
@@ -55,7 +55,7 @@ def chap() -> None:
 
 
 def _by_account_owner(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say whose account is meant."""
+    """Add the options that select whose account is meant to a command."""
     command = click.option(
         "--default", "defaults", is_flag=True, help="The account for new records."
     )(command)
@@ -138,7 +138,10 @@ Place = RecordSelector | Portal | None
 
 
 def _take_account_place(settings: Settings, options: dict[str, Any]) -> Place:
-    """Return whose account is meant: records, a discovery portal, or (None) the defaults."""
+    """Return whose account is meant: records, a discovery portal, or None for the defaults.
+
+    Raises UsageError unless exactly one of them is named.
+    """
     asked, defaults = options.pop("asked"), options.pop("defaults")
     choice = take_selector(settings, options)
     named = choice.target is not None or choice.portal is not None
@@ -263,7 +266,7 @@ def check(
     """
     if file is not None and prompt:
         raise UsageError("give a file or a prompt, not both")
-    # The first would read it to its end.
+    # Reading the first secret would consume all of standard input.
     if file == other_file == "-":
         raise UsageError("standard input can give one secret only")
     whose = "CHAP secret"
@@ -289,7 +292,7 @@ def check(
 
 
 def _check_reuse_in_records(settings: Settings, text: str) -> Iterable[secret_strength.Verdict]:
-    """Tell which targets have this secret already, where the records may be read."""
+    """Yield a verdict if targets already have this secret; nothing if records cannot be read."""
     targets = targets_with_text(text, settings.root)
     if targets:
         yield secret_strength.shared_with(targets)

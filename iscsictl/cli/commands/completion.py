@@ -1,4 +1,4 @@
-"""`completion`: print what a shell needs for TAB."""
+"""`completion`: print the completion script of a shell."""
 
 import click
 

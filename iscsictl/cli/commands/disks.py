@@ -54,7 +54,7 @@ from iscsictl.planner.selection.disks import DiskInventory
 if TYPE_CHECKING:
     from iscsictl.cli.commands import overview
 else:
-    # Only a host where there is nothing needs it.
+    # Needed only if the host has no disks.
     overview = lazy_import("iscsictl.cli.commands.overview")
 
 FILESYSTEMS = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap"]
@@ -66,10 +66,10 @@ by_lun = click.option(
 
 
 def amount(text: str) -> tuple[int, bool]:
-    """Read 10G, 500MiB or 2048s (sectors): the number, and whether it counts sectors.
+    """Parse 10G, 500MiB or 2048s; return the number of bytes or sectors, and whether of sectors.
 
-    Units are powers of 1024; a number without one is refused, as it may have been meant either way.
-    Raises click.BadParameter.
+    Units are powers of 1024. A number without a unit is refused as ambiguous. Raises
+    click.BadParameter.
     """
     match = re.fullmatch(r"([0-9]{1,18})(?:([KMGTP])(?:iB)?|([sS]))", text)
     if match is None:
@@ -80,10 +80,10 @@ def amount(text: str) -> tuple[int, bool]:
 
 
 def consent(wipe: bool, confirm: str | None) -> Consent:
-    """Return what --wipe and --confirm agree to. Raises UsageError for one without the other.
+    """Return the consent given by --wipe and --confirm. Raises UsageError if one is missing.
 
-    The WWID has to be typed, so that a command which is repeated from a history cannot wipe the
-    disk that has the same letter today.
+    The WWID must be given, so that a command repeated from the shell's history cannot wipe another
+    disk that has the same device name now.
     """
     if wipe != (confirm is not None):
         raise UsageError(
@@ -94,7 +94,7 @@ def consent(wipe: bool, confirm: str | None) -> Consent:
 
 
 def destroying(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command --wipe and --confirm; `consent` reads them."""
+    """Add --wipe and --confirm to a command; `consent` reads them."""
     command = click.option(
         "--confirm", metavar="WWID", help="The disk whose content --wipe may destroy."
     )(command)

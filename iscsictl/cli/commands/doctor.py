@@ -31,7 +31,7 @@ else:
     report = lazy_import("iscsictl.observers.report")
 
 
-_LARGEST = 1 << 26  # bytes of a saved -J; 1000 sessions give less than a hundredth of it
+_LARGEST = 1 << 26  # bytes of a saved -J; 1000 sessions need less than a hundredth of it
 
 
 @command("doctor")
@@ -87,7 +87,7 @@ def doctor(
     code = run_task(settings, repairs(chosen))
     if code or settings.dry_run:
         return code
-    # Judged anew, over the network too: what --fix could not repair decides the exit code.
+    # Check again, including the network: what --fix could not repair decides the exit code.
     if settings.output == "table" and not settings.quiet:
         return _report_on_host(settings, chosen, everything=everything)
     return exit_code_of(_examine_host(settings, chosen)[1])
@@ -117,7 +117,7 @@ def _examine_host(
 
 
 def exit_code_of(findings: tuple[Finding, ...]) -> int:
-    """Return 1 where a check failed, else 0, also with warnings."""
+    """Return 1 if a check failed, else 0; warnings do not matter."""
     return Exit.ERROR if worst(findings) is Level.FAIL else Exit.DONE
 
 
@@ -161,7 +161,7 @@ def _report_on_host(
 
 
 def show_findings(settings: Settings, findings: tuple[Finding, ...], *, everything: bool) -> None:
-    """Print findings as the settings ask for; with `everything` also what is in order."""
+    """Print findings in the format of the settings; with `everything`, also those that are ok."""
     screen = screen_of(sys.stdout, settings.color)
     if settings.output == "json":
         screen.write(doctor_view.as_json(findings) + "\n")

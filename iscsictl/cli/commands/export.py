@@ -17,7 +17,7 @@ from iscsictl.planner.volumes.export import export as collect
 if TYPE_CHECKING:
     from iscsictl.cli.commands import overview
 else:
-    # Only a host where there is nothing needs it.
+    # Needed only if the host has no volumes.
     overview = lazy_import("iscsictl.cli.commands.overview")
 
 

@@ -1,4 +1,4 @@
-"""`iface`: which kinds of initiator there are, and through which NIC to log in."""
+"""`iface`: the kinds of initiator, and the interfaces to log in through."""
 
 import sys
 from collections.abc import Callable
@@ -70,11 +70,11 @@ def _value_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parse_changes(pairs: tuple[str, ...]) -> dict[str, str | None]:
-    """Read KEY=VALUE and KEY=; `iface.` in front of a key may be left out. Raises UsageError."""
-    found: dict[str, str | None] = {}
+    """Parse KEY=VALUE and KEY=; the prefix `iface.` of a key is optional. Raises UsageError."""
+    changes: dict[str, str | None] = {}
     for key, value in split_pairs(pairs, "KEY=VALUE such as iface.vlan_id=7"):
-        found[key if "." in key else f"iface.{key}"] = value or None
-    return found
+        changes[key if "." in key else f"iface.{key}"] = value or None
+    return changes
 
 
 @iface.command("add")

@@ -1,4 +1,4 @@
-"""`import`: take over the files of the old driver (sfnet, kernels 2.4 and 2.6)."""
+"""`import`: import the files of the old driver (sfnet, kernels 2.4 and 2.6)."""
 
 import json
 from pathlib import Path
@@ -108,7 +108,7 @@ def _read_old_file(name: str) -> str:
 
 
 def _require_understood(plan: ImportPlan, text: str, file: str) -> None:
-    """Raise UsageError for a file that says something, but nothing that the old driver knew."""
+    """Raise UsageError if a file has lines, but none that the old driver understood."""
     lines = {n: line.strip() for n, line in enumerate(text.split("\n"), start=1)}
     said = {n: line for n, line in lines.items() if line and not line.startswith("#")}
     wrong = {w.line for w in plan.warnings if w.source == "file" and w.level == "error"}
@@ -176,5 +176,5 @@ def _print_plan(plan: ImportPlan, settings: Settings) -> None:
 
 
 def _make_printable(line: str) -> str:
-    """Return the line as a terminal may see it: what is no printable character is a '?'."""
+    """Return a line that is safe for a terminal: unprintable characters become '?'."""
     return "".join(c if c.isprintable() or c == "\t" else "?" for c in line)

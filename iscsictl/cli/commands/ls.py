@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from iscsictl.output.views import ls_json
     from iscsictl.planner.selection import listing as selection
 else:
-    # What a host without sessions, -J and TARGET need.
+    # Needed only for a host without sessions, -J and TARGET.
     overview = lazy_import("iscsictl.cli.commands.overview")
     ls_json = lazy_import("iscsictl.output.views.ls_json")
     selection = lazy_import("iscsictl.planner.selection.listing")
 
-MAX_NOTES, MAX_ALIKE = 20, 5  # lines that were only skipped, and other warnings of one kind
+MAX_NOTES, MAX_ALIKE = 20, 5  # how many notes on skipped lines, and similar warnings, are printed
 
 
 @command("ls")
@@ -110,10 +110,10 @@ def _read_listing(settings: Settings, source: str | None, *, long: bool) -> List
 
 
 def _print_warnings(notes: tuple[Note, ...], source: str | None) -> None:
-    """Print the warnings; those that say only that lines were skipped come last, and not all.
+    """Print the warnings; those that only say that lines were skipped come last.
 
-    Of warnings that differ in nothing but a number some are printed and the others counted, so
-    none of another kind is lost among them.
+    Of warnings that differ only in a number, the first few are printed and the rest are counted, so
+    that they do not hide warnings of another kind.
     """
     name = "" if source is None else "stdin:" if source == "-" else f"{source}:"
     kinds: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""`mount` and `umount`: one filesystem of an iSCSI disk, now."""
+"""`mount` and `umount`: mount or unmount a filesystem of an iSCSI disk now."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ def mount(
 
 def _mount_task(settings: Settings, query: DiskQuery, spec: MountSpec) -> Task:
     def observe_twice(context: Context, before: Inventory | None) -> Inventory:
-        """Look twice: where it goes is known only when the filesystem is."""
+        """Observe twice: the mount point is known only once the filesystem is."""
         first = observe(context, replace(query, content=False), before)
         closer = replace(query, directory=directory_of(first, spec), filesystem=True)
         return observe(context, closer, before)

@@ -38,7 +38,7 @@ from iscsictl.planner.selection.session_index import SessionIndex
 if TYPE_CHECKING:
     from iscsictl.cli.commands import overview
 else:
-    # Only a host where there is nothing needs it.
+    # Needed only if the host has no records.
     overview = lazy_import("iscsictl.cli.commands.overview")
 
 
@@ -82,15 +82,16 @@ def _show_records(settings: Settings, selector: RecordSelector, *, values: bool)
 
 
 def _parse_changes(pairs: tuple[str, ...]) -> dict[str, str | None]:
-    """Read KEY=VALUE and KEY=, which removes a setting. Raises UsageError."""
-    found: dict[str, str | None] = {}
+    """Parse KEY=VALUE, and KEY=, which removes a setting. Raises UsageError."""
+    changes: dict[str, str | None] = {}
     for key, value in split_pairs(pairs, "KEY=VALUE, or KEY= to remove it"):
         problem = find_problem("node", key, value or None)
-        # A record may have a setting that open-iscsi does not: the plan knows.
+        # A record may have a setting that open-iscsi lacks; only the plan knows whether it can be
+        # removed.
         if problem is not None and (value or key in KEYS["node"]):
             raise problem.error()
-        found[key] = value or None
-    return found
+        changes[key] = value or None
+    return changes
 
 
 @nodes.command("set")

@@ -1,4 +1,4 @@
-"""`iscsictl` alone on a terminal: the state of this host, and what to do next."""
+"""`iscsictl` without arguments on a terminal: the state of this host, and what to do next."""
 
 import sys
 from contextlib import suppress
@@ -13,15 +13,15 @@ from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.overview import print_overview
 from iscsictl.planner.selection.session_index import SessionIndex
 
-#: It asks for the array, shows the plan, and changes nothing before a yes.
+#: This command asks for the array, shows the plan, and changes nothing before a yes.
 FIRST_ATTACH = "iscsictl attach"
 
 
 def show_overview(settings: Settings) -> int:
-    """Print a few lines of state and the next action. Changes nothing.
+    """Print a few lines of state and the next action, without changing anything; return 0.
 
-    Raises NeedsRootError where only root may read the initiator name; what else root alone may read
-    is said not to be known.
+    What only root may read is shown as not known. Raises IscsictlError if another file cannot be
+    read.
     """
     print_overview(overview_rows(observe_overview(settings.root)), screen_of(sys.stdout))
     sys.stdout.flush()
@@ -29,14 +29,14 @@ def show_overview(settings: Settings) -> int:
 
 
 def print_nothing(settings: Settings, what: str) -> None:
-    """Say that there is nothing of what was asked for, and in a hint what to do next on this host.
+    """Print `what`, that nothing was found, and a hint what to do next on this host.
 
-    With --quiet, and in JSON and tsv, nothing is said.
+    With --quiet, and in JSON and tsv, nothing is printed.
     """
     if settings.quiet or settings.output != "table":
         return
     print_message(what)
-    # What cannot be read of the host is no error of a command that found nothing.
+    # A command that found nothing must not fail because the hint cannot be computed.
     with suppress(IscsictlError):
         hint = first_step(observe_overview(settings.root))
         if hint is not None:
@@ -44,7 +44,7 @@ def print_nothing(settings: Settings, what: str) -> None:
 
 
 def first_step(found: Overview) -> str | None:
-    """Return what leads to a session on a host that has none, with the command for it."""
+    """Return a hint how to get a first session, with the command; None if there is a session."""
     if found.sessions:
         return None
     if not found.installed:
@@ -54,7 +54,7 @@ def first_step(found: Overview) -> str | None:
     if _missing_sessions(found):
         return "log in to what is missing: iscsictl reconnect"
     if found.records:
-        # Not with --all, which takes those alone that are logged in to at boot.
+        # Not `login --all`: that logs in only to those that log in at boot.
         first = min(record.target for record in found.records)
         return f"log in to a target that has a record: iscsictl login {shell_form(first)}"
     return f"attach a LUN: {FIRST_ATTACH}"
@@ -65,9 +65,9 @@ def _install(found: Overview) -> str:
 
 
 def overview_rows(found: Overview) -> list[tuple[str, str]]:
-    """Return each line's label and text; the last one names the next action.
+    """Return the label and text of each line; the last one names the next action.
 
-    Sessions that are missing at boot are counted only where the records could be read.
+    Missing sessions are counted only if the records could be read.
     """
     up = sum(session.status == "up" for session in found.sessions)
     missing = _missing_sessions(found)

@@ -9,7 +9,7 @@ from iscsictl.engine.runtime import Context
 from iscsictl.observers.prune import observe_for_prune
 from iscsictl.planner.iscsi.prune import PruneFacts, plan_prune
 
-#: An array that restarts may list some of its targets before the others.
+#: A restarting array may list some of its targets before the others.
 DEFAULT_DOWN_TIME = "10min"
 
 

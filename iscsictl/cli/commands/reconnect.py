@@ -1,4 +1,4 @@
-"""`reconnect`: for cron, a timer or an admin; restores what is missing and nothing else."""
+"""`reconnect`: restore what is missing and nothing else, for cron, a timer or an admin."""
 
 import time
 from contextlib import suppress
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from iscsictl.output.views import plan as plan_view
     from iscsictl.planner.selection import records
 else:
-    # A timer runs this every few minutes, and nearly always finds that nothing is missing.
+    # A timer runs this every few minutes, and nearly always nothing is missing.
     runner = lazy_import("iscsictl.cli.runner")
     overview = lazy_import("iscsictl.cli.commands.overview")
     reconcile = lazy_import("iscsictl.engine.reconcile")
@@ -49,14 +49,15 @@ else:
     plan_view = lazy_import("iscsictl.output.views.plan")
     records = lazy_import("iscsictl.planner.selection.records")
 
-#: Runs that one process may keep out: two are a command at work, with a timer's usual minutes.
+#: Consecutive runs that one process may keep out before it is an error. At a timer's usual
+#: interval, a command that is just working keeps out two.
 _KEPT_OUT_LIMIT = 3
 
 
 class _Run(NamedTuple):
-    """How a run ended. `inventory` is still true, None where the run changed something.
+    """How a run ended. `inventory` is its observation, None if it is outdated by changes.
 
-    `kept_out` is set where another iscsictl was at work, so that this run did nothing.
+    `kept_out`: another iscsictl was changing the host, so this run did nothing.
     """
 
     code: int
@@ -90,7 +91,7 @@ def reconnect(settings: Settings, target: str | None, metrics: Path | None) -> i
     except InterruptError:
         raise
     except IscsictlError as error:
-        # What went wrong first is what is reported.
+        # The first error is the one to report.
         with suppress(IscsictlError):
             _save_metrics(settings, metrics, _Run(int(error.exit)))
         raise
@@ -99,14 +100,14 @@ def reconnect(settings: Settings, target: str | None, metrics: Path | None) -> i
     except InterruptError:
         raise
     except IscsictlError as error:
-        # The document of a run is printed by now, and its own exit code tells more.
+        # The document of the run has been printed, and its exit code takes precedence.
         code = print_error(error.text, error.hint, error.exit)
         return run.code or code
     return run.code
 
 
 def _save_metrics(settings: Settings, path: Path, run: _Run) -> None:
-    """Write the metrics of the host as it is after a run. Raises IscsictlError."""
+    """Write the metrics of the host after a run. Raises IscsictlError."""
     context = open_context(settings.wait, settings.root)
     inventory = run.inventory or observe_locally(context)
     now = round(time.time())
@@ -120,7 +121,7 @@ def _save_metrics(settings: Settings, path: Path, run: _Run) -> None:
 
 def _reconnect(settings: Settings, target: str | None) -> _Run:
     context = open_context(settings.wait, settings.root)
-    # Without the lock: where all is well, neither this run nor another has to wait.
+    # Without the lock: if nothing is missing, neither this run nor another must wait.
     inventory = observe_locally(context)
     if target is not None:
         selector = records.RecordSelector(target, interactive=settings.interactive)
@@ -162,7 +163,7 @@ def _restore_missing(settings: Settings, target: str | None) -> _Run:
         lambda context, before: observe_for_reconnect(context, target, before), make_plan
     )
     try:
-        # It does not wait for the lock: it is run again in a few minutes, and mkfs may take longer.
+        # Do not wait for the lock: mkfs may hold it for longer than the interval of the timer.
         code = runner.run_task(
             settings, missing, on_failure=reconcile.OnFailure.CONTINUE, lock_wait=0.0
         )

@@ -26,7 +26,7 @@ def report(settings: Settings, file: str, without_names: bool) -> int:
     given: look at the archive before it leaves your company. `iscsictl ls --from FILE` shows its
     sessions and disks, `iscsictl doctor --from FILE` what was found wrong.
     """
-    # Of a captured tree, whatever can be read is put in.
+    # From a captured tree, whatever can be read is included.
     if settings.root == Path("/"):
         require_root("report")
     machine = observe_machine(open_context(settings.wait, settings.root))

@@ -1,4 +1,4 @@
-"""`reserve`: what the unit of an exclusive volume runs before its filesystem is mounted."""
+"""`reserve`: run by the unit of an exclusive volume before its filesystem is mounted."""
 
 import click
 

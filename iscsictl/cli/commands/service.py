@@ -1,4 +1,4 @@
-"""`service`: the login service and iscsid, by systemd's names on this host."""
+"""`service`: the login service and iscsid, under the names of their units on this host."""
 
 import sys
 

@@ -106,7 +106,7 @@ def _show_discovered(
     if changes is None:
         offers = observer.discover(context, where, iface, None, kind=kind)
     else:
-        # The account is in the discovery record meanwhile: nobody else may change that.
+        # Meanwhile the account is in the discovery record, which nobody else may change.
         with host_changes(context):
             offers = observer.discover(context, where, iface, changes, kind=kind)
         check_interrupt()
@@ -197,7 +197,7 @@ def rescan(settings: Settings, target: str | None) -> int:
     """
     selector = RecordSelector(target, interactive=settings.interactive)
     require_root("rescan")
-    # The facts of before the scan are kept, since the notes tell what changed.
+    # The facts from before the scan are kept, since the notes say what changed.
     first: list[Asked] = []
 
     def observe(context: Context, _: object) -> Asked:

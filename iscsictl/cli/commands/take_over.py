@@ -15,7 +15,10 @@ from iscsictl.planner.disks.take_over import plan_take_over
 
 
 def reservation_key(text: str) -> int:
-    """Read a reservation key: 1 to 16 hexadecimal digits, with or without 0x."""
+    """Parse a reservation key: 1 to 16 hexadecimal digits, with or without 0x, and not zero.
+
+    Raises click.BadParameter.
+    """
     match = re.fullmatch(r"(?:0[xX])?([0-9A-Fa-f]{1,16})", text)
     if match is None or not int(match[1], 16):
         raise click.BadParameter(f"{text!r} is not a key such as 0x4b1f6c0de2a94d17")

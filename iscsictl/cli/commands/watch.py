@@ -25,14 +25,14 @@ from iscsictl.output.views.watch import Picture
 if TYPE_CHECKING:
     from iscsictl.cli.commands import overview
 else:
-    # Only a host where there is nothing needs it.
+    # Needed only if the host has no sessions.
     overview = lazy_import("iscsictl.cli.commands.overview")
 
 SCHEMA = "iscsictl.watch/1"
 
 
 def _explain_timeout(command: click.Command) -> click.Command:
-    """Say what --timeout means here: nothing else is waited for."""
+    """Change the help of --timeout, which here is how long to watch."""
     for option in command.params:
         if isinstance(option, click.Option) and option.name == "timeout":
             option.help = "How long to watch [until Ctrl-C]."
@@ -77,7 +77,7 @@ def watch(settings: Settings, target: str | None, interval: float) -> None:
 
 
 def _draw_snapshots(snapshots: Iterator[Snapshot], keys: Keys, settings: Settings) -> None:
-    # A name that nobody knows is an error before the screen is taken.
+    # An unknown name is an error before the screen is cleared.
     first = next(snapshots)
     end = "Ctrl-C" if keys.fd is None else "q"
     with Picture(screen_of(sys.stdout, settings.color), end=end) as picture:
@@ -100,7 +100,7 @@ def _print_changes(snapshots: Iterator[Snapshot], settings: Settings) -> None:
 
 
 def _format_changes(snapshot: Snapshot, output: str) -> list[str]:
-    """Return a line for each change; in JSON a whole document each."""
+    """Return a line for each change; in JSON, each is a whole document."""
     if not snapshot.changes:
         return []
 

@@ -1,1 +1,1 @@
-"""Shell completion, generated from the command tree: static words, live names by shell globs."""
+"""Shell completion, generated from the command tree; shell globs find names on the machine."""

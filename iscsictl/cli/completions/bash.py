@@ -251,19 +251,19 @@ complete -F _iscsictl iscsictl
 
 
 def render(nodes: Iterable[Node]) -> str:
-    """Write the whole file.
+    """Return the whole file.
 
-    It parts the command line itself and reads names from files, so TAB starts neither Python nor a
-    subshell.
+    The script splits the command line itself and reads names from files, so TAB starts neither
+    Python nor a subshell.
     """
     lines = [_HEAD + spec_function(nodes)]
     return "".join(lines) + _BODY
 
 
 def spec_function(nodes: Iterable[Node]) -> str:
-    """Write the function that sets subs, opts, vals and args for a command's path.
+    """Return the shell function that sets subs, opts, vals and args for the path of a command.
 
-    bash and zsh both take it as it is. Its comment says what the lists hold.
+    It works in bash and in zsh. The comment in it says what the lists contain.
     """
     lines = [
         "# For the command path $1: its commands, its options, what their values are, what its",

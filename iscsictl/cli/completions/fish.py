@@ -132,10 +132,10 @@ end
 
 
 def render(nodes: Iterable[Node]) -> str:
-    """Write the whole file.
+    """Return the whole file.
 
-    fish has a `complete` line for each option of each command; which of them apply is decided by
-    the words before the cursor.
+    It has a `complete` line for each option of each command; the words before the cursor decide
+    which of them apply.
     """
     known = list(nodes)
     lines = ["complete -c iscsictl -f"]

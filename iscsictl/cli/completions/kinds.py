@@ -1,8 +1,8 @@
-"""What the values of options and arguments name. What can be chosen Click itself knows.
+"""What the values of options and arguments name; Click itself knows the words of choices.
 
 A kind is what the completion scripts look for on the machine: target, portal, iface (a defined
-one), device, mount (a mount point), file, dir. `@word` is that word. The shells themselves look
-for file and dir: these stand last and help where nothing before them fits.
+one), device, mount (a mount point), file, dir. `@word` is that word. The shells themselves complete
+file and dir, which come last and apply if nothing before them matches.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from typing import Final
 
 _IFACE: Final = "@default @iser iface"
 
-# An option has one meaning in all commands; an argument is named by its command and its own name.
+# An option has the same meaning in all commands; an argument is named by its command and its name.
 _NAMED: Final = {
     "target": (
         "--target", "reconnect TARGET", "ls TARGET", "watch TARGET", "nodes ls TARGET",
@@ -28,7 +28,7 @@ _NAMED: Final = {
         "disk grow NAME", "disk part add NAME", "disk part rm NAME", "disk part type NAME",
         "disk part bootable NAME", "disk part verify NAME",
     ),
-    # These want a disk with nothing on it.
+    # These commands need an unused disk, so mount points are not offered.
     "target device": ("disk label NAME", "disk mkfs NAME", "take-over NAME"),
     "mount dir": ("fstab rm NAME",),
     "dir": ("--mount", "mount WHERE", "fstab add WHERE"),
@@ -36,7 +36,7 @@ _NAMED: Final = {
         "--chap-secret-file", "--mutual-secret-file", "--from", "--out", "--plan", "--bindings",
         "--metrics", "plan FILE", "apply FILE", "report FILE", "import FILE",
     ),
-    # Numbers, new names and all that only the user knows.
+    # Numbers, new names and everything else that only the user knows.
     "": (
         "--algorithms", "--chap-user", "--confirm", "--every", "--for", "--fs-label", "--ignore",
         "--interval", "--ip", "--label", "--lun", "--mac", "--mode", "--mutual-user", "--netdev",
@@ -51,9 +51,9 @@ _KINDS: Final = {name: tuple(kinds.split()) for kinds, names in _NAMED.items() f
 
 
 def kinds_of(names: Iterable[str]) -> tuple[str, ...]:
-    """Return what fits a value, by any of its names. Raises LookupError where none is known.
+    """Return the kinds of a value, given all of its names. Raises LookupError if none is listed.
 
-    So an option that is new has to be named here before the completions can be made.
+    A new option must therefore be added here before the completions can be generated.
     """
     wanted = list(names)
     for name in wanted:

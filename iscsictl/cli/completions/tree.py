@@ -1,4 +1,4 @@
-"""What there is to complete: the command tree as plain data, read from Click."""
+"""The command tree as plain data, read from Click."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from iscsictl.cli.completions.kinds import kinds_of
 
 @dataclass(frozen=True)
 class Option:
-    """One option; `values` is None where it takes none, else what fits: @choices or kinds."""
+    """One option; `values` are @choices or kinds, None if it takes no value."""
 
     names: tuple[str, ...]
     help: str
@@ -19,9 +19,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Node:
-    """One command: `path` is what stands before it on the line, '' for iscsictl itself.
+    """One command: `path` are the words that call it, '' for iscsictl itself.
 
-    `arguments` has what fits at each place; where `repeats`, the last holds for all that follow.
+    `commands` are the names and summaries of its subcommands. `arguments` has the kinds of each
+    argument; with `repeats`, the last applies to all that follow.
     """
 
     path: str
@@ -32,9 +33,9 @@ class Node:
 
 
 def walk(group: click.Command) -> tuple[Node, ...]:
-    """Return all commands, each before those below it.
+    """Return all commands, each before its subcommands.
 
-    Hidden commands and options are left out. All modules of commands are imported for it.
+    Hidden commands and options are left out. This imports the modules of all commands.
     """
     return tuple(
         _walk(group, "", click.Context(group, info_name="iscsictl", **group.context_settings))
@@ -63,20 +64,20 @@ def _walk(command: click.Command, path: str, context: click.Context) -> Iterator
 
 
 def _option(option: click.Option) -> Option:
-    # Sorted, because older versions of Click give the names of --help in any order.
+    # Sorted, as older versions of Click return the names of --help in random order.
     names = tuple(sorted((*option.opts, *option.secondary_opts), key=lambda n: (n[:2] == "--", n)))
     flag = option.is_flag or option.count
     return Option(names, _line(option.help or ""), None if flag else _values(option, names))
 
 
 def _values(parameter: click.Parameter, names: Iterable[str]) -> tuple[str, ...]:
-    """Tell what a value can be: `@word` for each choice, or the kinds that its names have."""
-    choices = getattr(parameter.type, "choices", None)  # of click.Choice, and of our Format
+    """Return what a value can be: `@word` for each choice, or the kinds of its names."""
+    choices = getattr(parameter.type, "choices", None)  # click.Choice and Format have them
     if choices is not None:
         return tuple(f"@{choice}" for choice in choices)
     return kinds_of(names)
 
 
 def _line(text: str) -> str:
-    """Return help as one line."""
+    """Return a help text as one line."""
     return " ".join(text.replace("\b", "").split())

@@ -1,4 +1,4 @@
-"""The completion for zsh. Words are not broken at colons there; globs and $(<file) fork nothing."""
+"""The completion for zsh, where words are not split at colons. It starts no process either."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -154,9 +154,9 @@ fi
 
 
 def render(nodes: Iterable[Node]) -> str:
-    """Write the whole file.
+    """Return the whole file.
 
-    It is both: a function that compinit loads from fpath, and a script that can be sourced.
+    It works both as a function that compinit loads from fpath and as a script that is sourced.
     """
     known = list(nodes)
     return _HEAD + spec_function(known) + _helps(known) + _BODY
