@@ -1,1 +1,1 @@
-"""Tables, trees, JSON and progress."""
+"""Tables, trees, JSON and the status line."""

@@ -1,4 +1,4 @@
-"""The keys that a user presses while something is drawn, one at a time and without Enter."""
+"""Reading single keys, without Enter, while a live view is drawn."""
 
 import os
 import select
@@ -7,8 +7,8 @@ import tty
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
 
-#: What terminals send for a key (terminfo(5): kcuu1, kcud1, kpp, knp, khome, kend), as xterm and
-#: the Linux console have it.
+#: What xterm and the Linux console send for a key (terminfo(5): kcuu1, kcud1, kpp, knp, khome,
+#: kend).
 _SEQUENCES: Final = {
     b"\x1b[A": "up", b"\x1bOA": "up", b"k": "up",
     b"\x1b[B": "down", b"\x1bOB": "down", b"j": "down",
@@ -22,10 +22,10 @@ _AT_ONCE: Final = 1024
 
 
 class Keys:
-    """The keys of a terminal; as a context manager it leaves the terminal's modes as they were.
+    """The keys of a terminal. This is a context manager that restores the terminal's modes.
 
-    `fd` is None where nobody can press a key: off a terminal, and in the background, where a change
-    of the modes would stop the process (SIGTTOU, termios(3)).
+    `fd` is None if nobody can press a key: off a terminal, and in the background, where changing
+    the modes would stop the process (SIGTTOU, termios(3)).
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -37,7 +37,7 @@ class Keys:
     def __enter__(self) -> Self:
         if self.fd is not None:
             self._modes = termios.tcgetattr(self.fd)
-            # Ctrl-C stays a signal (ISIG).
+            # Ctrl-C still sends a signal (ISIG).
             tty.setcbreak(self.fd, termios.TCSANOW)
         return self
 
@@ -48,14 +48,14 @@ class Keys:
         _trace: TracebackType | None,
     ) -> None:
         if self.fd is not None:
-            # What was typed ahead is not for the shell.
+            # Discard what was typed ahead, so that the shell does not get it.
             termios.tcsetattr(self.fd, termios.TCSAFLUSH, self._modes)
 
     def pressed(self) -> list[str]:
         """Return the keys that were pressed since the last call, without waiting.
 
-        They are up, down, page up, page down, home, end and quit; other keys are left out. A
-        terminal that was closed is as good as quit.
+        They are up, down, page up, page down, home, end and quit; other keys are ignored. If the
+        terminal was closed, this returns quit.
         """
         if self.fd is None or not select.select([self.fd], [], [], 0)[0]:
             return []
@@ -72,10 +72,10 @@ def _in_foreground(fd: int) -> bool:
 
 
 def _read_key_names(typed: bytes) -> list[str]:
-    found = []
+    names = []
     while typed:
-        known = next((one for one in _LONGEST_FIRST if typed.startswith(one)), None)
+        known = next((keys for keys in _LONGEST_FIRST if typed.startswith(keys)), None)
         if known is not None:
-            found.append(_SEQUENCES[known])
+            names.append(_SEQUENCES[known])
         typed = typed[len(known or b"x") :]
-    return found
+    return names

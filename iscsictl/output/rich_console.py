@@ -1,4 +1,4 @@
-"""What rich draws: coloured tables and trees."""
+"""Coloured tables and trees, drawn by rich."""
 
 from collections.abc import Sequence
 from typing import TextIO
@@ -20,8 +20,9 @@ def print_styled_table(
 ) -> None:
     """Print a table that already fits `width` terminal cells.
 
-    `header` has each column's title, whether it is right-aligned, and its width. A cell is a
-    sequence of lines, each with its rich style. Text is never read as markup: `[sda]` stays.
+    `header` has the title of each column, whether it is right-aligned, and its width. A cell is a
+    sequence of lines, each with its rich style. Text is never interpreted as markup, so `[sda]` is
+    printed as it is.
     """
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     for title, right, cells in header:
@@ -37,14 +38,14 @@ def print_styled_table(
 
 
 def new_tree(text: str) -> Tree:
-    """Return the root of a tree. The text is never read as markup: `[sda]` stays."""
+    """Return the root of a tree. The text is never interpreted as markup."""
     return Tree(Text(text, style="bold"), guide_style="dim")
 
 
 def add_branch(tree: Tree, text: str, style: str) -> Tree:
-    """Hang a line below another and return it.
+    """Add a line below another and return it.
 
-    `style` is one of rich's, empty for none. The text is never read as markup.
+    `style` is one of rich's, empty for none. The text is never interpreted as markup.
     """
     return tree.add(Text(text, style=style))
 
@@ -52,7 +53,7 @@ def add_branch(tree: Tree, text: str, style: str) -> Tree:
 def print_trees(trees: Sequence[Tree], stream: TextIO, width: int | None) -> None:
     """Print trees one below the other.
 
-    `width` is in terminal cells; None has rich ask the terminal. Longer lines are folded.
+    `width` is in terminal cells; with None, rich asks the terminal. Longer lines are wrapped.
     """
     console = Console(file=stream, width=width, highlight=False)
     for tree in trees:

@@ -1,6 +1,6 @@
-"""One line at the bottom of a terminal: what is waited for, since when, and for how long at most.
+"""One line at the bottom of a terminal: what is waited for, how long so far and at most.
 
-It is drawn by a thread of its own, since the others wait; it shows nothing in the first second.
+It is drawn by its own thread, since the others wait; it shows nothing during the first second.
 """
 
 import contextlib
@@ -14,9 +14,9 @@ from iscsictl.limits import STATUS_LINE_DELAY, STATUS_LINE_PERIOD
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import cell_width, escape_controls, fit_width
 
-# Columns for what a tool says of its progress.
+# Columns for the progress that a tool reports.
 _PROGRESS_WIDTH = 40
-# With fewer columns nobody can tell what is waited for: the progress is left out before.
+# With fewer columns nobody could recognise what is waited for: rather, the progress is left out.
 _LEAST_NAME_WIDTH = 16
 #: A terminal echoes Ctrl-C as these two columns, behind the line.
 _ECHO = "  "
@@ -24,7 +24,7 @@ _ECHO = "  "
 
 @dataclass(eq=False)
 class Wait:
-    """Something that is waited for: since when (monotonic seconds), for how many at most."""
+    """Something that is waited for. `began` is in monotonic seconds, `limit` in seconds."""
 
     what: str
     limit: float | None
@@ -44,31 +44,30 @@ class StatusLine:
         self._ticker: threading.Thread | None = None
 
     def show_on(self, stream: TextIO) -> None:
-        """Draw on this stream from now on, which must be a terminal.
+        """Draw on this stream, which must be a terminal, from now on.
 
-        Until this is called nothing is drawn, though waits are noted.
+        Until this is called, waits are recorded but nothing is drawn.
         """
         self._stream = stream
 
     def begin(self, what: str, limit: float | None = None) -> Wait:
-        """Note that something is waited for, for `limit` seconds at most.
+        """Record the start of a wait of at most `limit` seconds; pass the result to `end`.
 
-        `limit` None is for a wait that has no end of its own. The result is for `end`. It may be
-        called from any thread.
+        `limit` is None for a wait without a limit. This may be called from any thread.
         """
         wait = Wait(what, limit)
         with self._lock:
             self._waits.append(wait)
             if self._stream is not None and self._ticker is None:
-                # A daemon, so that a process which ends does not wait for its next drawing.
+                # A daemon thread: the process can exit without waiting for it.
                 self._ticker = threading.Thread(target=self._draw_until_idle, daemon=True)
                 self._ticker.start()
         return wait
 
     def end(self, wait: Wait) -> None:
-        """Note that it is waited for no more.
+        """Record the end of a wait, which may have ended before.
 
-        One that has ended before is fine. What a tool said of its progress is forgotten.
+        The progress that a tool reported is discarded.
         """
         with self._lock:
             if wait in self._waits:
@@ -78,36 +77,35 @@ class StatusLine:
                 self._erase_line()
 
     def note_progress(self, text: str) -> None:
-        """Take how far the work is, in the words of the tool that does it.
+        """Record the progress of the work, in the words of the tool that does it.
 
-        The last 40 characters are shown, behind the wait; with no wait nothing is. Backspaces,
-        by which a tool overwrites its own number, do not count.
+        Its last 40 characters are shown after the wait, if there is one. Backspaces, with which a
+        tool overwrites its own output, are treated as blanks.
         """
         self._progress = " ".join(text.replace("\b", " ").split())[-_PROGRESS_WIDTH:]
 
     @contextlib.contextmanager
     def hidden(self) -> Iterator[None]:
-        """Have the line erased meanwhile, so that something else can be printed.
+        """Erase the line while the context lasts, so that something else can be printed.
 
-        The lock is held for as long, so that it is not drawn in between: what is done in there must
-        not wait.
+        The lock is held meanwhile, so that the line is not drawn; the body must not wait.
         """
         with self._lock:
             self._erase_line()
             yield
 
     def text(self, width: int | None = None, dots: str = "…") -> str | None:
-        """Return what the line says now; None within the first second.
+        """Return the current text of the line; None within the first second.
 
-        Of several waits, the innermost of each thread, it is one that has a limit, or else the one
-        that has lasted longest. In fewer columns than it needs, the end of what is waited for is
-        left out before the time is, and `dots` stand for it. Control characters are escaped.
+        It is about the innermost wait of a thread, preferably one with a limit, else the one that
+        has lasted longest. If `width` columns are not enough, the name of what is waited for is
+        truncated (`dots` mark that), rather than the time. Control characters are escaped.
         """
         now = time.monotonic()
         with self._lock:
             if not self._waits or now - self._waits[0].began < STATUS_LINE_DELAY:
                 return None
-            # Of each thread the innermost; of these one that ends by itself tells most.
+            # The innermost of each thread; of these, a wait with a limit is the most informative.
             inner = list({wait.thread: wait for wait in self._waits}.values())
             shown = min(inner, key=lambda wait: (wait.limit is None, wait.began))
         seconds = int(now - shown.began)
@@ -147,7 +145,7 @@ class StatusLine:
         padding = " " * max(0, self._columns - width)
         self._columns = width
         try:
-            # The cursor goes to the end of the text, so that an echoed Ctrl-C overwrites nothing of
+            # Move the cursor to the end of the text, so that an echoed Ctrl-C does not overwrite
             # it.
             screen.write(f"\r{line}{padding}" + "\b" * len(padding))
             stream.flush()
@@ -163,14 +161,14 @@ class StatusLine:
                 self._stream.flush()
 
 
-#: A process has one terminal, and so one such line.
+#: A process has one terminal, and therefore one such line.
 STATUS_LINE = StatusLine()
 
 
 def use_terminal(stream: TextIO) -> bool:
-    """Have waits shown on a stream if it is a terminal; tell whether they are.
+    """Show waits on a stream if it is a terminal; return whether it is.
 
-    On a pipe the line would be control characters in somebody's log.
+    On a pipe, the line would put control characters into a log.
     """
     if not stream.isatty():
         return False

@@ -1,7 +1,7 @@
 """Tables for people and for programs: fitted to a terminal, whole on a pipe, tab-separated.
 
-rich draws only where there is colour to draw with; elsewhere a few lines here do, for its
-import alone costs more than a listing of the sessions.
+rich is used only for coloured output. Without colour a few lines here are enough, and importing
+rich takes longer than listing the sessions.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,15 +17,15 @@ Cells = tuple[tuple[str, ...], ...]
 
 # Blanks between two columns.
 GAP = 2
-# Cells: a name that is cut to less than this tells nobody what it was.
+# Cells: a name that is cut to less than this cannot be recognised.
 MIN_SHORT = 14
 
 
 class Column:
-    """A column. `key` heads it in tsv; `shrink` lets it be cut in the middle.
+    """A column. `key` is its heading in tsv; `shrink` allows its values to be cut in the middle.
 
-    Where the terminal is too narrow the columns go in the order of `rank`, highest first; 0
-    stays. `style` gives the rich style of a value; the value itself always says the same.
+    If the terminal is too narrow, columns are left out in the order of `rank`, highest first; those
+    of rank 0 stay. `style` returns the rich style of a value, which must not add meaning.
     """
 
     __slots__ = ("key", "numeric", "rank", "shrink", "style", "title")
@@ -49,9 +49,9 @@ class Column:
 
 
 def status_style(value: str) -> str:
-    """Return the colour of a status word, as rich names it; empty for a word without one.
+    """Return rich's name of the colour of a status word; empty for other words.
 
-    The colour adds nothing that the word does not say.
+    The colour adds no meaning to the word.
     """
     return {
         "up": "green", "running": "green", "ok": "green",
@@ -67,15 +67,15 @@ def print_table(
     *,
     header: bool = True,
 ) -> None:
-    """Print rows, under their titles if `header`.
+    """Print rows; `header` prints the titles above them.
 
-    A tuple is several values, lines of their own if fitted. On a terminal the table fits: names
-    are cut in the middle but never alike, then columns are left out, and where even that is too
-    wide each row becomes a few lines.
+    A tuple is several values, on a terminal each on its own line. The table is made to fit the
+    terminal: names are cut in the middle, but stay distinct; then columns are left out; if it is
+    still too wide, each row is printed as a few lines.
     """
     separate = screen.width is not None
     cells = [tuple(_cell_lines(value, separate) for value in row) for row in rows]
-    # What reads from a pipe needs whole names.
+    # A program that reads from a pipe needs whole names.
     if screen.width is None:
         _print_plain(columns, cells, screen, header=header)
         return
@@ -95,10 +95,10 @@ def print_tsv(
     *,
     header: bool = True,
 ) -> None:
-    """Print tab-separated values, under a line of keys if `header`; None is empty.
+    """Print tab-separated values; `header` prints a line of keys first. None is empty.
 
-    Nothing is shortened. Tab, newline, carriage return and backslash are escaped as in C, so a line
-    is always one row; several values of one cell are joined by commas.
+    Nothing is shortened. Tab, newline, carriage return and backslash are escaped as in C, so each
+    row is one line; several values in a cell are joined by commas.
     """
     lines = ["\t".join(column.key for column in columns)] if header else []
     lines += ["\t".join(_tsv_field(value) for value in row) for row in rows]
@@ -108,11 +108,10 @@ def print_tsv(
 def fit(
     columns: Sequence[Column], cells: Sequence[Cells], width: int, dots: str = "…"
 ) -> tuple[list[Column], list[Cells]] | None:
-    """Choose columns and cut names so that a table is at most `width` wide; None if it cannot.
+    """Choose columns and cut names so that a table is at most `width` wide; None if impossible.
 
-    `width` is in terminal cells, `dots` is what stands for the part of a name that is cut out.
-    Columns go in the order of their `rank`, one at a time, and only when cutting names is not
-    enough.
+    `width` is in terminal cells; `dots` replace the part of a name that is cut out. Columns are
+    left out in the order of their `rank`, one at a time, and only if cutting names is not enough.
     """
     kept = list(range(len(columns)))
     while kept:
@@ -134,12 +133,12 @@ def _cut_names_to_fit(
     excess = sum(widths) + GAP * (len(kept) - 1) - width
     places = [place for place, index in enumerate(kept) if columns[index].shrink]
     while excess > 0 and places:
-        # The widest first: what is cut out of it is missed least.
-        place = max(places, key=lambda one: widths[one])
+        # The widest first: it stays recognisable for longest.
+        place = max(places, key=lambda place: widths[place])
         places.remove(place)
         names = {line for row in chosen for line in row[place]}
         title = cell_width(columns[kept[place]].title)
-        # From the width that is needed upwards: names that are alike at one may differ at the next.
+        # From the required width upwards: names that are equal at one may differ at the next.
         for target in range(max(MIN_SHORT, title, widths[place] - excess), widths[place]):
             short = truncate(names, target, dots)
             if short is not None:
@@ -183,7 +182,7 @@ def _print_plain(
     columns: Sequence[Column], cells: Sequence[Cells], screen: Screen, *, header: bool
 ) -> None:
     titles = [tuple((column.title,) for column in columns)] if header else []
-    # Titles that are not printed take no room.
+    # Titles that are not printed need no space.
     widths = _column_widths(columns if header else [Column("") for _ in columns], cells)
     rows: list[Cells] = [*titles, *cells]
     out = []
@@ -199,7 +198,7 @@ def _print_plain(
 
 
 def _print_as_records(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
-    """Print each row as lines of title and value: the terminal may break them, nothing is lost."""
+    """Print each row as lines of title and value, which the terminal may wrap without loss."""
     blocks = [
         "\n".join(
             f"{column.title.lower()}: {', '.join(lines)}"

@@ -1,16 +1,16 @@
-"""What the output goes to: a terminal of some width, or a pipe where nothing is shortened."""
+"""Where the output goes: a terminal of some width, or a pipe, for which nothing is shortened."""
 
 import os
 from typing import TextIO
 
-# Columns of a terminal that does not tell, such as a serial console.
+# Assumed columns of a terminal that does not report its width, such as a serial console.
 DEFAULT_WIDTH = 80
-# Below this no table makes sense, and the terminal breaks the lines.
+# With fewer columns no table makes sense, and the terminal wraps the lines.
 MIN_WIDTH = 20
 
 
 class Screen:
-    """`width` is None off a terminal; `unicode` tells whether lines and dots can be drawn."""
+    """An output stream. `width` is None off a terminal; `unicode`: it can show box drawing."""
 
     __slots__ = ("color", "stream", "unicode", "width")
 
@@ -23,19 +23,20 @@ class Screen:
         self.unicode = unicode
 
     def write(self, text: str) -> None:
-        """Write text; what the locale cannot encode is written as an escape.
+        """Write text, escaping characters that the locale cannot encode.
 
-        Names come from arrays and files, so under LANG=C any of them may have such characters.
+        Under LANG=C any name from an array or a file may have such characters.
         """
         encoding = self.stream.encoding or "utf-8"
         self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def screen_of(stream: TextIO, color: bool | None = None) -> Screen:
-    """Look at a stream. `color` False is final; None and True need a terminal that can.
+    """Return the properties of a stream as a `Screen`.
 
-    With None, NO_COLOR in the environment forbids colours (no-color.org). COLUMNS counts more than
-    the width that the terminal reports.
+    With `color` False there is no colour; with True, if the terminal supports it; with None,
+    NO_COLOR in the environment disables it too (no-color.org). COLUMNS takes precedence over the
+    width that the terminal reports.
     """
     unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
     if not stream.isatty():
@@ -49,7 +50,7 @@ def screen_of(stream: TextIO, color: bool | None = None) -> Screen:
 
 def _terminal_width(stream: TextIO) -> int:
     columns = os.environ.get("COLUMNS", "")
-    # Of six digits at most: int() refuses thousands of them (sys.set_int_max_str_digits).
+    # At most six digits: int() refuses thousands of them (sys.set_int_max_str_digits).
     if columns.isascii() and columns.isdigit() and int(columns[:6]) > 0:
         return max(MIN_WIDTH, int(columns[:6]))
     try:

@@ -1,4 +1,4 @@
-"""Text that is safe to show: control characters made visible, lengths as a terminal has them."""
+"""Text that is safe to print: escaped control characters, and widths as in a terminal."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from iscsictl.lazy_import import lazy_import
 if TYPE_CHECKING:
     import unicodedata
 else:
-    # A megabyte of tables, which only text beyond ASCII needs.
+    # A megabyte of tables, which is needed only for text beyond ASCII.
     unicodedata = lazy_import("unicodedata")
 
 _UNITS = "BKMGTPE"
@@ -18,14 +18,14 @@ _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def escape_controls(text: str) -> str:
-    r"""Show what a terminal would obey or hide (controls, bidi marks, stray bytes) as \x1b."""
+    r"""Escape (as \x1b) what a terminal would obey or hide: controls, bidi marks, stray bytes."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape_code_point(ord(char)) for char in text)
 
 
 def label_value(text: str) -> str:
-    """Return text as the value of a label in Prometheus' text format, without its quotes."""
+    """Escape text for the value of a label in Prometheus' text format; quotes are not added."""
     return escape_controls(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
@@ -38,12 +38,12 @@ def _escape_code_point(code: int) -> str:
 
 
 def cell_width(text: str) -> int:
-    """Return how many columns of a terminal the text takes, as wcwidth(3) counts them.
+    """Return how many columns the text occupies on a terminal, as wcwidth(3) counts them.
 
-    Combining marks take none, wide characters of East Asia two (UAX 11). Control characters must
+    Combining marks occupy none, wide East Asian characters two (UAX 11). Control characters must
     have been escaped before.
     """
-    # Nearly all text is, and then the tables need not be loaded.
+    # Nearly all text is ASCII, and then the tables need not be loaded.
     if text.isascii():
         return len(text)
     category, east_asian_width = unicodedata.category, unicodedata.east_asian_width
@@ -55,9 +55,9 @@ def cell_width(text: str) -> int:
 
 
 def human_size(size: int | None) -> str | None:
-    """Return bytes as lsblk does: 512B, 1.5G, 3T (powers of 1024).
+    """Format bytes as lsblk does: 512B, 1.5G, 3T (powers of 1024).
 
-    None, for a size that is not known, stays None.
+    A `size` of None, one that is not known, returns None.
     """
     if size is None:
         return None
@@ -70,9 +70,9 @@ def human_size(size: int | None) -> str | None:
 
 
 def human_duration(seconds: float) -> str:
-    """Return a duration in its two largest units: 45s, 59min, 2h 5min, 3d 4h.
+    """Format a duration in its two largest units: 45s, 59min, 2h 5min, 3d 4h.
 
-    It is rounded to whole seconds, and what is negative counts as 0: a moment may pass meanwhile.
+    It is rounded to whole seconds. A negative duration, of something that has just ended, is 0.
     """
     left = max(0, round(seconds))
     for unit, name, lower, lower_name in (
@@ -85,10 +85,10 @@ def human_duration(seconds: float) -> str:
 
 
 def truncate(names: Iterable[str], width: int, dots: str = "…") -> dict[str, str] | None:
-    """Cut names in the middle to `width`, None if two of them would then look alike.
+    """Cut names in the middle to `width` columns; None if two of them would then be equal.
 
-    The beginning of an IQN tells its authority, the end the target: the end gets more, and
-    where that is not enough to tell the names apart the cut is moved.
+    The beginning of an IQN names its authority, the end the target: so more of the end is kept. If
+    the names are not distinct then, the cut is moved.
     """
     every = sorted(set(names))
     long = [name for name in every if cell_width(name) > width]
@@ -154,9 +154,9 @@ def _fill_lines(pieces: Iterable[str], width: int, indent: str) -> list[str]:
 
 
 def fit_width(text: str, width: int) -> str:
-    """Return as much of the beginning as fits into `width` columns.
+    """Return as much of the beginning of a text as fits into `width` columns.
 
-    A wide character that would stick out is left out.
+    A wide character of which only half fits is left out.
     """
     part = text[:width]
     while cell_width(part) > width:

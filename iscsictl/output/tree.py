@@ -1,4 +1,4 @@
-"""Trees drawn with lines, or with ASCII where the locale has no lines."""
+"""Trees drawn with box-drawing characters, or with ASCII if the locale has none."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,16 +12,16 @@ rich_console = lazy_import("iscsictl.output.rich_console")
 
 @dataclass
 class Node:
-    """A line of a tree with what hangs below; `style` colours the line and adds no meaning."""
+    """A line of a tree and what is below it; `style` colours the line and adds no meaning."""
 
     text: str
     children: list["Node"] = field(default_factory=list)
     style: str = ""
 
     def child(self, text: str) -> "Node":
-        """Return the child of that text, made if it is new.
+        """Return the child with this text, which is created if it does not exist.
 
-        Lines of the same text are one line, so that what is below them is together.
+        So everything below lines with the same text is drawn below one line.
         """
         for node in self.children:
             if node.text == text:
@@ -32,9 +32,9 @@ class Node:
 
 
 def print_tree(roots: Sequence[Node], screen: Screen) -> None:
-    """Print trees. Nothing is shortened: on a narrow terminal lines are folded by it.
+    """Print trees. Nothing is shortened: a narrow terminal wraps the lines.
 
-    Control characters are escaped. Where the locale has no box drawing, ASCII draws the lines.
+    Control characters are escaped. If the locale has no box-drawing characters, ASCII is used.
     """
     if screen.color:
         _print_styled(roots, screen)

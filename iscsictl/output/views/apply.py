@@ -1,4 +1,4 @@
-"""Show the plans of many volumes: a line for each step with its volume's name, or plan/1."""
+"""The plans of many volumes: a line for each step, with the name of the volume, or plan/1."""
 
 import json
 import threading
@@ -14,7 +14,8 @@ from iscsictl.output.views.plan import SCHEMA, StepPrinter, error_row, step_row
 def document(reports: Mapping[str, Report], wwids: Mapping[str, str], file: str) -> str:
     """Return the reports as one plan/1 document.
 
-    It has the text of the `file` and the facts observed, so that `apply` takes it as a saved plan.
+    It includes the text of the `file` and the WWIDs that were observed, so that `apply` accepts it
+    as a saved plan.
     """
     steps, refusals, volumes = [], [], []
     for name, report in reports.items():
@@ -44,7 +45,7 @@ def document(reports: Mapping[str, Report], wwids: Mapping[str, str], file: str)
 
 
 _INTERRUPTED = "interrupted"
-# The words of plan/1, and those for people where they are others.
+# The words of plan/1, and those in the summary.
 _STATES = {
     **{s.value: s.value for s in (Status.PLANNED, Status.DONE, Status.UNCHANGED, Status.FAILED)},
     _INTERRUPTED: _INTERRUPTED,
@@ -53,10 +54,10 @@ _STATES = {
 
 
 def state(report: Report) -> str:
-    """Return how a volume stands, in a word of plan/1.
+    """Return the state of a volume, in a word of plan/1.
 
-    A refused volume is `failed` too: nothing of it is done. One that a signal kept from being begun
-    is `skipped`.
+    A refused volume is `failed` too. A volume that was not started because of a signal is
+    `skipped`.
     """
     if isinstance(report.error, NotBegunError):
         return Status.SKIPPED.value
@@ -70,9 +71,9 @@ def state(report: Report) -> str:
 
 
 def summary(reports: Mapping[str, Report]) -> str:
-    """Return one line: how many volumes, and how they stand.
+    """Return one line: how many volumes there are, and how many in each state.
 
-    States that no volume has are left out.
+    States without volumes are left out.
     """
     states = [state(report) for report in reports.values()]
     words = [f"{states.count(one)} {word}" for one, word in _STATES.items() if one in states]
@@ -81,7 +82,7 @@ def summary(reports: Mapping[str, Report]) -> str:
 
 
 class ManyPrinter:
-    """Writes a line for each step that changes something; on a terminal also who is at work."""
+    """Prints a line for each step that changes something; on a terminal also the running steps."""
 
     def __init__(self, names: Iterable[str], printer: StepPrinter) -> None:
         self._width = max(map(len, names))
@@ -90,7 +91,7 @@ class ManyPrinter:
         self._at_work: dict[str, str] = {}
 
     def __call__(self, name: str, outcome: Outcome) -> None:
-        """Take an outcome; PLANNED means that the step begins now."""
+        """Receive an outcome; PLANNED means that the step begins now."""
         with self._lock:
             if outcome.step.status is Status.PLANNED:
                 self._at_work[name] = outcome.step.action.verb
@@ -103,19 +104,19 @@ class ManyPrinter:
                 self._printer.show(", ".join(words))
 
     def watch(self, text: str) -> None:
-        """Take how far one of them is: what a tool prints, or how much of a disk is read."""
+        """Receive progress of one volume: a tool's output, or how much of a disk has been read."""
         with self._lock:
             self._printer.watch(text)
 
     def plan(self, reports: Mapping[str, Report]) -> None:
-        """Write the steps of plans. Those that are done already are left out."""
+        """Print the steps of plans, except those that are already done."""
         for name, report in reports.items():
             for outcome in report.outcomes:
                 if outcome.step.status is not Status.UNCHANGED:
                     self._printer.write(self._format_line(name, self._printer.line(outcome)))
 
     def end(self, reports: Mapping[str, Report]) -> None:
-        """Write the volumes that were unchanged, and the number of volumes by status."""
+        """Print the volumes that were unchanged, and the number of volumes in each state."""
         for name, report in reports.items():
             if state(report) == Status.UNCHANGED.value:
                 self._printer.write(self._format_line(name, Status.UNCHANGED.value))

@@ -1,4 +1,4 @@
-"""Show disks: the list of all, one with its partition table, and what is wrong with a table."""
+"""Disks: the list of all, one with its partition table, and the problems of a table."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,8 +59,8 @@ def _describe_usage(used: DiskUsage) -> tuple[str, ...]:
 def print_disks(rows: Sequence[DiskRow], screen: Screen, output: str) -> None:
     """Print the list of all disks.
 
-    `output` is table, tsv or json (iscsictl.disk/1). In tsv and json sizes are bytes. Without a
-    disk the table prints nothing.
+    `output` is table, tsv or json (iscsictl.disk/1). In tsv and json, sizes are in bytes. An empty
+    table prints nothing.
     """
     if output == "json":
         disks = [
@@ -105,10 +105,10 @@ def _disk_row(row: DiskRow, *, exact: bool) -> tuple[Value, ...]:
 def print_disk(
     inventory: DiskInventory, names: Mapping[str, str], screen: Screen, output: str
 ) -> None:
-    """Print one disk: what it is, how it likes to be used, its table, who uses it.
+    """Print one disk: its identity, I/O sizes, partition table and usage.
 
-    `names` are the names of partition types by type. In tsv only the partitions are printed. What
-    could not be read is said to be so, never to be blank.
+    `names` maps partition types to their names. In tsv only the partitions are printed. Content
+    that could not be read is reported as such, never as blank.
     """
     if output == "json":
         document = {"schema": SCHEMA, "disks": [_disk_document(inventory, names)]}
@@ -227,7 +227,7 @@ def _disk_document(inventory: DiskInventory, names: Mapping[str, str]) -> dict[s
 
 
 def print_problems(device: str, problems: Sequence[Problem], screen: Screen, output: str) -> None:
-    """Print what is wrong with a table, or that nothing is.
+    """Print the problems of a partition table, or that there are none.
 
     `output` is table, tsv or json (iscsictl.verify/1).
     """
@@ -253,9 +253,9 @@ def print_problems(device: str, problems: Sequence[Problem], screen: Screen, out
 
 
 def print_types(label: str, names: Mapping[str, str], screen: Screen, output: str) -> None:
-    """Print the partition types of a table's kind.
+    """Print the partition types of a kind of table.
 
-    `names` are the names by type, `output` is table, tsv or json (iscsictl.types/1).
+    `names` maps types to their names; `output` is table, tsv or json (iscsictl.types/1).
     """
     columns = (Column("TYPE"), Column("NAME"))
     cells: list[tuple[Value, ...]] = list(names.items())

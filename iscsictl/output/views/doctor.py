@@ -1,4 +1,4 @@
-"""What `doctor` found: for people, as JSON, for Nagios and its kin, for Prometheus."""
+"""The findings of `doctor`: for people, as JSON, for Nagios-like monitoring, for Prometheus."""
 
 import json
 import textwrap
@@ -17,22 +17,22 @@ SCHEMA = "iscsictl.doctor/1"
 _COLORS = {Level.OK: "32", Level.SKIP: "2", Level.WARN: "33", Level.FAIL: "31"}
 _COLUMNS = tuple(Column(key, key) for key in ("level", "id", "subject", "message", "fix"))
 _INDENT = " " * 6
-#: Lines of the table without --all, the summary included: a terminal window's worth.
+#: Lines printed without --all, including the summary: what fits on a terminal window.
 SCREEN_LINES = 40
-#: So many findings of one check are shown each, and so many examples of more.
+#: Up to this many findings of one check are shown separately; of more, this many are named.
 FEW = 3
 
 
 def by_severity(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings with the gravest first, else in their order."""
+    """Return the findings with the worst level first, otherwise in their order."""
     return sorted(findings, key=lambda finding: -finding.level.rank)
 
 
 def show(findings: Sequence[Finding], screen: Screen, *, everything: bool) -> None:
-    """Print what is wrong with what to do about it; with `everything` also what is not.
+    """Print warnings and failures with their fix; with `everything`, also the other findings.
 
-    Without `everything` it fits on one screen: many findings of one check become one, and where
-    that is not enough each check is one line.
+    Without `everything` the output fits on one screen: many findings of one check are printed as
+    one, and if that is not enough, each check is one line.
     """
     if everything:
         blocks = [_format_group((finding,), screen) for finding in by_severity(findings)]
@@ -47,7 +47,7 @@ def show(findings: Sequence[Finding], screen: Screen, *, everything: bool) -> No
 
 
 def _group_by_check(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
-    """Put together what one check found wrong, unless there are few: each has a fix of its own."""
+    """Group warnings and failures by check; if there are only a few, each stays on its own."""
     by_check: dict[tuple[Level, str], list[Finding]] = {}
     for finding in findings:
         if finding.level in {Level.WARN, Level.FAIL}:
@@ -59,7 +59,7 @@ def _group_by_check(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
 
 
 def _one_line_each(groups: Sequence[tuple[Finding, ...]], screen: Screen) -> list[str]:
-    """Return a line for each check, the worst first, as far as there is room."""
+    """Return a line for each check, the worst first, as many as fit on the screen."""
     by_check: dict[tuple[Level, str], tuple[Finding, ...]] = {}
     for group in groups:
         key = group[0].level, group[0].id
@@ -67,7 +67,7 @@ def _one_line_each(groups: Sequence[tuple[Finding, ...]], screen: Screen) -> lis
     lines = [
         _shorten_to_screen(_heading_line(group, screen), screen) for group in by_check.values()
     ]
-    # The last two lines are the way to the rest, and the summary.
+    # The last two lines say how to see the rest, and the summary.
     room = SCREEN_LINES - 2
     more = "each with its fix: iscsictl doctor --all"
     if len(lines) > room:
@@ -82,7 +82,7 @@ def _shorten_to_screen(line: str, screen: Screen) -> str:
 
 
 def _heading_line(group: Sequence[Finding], screen: Screen) -> str:
-    """Return the line with level, id and the subjects: all of one, or how many and the first."""
+    """Return the line with level, id and subjects, of which only the first may be named."""
     first = group[0]
     head = f"{first.level.value:<4}"
     if screen.color:
@@ -92,7 +92,7 @@ def _heading_line(group: Sequence[Finding], screen: Screen) -> str:
 
 
 def _format_subjects(group: Sequence[Finding], room: int | None) -> str:
-    """Return the subject of a finding, or how many there are and as many examples as fit."""
+    """Return the subject of a single finding, or how many there are and as many as fit."""
     subjects = list(dict.fromkeys(escape_controls(f.subject) for f in group if f.subject))
     if len(group) == 1 or not subjects:
         return "".join(subjects) or f"{len(group)} times" * (len(group) > 1)
@@ -117,7 +117,7 @@ def _format_group(group: Sequence[Finding], screen: Screen) -> str:
 
 
 def _wrap_indented(text: str, width: int | None) -> list[str]:
-    """Break at blanks only, so that a name or a path stays whole and can be copied."""
+    """Wrap at blanks only, so that names and paths stay whole and can be copied."""
     if width is None:
         return [_INDENT + text]
     return textwrap.wrap(
@@ -142,7 +142,7 @@ def summary(findings: Iterable[Finding]) -> str:
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """Return the document `iscsictl.doctor/1`. `fixable` says whether --fix would repair it."""
+    """Return the document `iscsictl.doctor/1`. `fixable`: --fix would repair it."""
     document = {
         "schema": SCHEMA,
         "level": worst(findings).value,
@@ -162,40 +162,40 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 
 def show_tsv(findings: Sequence[Finding], screen: Screen) -> None:
-    """Print all findings, tab-separated, also what is not wrong, in the order of the checks."""
+    """Print all findings, including those that are ok, tab-separated in the order of the checks."""
     rows = [(f.level.value, f.id, f.subject, f.message, f.fix) for f in findings]
     print_tsv(rows, _COLUMNS, screen)
 
 
-# As the Monitoring Plugins Development Guidelines have them ("Plugin Return Codes").
+# The exit codes of the Monitoring Plugins Development Guidelines ("Plugin Return Codes").
 NAGIOS_EXIT = {Level.OK: 0, Level.WARN: 1, Level.FAIL: 2, Level.SKIP: 3}
-#: The exit code of a monitoring plugin that could not tell anything.
+#: The exit code of a monitoring plugin that could not check anything.
 NAGIOS_UNKNOWN = NAGIOS_EXIT[Level.SKIP]
 _NAGIOS_WORD = {Level.OK: "OK", Level.WARN: "WARNING", Level.FAIL: "CRITICAL",
                 Level.SKIP: "UNKNOWN"}  # fmt: skip
 
 
 def nagios_level(findings: Sequence[Finding]) -> Level:
-    """Return the state of the plugin; UNKNOWN only where nothing at all could be looked at.
+    """Return the state of the plugin; UNKNOWN only if no check at all could be made.
 
-    A check that was skipped beside others that went well raises no alert.
+    A skipped check raises no alert if others passed.
     """
     level = worst(findings)
-    seen = any(finding.level is not Level.SKIP for finding in findings)
-    return Level.OK if level is Level.SKIP and seen else level
+    any_checked = any(finding.level is not Level.SKIP for finding in findings)
+    return Level.OK if level is Level.SKIP and any_checked else level
 
 
 def nagios(findings: Sequence[Finding]) -> str:
     """Return the output of a monitoring plugin: a status line with counts, then the details.
 
-    The form is that of the Monitoring Plugins Development Guidelines: after a bar stand the
-    performance data, so a bar in a text becomes a slash.
+    The format is that of the Monitoring Plugins Development Guidelines: performance data follow a
+    bar, so a bar in a text is replaced by a slash.
     """
     level = nagios_level(findings)
     count = Counter(finding.level for finding in findings)
     grave = [f for f in by_severity(findings) if f.level in {Level.FAIL, Level.WARN}]
     first = f": {_nagios_line(grave[0])}" if grave else ""
-    # A threshold is the highest number that raises no alert (the guidelines' "ranges").
+    # A threshold is the highest number that raises no alert ("ranges" in the guidelines).
     numbers = f"failed={count[Level.FAIL]};;0 warnings={count[Level.WARN]};0 ok={count[Level.OK]}"
     lines = [f"ISCSI {_NAGIOS_WORD[level]} - {summary(findings)}{first} | {numbers}"]
     lines += [f"{f.level.value}: {_nagios_line(f)}" for f in grave]
@@ -203,7 +203,7 @@ def nagios(findings: Sequence[Finding]) -> str:
 
 
 def nagios_unknown(why: str) -> str:
-    """Return the output of a plugin that could not look at all; its exit code is NAGIOS_UNKNOWN."""
+    """Return the output of a plugin that could not check anything (exit code NAGIOS_UNKNOWN)."""
     return f"ISCSI {_NAGIOS_WORD[Level.SKIP]} - {_nagios_text(why)}"
 
 
@@ -213,7 +213,7 @@ def _nagios_line(finding: Finding) -> str:
 
 
 def _nagios_text(text: str) -> str:
-    # A bar would begin the performance data.
+    # A bar would start the performance data.
     return escape_controls(text).replace("|", "/")
 
 
@@ -221,10 +221,10 @@ _VALUE = {Level.OK: 0, Level.WARN: 1, Level.FAIL: 2}
 
 
 def prometheus(findings: Sequence[Finding], now: float) -> str:
-    """Return the text exposition format; of several findings on one subject the worst counts.
+    """Return the findings in the text exposition format; the worst finding on a subject counts.
 
-    Two samples of one name and the same labels would make Prometheus refuse the whole file. Skipped
-    checks have no sample. `now` is in seconds of the epoch.
+    Prometheus refuses the whole file if two samples have the same name and labels. Skipped checks
+    have no sample. `now` is in seconds since the epoch.
     """
     values: dict[tuple[str, str], int] = {}
     for finding in findings:

@@ -1,4 +1,4 @@
-"""Show the lines of fstab, and what is wrong with them."""
+"""The lines of fstab, and the findings about them."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -37,16 +37,16 @@ def _state_of_line(line: FstabLine, mounted: Collection[str]) -> str:
 
 
 def _json_text(text: str | None) -> str | None:
-    """Return text that JSON can carry: bytes that are no UTF-8 become escapes."""
+    """Return text for JSON: bytes that are not UTF-8 are escaped."""
     return None if text is None else text.encode("utf-8", "surrogateescape").decode(
         "utf-8", "backslashreplace"
     )  # fmt: skip
 
 
 def line_row(line: FstabLine, mounted: Collection[str]) -> dict[str, Any]:
-    """Return one line as JSON carries it.
+    """Return one line as in the JSON.
 
-    `mounted` are all mount points now. Bytes that are no UTF-8 become escapes.
+    `mounted` are all current mount points. Bytes that are not UTF-8 are escaped.
     """
     return {
         "line": line.number,
@@ -65,10 +65,10 @@ def _lines_to_show(fstab: Fstab) -> list[FstabLine]:
 
 
 def print_fstab(fstab: Fstab, mounted: Collection[str], screen: Screen, output: str) -> None:
-    """Print all lines but comments and empty ones; ours are marked.
+    """Print all lines except comments and empty ones, marking those written by iscsictl.
 
-    `output` is table, tsv or json (iscsictl.fstab/1). The table leaves out the notes that iscsictl
-    keeps among the options.
+    `output` is table, tsv or json (iscsictl.fstab/1). The table omits the notes of iscsictl from
+    the options.
     """
     lines = _lines_to_show(fstab)
     if output == "json":
@@ -98,9 +98,9 @@ def print_findings(
     screen: Screen,
     output: str,
 ) -> None:
-    """Print what is wrong, each with how to fix it, or that nothing is.
+    """Print the findings with their fixes, or that there are none.
 
-    The JSON is that of `print_fstab`, with the findings in it.
+    The JSON is that of `print_fstab` with the findings added.
     """
     if output == "json":
         document = {

@@ -1,4 +1,4 @@
-"""The host's own names, services, interfaces and boot table, as tables and JSON."""
+"""The initiator name, services, interfaces and boot table of the host, as tables and JSON."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,9 +14,9 @@ from iscsictl.planner.iscsi.initiator import NameFacts
 
 
 def show_name(facts: NameFacts, screen: Screen, output: str) -> None:
-    """Show the name of this host; what is wrong with it stands beside it.
+    """Print the initiator name of this host, and its problem if there is one.
 
-    A host without a name has null in the JSON, and a dash in the table.
+    If the host has no name, it is null in the JSON and a dash in the table.
     """
     name = facts.now.name
     why = None if name is None else why_not_made(name)
@@ -34,9 +34,9 @@ def show_name(facts: NameFacts, screen: Screen, output: str) -> None:
 
 
 def show_services(systemd: Systemd, screen: Screen, output: str) -> None:
-    """Show the units: whether they start at boot, and whether they run.
+    """Print the units: whether they start at boot, and whether they run.
 
-    Units that are not defined here are left out. Whether one runs is not known of a capture.
+    Units that this host does not have are left out. In a capture it is not known whether they run.
     """
     what = {
         systemd.login_service: "logs in at boot",
@@ -73,28 +73,28 @@ _KEYS = {
 
 
 def iface_rows(facts: IfaceFacts) -> list[dict[str, Any]]:
-    """Return the definitions, the built-in ones first, and how many records use each.
+    """Return the definitions, the built-in ones first, and how many records and sessions use each.
 
     The rows have the keys of iscsictl.iface/1; a value that is not set is None.
     """
-    found: list[dict[str, Any]] = [
+    rows: list[dict[str, Any]] = [
         {"iface": name, "transport": transport, "netdev": None, "mac": None, "address": None,
          "initiator": None, "built_in": True}
         for name, transport in BUILT_IN_IFACES.items()
     ]  # fmt: skip
     for iface in facts.ifaces:
         values = {name: iface.values.get(key) for name, key in _KEYS.items()}
-        found.append(
+        rows.append(
             {"iface": iface.name, **values, "transport": iface.transport, "built_in": False}
         )
-    for row in found:
+    for row in rows:
         row["records"] = sum(1 for record in facts.records if record.iface == row["iface"])
         row["sessions"] = sum(1 for s in facts.sessions if (s.iface or "default") == row["iface"])
-    return found
+    return rows
 
 
 def show_ifaces(facts: IfaceFacts, screen: Screen, output: str) -> None:
-    """Show the interface definitions, the built-in ones too, with who uses them."""
+    """Print the interface definitions, including the built-in ones, and what uses them."""
     rows = iface_rows(facts)
     keys = ("iface", "transport", "netdev", "mac", "address", "initiator", "records", "sessions")
     ranks = {"initiator": 3, "mac": 2, "address": 1}
@@ -104,10 +104,10 @@ def show_ifaces(facts: IfaceFacts, screen: Screen, output: str) -> None:
 
 
 def show_hardware(facts: IfaceFacts, screen: Screen, output: str) -> None:
-    """Show the kinds of initiator and which to take, the NICs, and the kernel's iSCSI hosts.
+    """Print the kinds of initiator with advice, the NICs, and the kernel's iSCSI hosts.
 
-    The table leaves out offload drivers that have no adapter here. tsv has the kinds of initiator
-    alone, json has all.
+    The table leaves out offload drivers without an adapter on this host. tsv has only the kinds of
+    initiator, json has everything.
     """
     kinds = initiator_kinds(facts)
     transports = [
@@ -157,7 +157,7 @@ _HOST_COLUMNS = (
 
 
 def _nic_rows(facts: IfaceFacts) -> list[dict[str, Any]]:
-    """Return the NICs that an interface can be bound to, which loopback is not."""
+    """Return the NICs to which an interface can be bound: all except loopback."""
     return [
         {
             "netdev": nic.name,
@@ -201,14 +201,14 @@ def _nic_cells(row: dict[str, Any]) -> tuple[Value, ...]:
 
 
 def _cell(value: Any) -> Value:
-    """Return what a table shows of a value of the document: a list is several values."""
+    """Return the table cell for a value of the document; a list becomes several values."""
     return tuple(str(one) for one in value) if isinstance(value, list) else value
 
 
 def _print_below(
     columns: tuple[Column, ...], rows: list[tuple[Value, ...]], screen: Screen
 ) -> None:
-    """Print one more table, without the columns that are empty in every row."""
+    """Print another table, without the columns that are empty in every row."""
     filled = [n for n in range(len(columns)) if any(row[n] not in {None, ()} for row in rows)]
     if rows:
         screen.write("\n")
@@ -218,7 +218,7 @@ def _print_below(
 
 
 def show_iface(facts: IfaceFacts, name: str, screen: Screen, output: str) -> None:
-    """Show all values of one definition, in the order of their keys.
+    """Print all values of one definition, sorted by key.
 
     `name` must be that of a definition or of a built-in interface.
     """
@@ -233,9 +233,9 @@ def show_iface(facts: IfaceFacts, name: str, screen: Screen, output: str) -> Non
 
 
 def show_boot(entries: Iterable[BootEntry], screen: Screen, output: str) -> None:
-    """Show the firmware's table; of a secret only that there is one.
+    """Print the firmware's boot table; of a secret, only whether there is one.
 
-    `selected` is whether the firmware booted from the entry, None where the table does not tell.
+    `selected`: the firmware booted from the entry; null if the table does not say.
     """
     found = list(entries)
     document = {

@@ -1,4 +1,4 @@
-"""A Listing as people read it: a row a LUN, a tree from portal to mount, or all of a session."""
+"""A Listing for people: a row per LUN, a tree from portal to mount, or all details of sessions."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +14,7 @@ from iscsictl.output.views.ls_text import canonical, mount_text, place_of
 if TYPE_CHECKING:
     from iscsictl.output.views import ls_capture, ls_tree
 else:
-    # What --from and --tree show.
+    # Needed only for --from and --tree.
     ls_capture = lazy_import("iscsictl.output.views.ls_capture")
     ls_tree = lazy_import("iscsictl.output.views.ls_tree")
 
@@ -44,7 +44,7 @@ _STATE = Column("STATE", rank=1, style=status_style)
 
 
 class Way:
-    """One path to a LUN; `lun` is None for a session of which no LUN is known."""
+    """One path to a LUN; `lun` is None for a session without known LUNs."""
 
     __slots__ = ("lun", "session")
 
@@ -54,7 +54,7 @@ class Way:
 
 
 class Row:
-    """One LUN with all the paths to it, and its disk where the source knows it."""
+    """One LUN with all paths to it, and its disk if the source knows it."""
 
     __slots__ = ("disk", "ways")
 
@@ -64,10 +64,10 @@ class Row:
 
 
 def rows_of(listing: Listing) -> list[Row]:
-    """Return a row for each LUN, and one for each session without; paths of a disk together.
+    """Return a row for each LUN and for each session without LUNs, in the order of the sessions.
 
-    Where no disks are known, as in a capture, LUNs of one name and number are taken for paths of
-    one disk. The order is that of the sessions.
+    All paths to a disk are one row. If the disks are not known, as in a capture, LUNs with the same
+    name and number are assumed to be paths to one disk.
     """
     disks = {(path.sid, path.hctl): disk for disk in listing.disks or () for path in disk.paths}
     rows: dict[tuple[object, ...], tuple[list[Way], Disk | None]] = {}
@@ -80,16 +80,16 @@ def rows_of(listing: Listing) -> list[Row]:
             elif name is not None and lun is not None:
                 key = ("name", name, lun.lun)
             else:
-                # Without a name nothing says that two LUNs are one disk.
+                # Without a name, two LUNs cannot be recognised as one disk.
                 key = ("lun", number, lun and (lun.lun, lun.hctl))
             rows.setdefault(key, ([], disk))[0].append(Way(session, lun))
     return [Row(tuple(ways), disk) for ways, disk in rows.values()]
 
 
 class Form:
-    """In which form of `ls` a listing is printed.
+    """The form in which `ls` prints a listing.
 
-    `columns` are the keys of the columns that were chosen, () for those that the form has.
+    `columns` are the keys of the columns that the user chose, () for the default ones.
     """
 
     __slots__ = ("columns", "header", "long", "tree", "tsv")
@@ -111,9 +111,9 @@ class Form:
 
 
 def print_listing(listing: Listing, screen: Screen, form: Form) -> None:
-    """Print a listing in one of the forms of `ls`; nothing at all for no session.
+    """Print a listing in one of the forms of `ls`; without sessions, tables print nothing.
 
-    What a capture tells besides comes after the sessions, unless columns were chosen.
+    What else a capture contains follows the sessions, unless columns were chosen.
     """
     capture = listing.capture
     tsv = form.tsv
@@ -158,7 +158,7 @@ def _print_sessions(listing: Listing, screen: Screen, form: Form) -> None:
     elif form.long:
         _print_long(listing, screen)
     else:
-        # For a person the default port goes without saying; a script gets it.
+        # On a terminal the default port is omitted; a script gets it.
         short = screen.width is not None
         shown = rows_of(listing)
         cells = [_row_values(row, exact=False, short=short) for row in shown]
@@ -166,7 +166,7 @@ def _print_sessions(listing: Listing, screen: Screen, form: Form) -> None:
         if any(row.disk is not None and row.disk.reservations is not None for row in shown):
             columns = (*COLUMNS, _RESERVED)
             cells = [(*cell, _reserved_by(row)) for cell, row in zip(cells, shown, strict=True)]
-        if all(row[_PATHS] is None for row in cells):  # No map: nothing to tell.
+        if all(row[_PATHS] is None for row in cells):  # There is no map.
             columns = _without_paths(columns)
             cells = [_without_paths(row) for row in cells]
         if any(way.session.stopped_luns for row in shown for way in row.ways):
@@ -224,18 +224,18 @@ def _long_row_values(row: Row) -> tuple[Value, ...]:
 
 
 def _lun_states(row: Row) -> tuple[str, ...]:
-    """Return the kernel's state of the LUN on each path to it, empty where it is not told."""
+    """Return the kernel's state of the LUN on each path to it, "" where it is not known."""
     return tuple((way.lun.state or "") if way.lun else "" for way in row.ways)
 
 
 def _reserved_by(row: Row) -> str | None:
-    """Return who holds the LUN; None where nobody asked, or nobody has registered."""
-    found = None if row.disk is None else row.disk.reservations
-    return None if found is None else found.held_by
+    """Return who holds the LUN; None if it was not asked or nobody has registered."""
+    reservations = None if row.disk is None else row.disk.reservations
+    return None if reservations is None else reservations.held_by
 
 
 def _merge_equal_values(values: Sequence[str]) -> Value:
-    """Say once what is the same for all."""
+    """Return a single value if all are equal, otherwise all of them."""
     return values[0] if len(set(values)) == 1 else tuple(values)
 
 
@@ -244,7 +244,7 @@ def _first_known(values: Sequence[str | None]) -> str | None:
 
 
 def _count_working_paths(row: Row) -> str | None:
-    """Return how many of the paths of a map work, as 1/2; None where there is no map."""
+    """Return how many of the paths of a map work, as in 1/2; None if there is no map."""
     if row.disk is None or row.disk.block.kind != "mpath":
         return None
     working = sum(
@@ -254,7 +254,7 @@ def _count_working_paths(row: Row) -> str | None:
 
 
 def _device_names(row: Row) -> Value:
-    # The paths of a map are not to be used by themselves.
+    # With a map, its paths must not be used directly.
     if row.disk is not None and row.disk.block.kind != "disk":
         return row.disk.block.device
     names = [way.lun.device for way in row.ways if way.lun and way.lun.device]
@@ -262,7 +262,7 @@ def _device_names(row: Row) -> Value:
 
 
 def _filesystems(block: Block) -> Iterator[str]:
-    """Yield what the ends of the tree carry: a member of something is no filesystem."""
+    """Yield the filesystems on the leaves of a device tree; members of other devices are none."""
     for child in block.children:
         yield from _filesystems(child)
     if block.fstype and not block.children:
@@ -270,7 +270,7 @@ def _filesystems(block: Block) -> Iterator[str]:
 
 
 def _print_long(listing: Listing, screen: Screen) -> None:
-    """Print all that is known of each session, a value a line, then its LUNs."""
+    """Print everything known about each session, one value per line, and then its LUNs."""
     rows = rows_of(listing)
     blocks = []
     for session in listing.sessions:
@@ -295,16 +295,16 @@ def _print_long(listing: Listing, screen: Screen) -> None:
 
 
 def _reservation_words(row: Row) -> list[str]:
-    """Return who holds the LUN and which keys are registered, each once for all of its paths."""
-    found = None if row.disk is None else row.disk.reservations
-    if found is None:
+    """Return who holds the LUN and which keys are registered, each key once."""
+    reservations = None if row.disk is None else row.disk.reservations
+    if reservations is None:
         return []
-    keys = [f"{key:#018x}" for key in dict.fromkeys(found.keys)]
-    return [f"reserved by {found.held_by}", f"keys {','.join(keys) or 'none'}"]
+    keys = [f"{key:#018x}" for key in dict.fromkeys(reservations.keys)]
+    return [f"reserved by {reservations.held_by}", f"keys {','.join(keys) or 'none'}"]
 
 
 def _describe_lun(lun: Lun) -> list[str]:
-    """Return what is known of a LUN itself, whatever is on it."""
+    """Return what is known about the LUN itself, regardless of its content."""
     words = (lun.state, lun.wwid or lun.page83, lun.vendor, lun.model)
     load = [] if lun.load is None else [_describe_load(lun.load)]
     return [*(escape_controls(word) for word in words if word), *load]

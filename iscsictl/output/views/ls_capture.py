@@ -1,4 +1,4 @@
-"""What a capture tells besides sessions: node records, and disks of multipath and lsblk."""
+"""What a capture contains besides sessions: node records, and the disks of multipath and lsblk."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -33,10 +33,10 @@ DISK_COLUMNS = (
 
 
 def print_details(details: CaptureDetails, screen: Screen, *, tsv: bool, is_first: bool) -> None:
-    """Print the records and the disks of a capture, each as a table of its own.
+    """Print the records and the disks of a capture, each as a separate table.
 
-    `is_first`: nothing was printed before, so no empty line comes first. What the capture does not
-    tell has no table.
+    `is_first`: nothing was printed before, so no empty line is needed. There is no table for what
+    the capture does not contain.
     """
     tables: list[tuple[Sequence[Sequence[Value]], Sequence[Column]]] = []
     if details.records:
@@ -71,10 +71,9 @@ def _disk_row(disk: CapturedDisk, *, exact: bool) -> tuple[Value, ...]:
 
 
 def _path_state(path: CapturedPath) -> str:
-    """Return what is wrong with a path, or the kernel's state of it.
+    """Return the checker's state of a path if it is not ready, otherwise the kernel's state.
 
-    The kernel calls a path running as long as it has not given up on it, also one that does not
-    answer multipath's checks.
+    To the kernel, a path is running until it gives up on it, even if it fails multipath's checks.
     """
     if path.checker not in (None, "ready", "undef"):
         return path.checker
@@ -88,9 +87,10 @@ def _blocks_of(block: CapturedBlock) -> Iterator[CapturedBlock]:
 
 
 def details_document(details: CaptureDetails) -> dict[str, Any]:
-    """Return `disks` and `records` for JSON, with the keys of a live disk; null is not told.
+    """Return `disks` and `records` for JSON; null means that the capture does not say.
 
-    `records` is there only where the capture has some, since a live listing has no such key.
+    Disks have the same keys as in a live listing. The key `records` is missing if the capture has
+    none, since a live listing does not have it either.
     """
     disks = None if details.disks is None else [_disk_document(disk) for disk in details.disks]
     document: dict[str, Any] = {"disks": disks}

@@ -1,6 +1,6 @@
-"""A Listing as JSON: one document, keys in the order of the contract, one line a session.
+"""A Listing as JSON: one document, keys in a fixed order, one line per session.
 
-It is written as text at once: dictionaries to encode would take twice the time of a long listing.
+The text is formatted directly: encoding dictionaries takes twice as long for a long listing.
 """
 
 import json
@@ -20,9 +20,9 @@ SCHEMA = "iscsictl.ls/1"
 
 
 def listing_json(listing: Listing) -> str:
-    """Return the document of `ls -o json`, ended by a newline.
+    """Return the document of `ls -o json`, including the final newline.
 
-    Only ASCII is written: what is not is escaped, so the locale does not matter.
+    Everything beyond ASCII is escaped, so the locale does not matter.
     """
     disks = "null"
     if listing.disks is not None:
@@ -50,7 +50,7 @@ def listing_json(listing: Listing) -> str:
 
 
 def _json_array(items: list[str]) -> str:
-    """Put one item on a line."""
+    """Return a JSON array with one item per line."""
     text = ",\n  ".join(items)
     return f"[\n  {text}]" if text else "[]"
 
@@ -64,7 +64,7 @@ def _json_number(value: int | None) -> str:
 
 
 def _format_session(one: Session) -> str:
-    """Write a session as the contract has it; sfnet's own keys only from that source."""
+    """Return a session as JSON; the keys specific to sfnet appear only for that source."""
     old = one.source == "sfnet"
     host, chap, times = one.host, one.chap, one.timeouts
     luns = "null"
@@ -174,19 +174,19 @@ def _format_content(block: Block, disk: Disk | None = None) -> str:
 
 
 def _format_reservations(disk: Disk | None) -> str:
-    """Write who holds the LUN, where that was asked and there is something to tell."""
-    found = None if disk is None else disk.reservations
-    if found is None:
+    """Return the key `reservations` as JSON; empty if the LUN was not asked or has none."""
+    reservations = None if disk is None else disk.reservations
+    if reservations is None:
         return ""
-    holder = found.holder
+    holder = reservations.holder
     document = {
-        "supported": found.supported,
-        "own_key": _format_hex_key(found.own_key),
-        "keys": [_format_hex_key(key) for key in found.keys],
+        "supported": reservations.supported,
+        "own_key": _format_hex_key(reservations.own_key),
+        "keys": [_format_hex_key(key) for key in reservations.keys],
         "holder": None
         if holder is None
         else {"key": _format_hex_key(holder.key), "type": holder.type},
-        "held_by": found.held_by,
+        "held_by": reservations.held_by,
     }
     return f', "reservations": {json.dumps(document)}'
 
@@ -196,9 +196,9 @@ def _format_hex_key(key: int | None) -> str | None:
 
 
 def disk_dict(disk: Disk) -> dict[str, Any]:
-    """Return a disk as the contract has it: what it is, its paths, and what stands on it.
+    """Return a disk for the documents of other commands, with the keys of `ls -o json`.
 
-    It has the keys of `ls -o json`, for the documents of other commands; sizes are bytes.
+    Sizes are in bytes.
     """
     block = block_dict(disk.block)
     return {
@@ -218,7 +218,7 @@ def disk_dict(disk: Disk) -> dict[str, Any]:
 
 
 def block_dict(block: Block) -> dict[str, Any]:
-    """Return a block device with its children, nested as in `lsblk --json`. Sizes are bytes."""
+    """Return a block device with its children, nested as in `lsblk --json`; sizes are in bytes."""
     return {
         "device": block.device,
         "kind": block.kind,

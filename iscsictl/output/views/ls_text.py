@@ -1,4 +1,4 @@
-"""Text that the table and the tree of `ls` have in common."""
+"""Text that the table and the tree of `ls` share."""
 
 from ipaddress import IPv6Address
 
@@ -7,7 +7,7 @@ from iscsictl.model.names import DEFAULT_PORT, Portal
 
 
 def place_of(session: Session, *, short: bool = False) -> str | None:
-    """Return the portal in use, else the one that was asked for; None if neither is known.
+    """Return the current portal, or else the requested one; None if neither is known.
 
     With `short` the default port is left out.
     """
@@ -20,9 +20,9 @@ def place_of(session: Session, *, short: bool = False) -> str | None:
 
 
 def canonical(portal: Portal | None) -> Portal | None:
-    """Return the portal with its IPv6 address as people write it (RFC 5952).
+    """Return the portal with its IPv6 address in canonical form (RFC 5952).
 
-    The kernel writes every digit of one. An IPv4 address, a host name and None stay as they are.
+    The kernel prints all digits. An IPv4 address, a host name and None are returned unchanged.
     """
     if portal is None or ":" not in portal.address:
         return portal
@@ -34,9 +34,8 @@ def canonical(portal: Portal | None) -> Portal | None:
 
 
 def mount_text(mount: Mount) -> str:
-    """Return where it is mounted, and whether it cannot be written.
+    """Return the mount point, with `(ro)` if it is read-only.
 
-    `(ro)` is said of a mount that was asked to be read-only, and of a filesystem that fell back to
-    it.
+    That may have been requested, or the filesystem may have become read-only after an error.
     """
     return f"{mount.path} (ro)" if "ro" in mount.options else mount.path

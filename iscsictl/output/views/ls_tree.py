@@ -9,15 +9,15 @@ from iscsictl.output.views.ls_text import mount_text, place_of
 
 
 def print_sessions(listing: Listing, screen: Screen) -> None:
-    """Draw the sessions below the portals they go to."""
+    """Draw the sessions below their portals."""
     print_tree(tree_of(listing), screen)
 
 
 def tree_of(listing: Listing) -> list[Node]:
-    """Return portal - target - session - LUN - partition - filesystem - mount.
+    """Return the tree portal - target - session - LUN - partition - filesystem - mount.
 
-    A disk with several paths is drawn below each of them. What is not known is left out, or said to
-    be not known.
+    A disk with several paths is drawn below each of them. What is not known is left out or marked
+    as such.
     """
     top = Node("")
     disks = {(path.sid, path.hctl): disk for disk in listing.disks or () for path in disk.paths}

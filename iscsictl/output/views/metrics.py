@@ -1,7 +1,7 @@
-"""Metrics in Prometheus' text exposition format 0.0.4, which node_exporter's textfile reads.
+"""Metrics in Prometheus' text exposition format 0.0.4, for the textfile collector of node_exporter.
 
-Series are labelled by what survives a login: target, portal, interface, LUN and WWID. Session ids
-and device names do not.
+Series are labelled with what stays the same after a new login: target, portal, interface, LUN and
+WWID, but not session ids and device names.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +15,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class _Family(NamedTuple):
-    """A metric: its name without `iscsictl_`, the type, what it means, and its samples."""
+    """A metric: its name without `iscsictl_`, its type, its help text and its samples."""
 
     name: str
     kind: str
@@ -40,7 +40,7 @@ _BY_COMMAND: tuple[tuple[str, str, Callable[[LunPath], int | None]], ...] = (
 
 
 def render_metrics(host: HostMetrics, run: ReconnectRun) -> str:
-    """Return the file's text, in seconds and bytes. A metric without a value is left out."""
+    """Return the text of the file, in seconds and bytes. Metrics without values are left out."""
     families = [
         *_families_of_run(run),
         *_families_of_sessions(host),
@@ -87,7 +87,7 @@ def _families_of_paths(paths: Iterable[LunPath]) -> list[_Family]:
         labels = (*path.session._asdict().items(), *disk)
         for name, value in values.items():
             if value is not None:
-                # With node.session.nr_sessions above 1 several sessions have the same labels.
+                # With node.session.nr_sessions above 1, several sessions have the same labels.
                 samples = found.setdefault(name, {})
                 samples[labels] = samples.get(labels, 0) + value
     return [

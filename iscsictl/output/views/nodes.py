@@ -1,4 +1,4 @@
-"""Tables and JSON of records, discovery, CHAP accounts and holds. Secrets are never known here."""
+"""Tables and JSON of records, discovery, CHAP accounts and holds; this module sees no secrets."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from iscsictl.output.text import escape_controls, human_duration
 
 @dataclass(frozen=True)
 class Account:
-    """A CHAP account as it may be shown. `kind` is node, discovery or default."""
+    """A CHAP account without its secrets. `kind` is node, discovery or default."""
 
     kind: str
     target: str | None
@@ -38,7 +38,7 @@ def show(
 ) -> None:
     """Print rows as a table or tsv, or the document as JSON.
 
-    Without rows the table prints nothing; tsv and json are always whole.
+    An empty table prints nothing; tsv still has its header, and JSON the whole document.
     """
     if output == "json":
         screen.stream.write(json.dumps(document, indent=1) + "\n")
@@ -49,7 +49,7 @@ def show(
 
 
 def portal_row(portal: Portal | None) -> dict[str, Any] | None:
-    """Return a portal as JSON carries it; its tag is null where none is known."""
+    """Return a portal as in the JSON; the tag is null if it is not known."""
     if portal is None:
         return None
     return {"address": portal.address, "port": portal.port, "tpgt": portal.tpgt}
@@ -60,7 +60,7 @@ def _portal_with_tag(portal: Portal) -> str:
 
 
 def yes_or_no(value: bool) -> str:
-    """Return the word that a table and tsv have for a truth value; JSON has `true` and `false`."""
+    """Return the word for a boolean in tables and tsv; JSON has `true` and `false`."""
     return "yes" if value else "no"
 
 
@@ -75,16 +75,16 @@ def show_offers(
 
     `output` is table, tsv or json (iscsictl.discover/1).
     """
-    found, there = list(offers), set(known)
+    targets, with_record = list(offers), set(known)
     document = {
         "schema": "iscsictl.discover/1",
         "portal": portal_row(portal),
         "targets": [
-            {"target": o.target, "portal": portal_row(o.portal), "record": o in there}
-            for o in found
+            {"target": o.target, "portal": portal_row(o.portal), "record": o in with_record}
+            for o in targets
         ],
     }
-    rows = [(o.target, _portal_with_tag(o.portal), yes_or_no(o in there)) for o in found]
+    rows = [(o.target, _portal_with_tag(o.portal), yes_or_no(o in with_record)) for o in targets]
     columns = [Column("TARGET", shrink=True), Column("PORTAL"), Column("RECORD", rank=1)]
     show(document, rows, columns, screen, output)
 
@@ -97,10 +97,10 @@ def show_nodes(
     *,
     values: bool = False,
 ) -> None:
-    """Print node records; `sids` maps the path of a record to its session.
+    """Print node records; `sids` maps the path of a record to the id of its session.
 
-    With `values` each record is printed with all its settings. Secrets are not among them: a record
-    that was read knows only that there is one.
+    With `values`, each record is printed with all its settings. These do not include secrets, of
+    which `NodeRecord` only says whether they are set.
     """
     if values and output == "table":
         screen.write("\n".join(_format_whole_record(record) for record in records))
@@ -129,7 +129,7 @@ def show_nodes(
         Column("STARTUP", rank=1), Column("CHAP", rank=2), Column("SESSION"),
         Column("PROBLEM", shrink=True, style=lambda _: "red"),
     ]  # fmt: skip
-    # The column is for what is wrong; a script gets it in any case.
+    # Without problems the table has no column for them; a script always gets it.
     if output == "table" and not any(record.problem for record in records):
         rows, columns = [row[:-1] for row in rows], columns[:-1]
     show(document, rows, columns, screen, output)
@@ -167,9 +167,9 @@ def _node_document(record: NodeRecord, sids: Mapping[str, int], *, values: bool)
 def show_accounts(
     accounts: Sequence[Account], warnings: Sequence[str], screen: Screen, output: str
 ) -> None:
-    """Print CHAP accounts: names and whether secrets are set.
+    """Print CHAP accounts: names, and whether secrets are set.
 
-    `warnings` are only in the JSON (iscsictl.chap/1), since the command prints them itself.
+    `warnings` are only in the JSON (iscsictl.chap/1), as the command prints them itself.
     """
     document = {
         "schema": "iscsictl.chap/1",
@@ -206,9 +206,9 @@ def show_accounts(
 
 
 def show_holds(holds: Sequence[Hold], now: float, screen: Screen, output: str) -> None:
-    """Print the holds in force; `now` is the clock that they end by.
+    """Print the holds in force, and how long each lasts.
 
-    It counts seconds since the boot (CLOCK_BOOTTIME), as the holds do.
+    `now` is in seconds since the boot (CLOCK_BOOTTIME), as in the holds.
     """
     lefts = [None if h.until is None else max(0, round(h.until - now)) for h in holds]
     document = {

@@ -1,4 +1,4 @@
-"""What `iscsictl` alone prints on a terminal: five lines of state and the next action."""
+"""What `iscsictl` without arguments prints: a few lines of state and the next action."""
 
 from collections.abc import Iterable, Sequence
 

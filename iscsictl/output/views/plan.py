@@ -1,4 +1,4 @@
-"""Show plans and what became of them: lines as steps end, or the plan/1 document."""
+"""Plans and their results: a line when a step ends, or the plan/1 document."""
 
 import errno
 import json
@@ -30,9 +30,9 @@ _STATUS_COLUMNS = 10
 
 
 def error_row(error: IscsictlError) -> dict[str, Any]:
-    """Return an error as JSON carries it.
+    """Return an error as in the JSON.
 
-    `exit` is iscsictl's exit code (README), `tool_exit` that of the program that failed, null if
+    `exit` is iscsictl's exit code (README); `tool_exit` is that of the program that failed, null if
     none did.
     """
     return {
@@ -44,7 +44,7 @@ def error_row(error: IscsictlError) -> dict[str, Any]:
 
 
 def step_row(outcome: Outcome) -> dict[str, Any]:
-    """Return what became of a step as JSON carries it; `seconds` has three decimals."""
+    """Return the outcome of a step as in the JSON; `seconds` has three decimals."""
     step = outcome.step
     return {
         "id": step.id,
@@ -58,9 +58,9 @@ def step_row(outcome: Outcome) -> dict[str, Any]:
 
 
 def document(report: Report) -> str:
-    """Return the report as the plan/1 document.
+    """Return the report as the plan/1 document, without a final newline.
 
-    The error that ended the run is the one refusal. It ends without a newline.
+    The error that ended the run is the only refusal.
     """
     whole = {
         "schema": SCHEMA,
@@ -74,10 +74,10 @@ def document(report: Report) -> str:
 
 
 def _hazard_in_words(step: Step) -> str:
-    """Return what a step can do to data, for people: what is blank has nothing to lose.
+    """Return the hazard of a step for output; writing to a blank disk is not called destructive.
 
-    A step whose ground is a blank disk is executed only where the proof, repeated just before the
-    write, finds it blank.
+    A step whose ground is a blank disk is executed only if the disk is still blank when it is
+    probed again just before the write.
     """
     action = step.action
     if isinstance(action, actions.Label | actions.Mkfs) and action.ground is OverwriteGround.BLANK:
@@ -87,7 +87,7 @@ def _hazard_in_words(step: Step) -> str:
 
 
 class StepPrinter:
-    """Writes a line for each step that ends, and has the status line show the one at work."""
+    """Prints a line for each step that ends, and shows the running one in the status line."""
 
     def __init__(self, *, output: str, quiet: bool, color: bool | None) -> None:
         self._lines = output == "table" and not quiet
@@ -97,7 +97,7 @@ class StepPrinter:
         self._wait: Wait | None = None
 
     def __call__(self, outcome: Outcome) -> None:
-        """Take an outcome; PLANNED means that the step begins now."""
+        """Receive an outcome; PLANNED means that the step begins now."""
         if outcome.step.status is Status.PLANNED:
             self.show(f"{outcome.step.action.verb} {outcome.step.subject}")
         else:
@@ -117,35 +117,35 @@ class StepPrinter:
         return fold(line, self._width, indent=_STATUS_COLUMNS)
 
     def _print_if_possible(self, text: str) -> None:
-        """Print; when that fails, print no more: the work does not wait for who reads of it."""
+        """Print text. If that fails, print nothing more, but do not interrupt the work."""
         try:
             with STATUS_LINE.hidden():
                 sys.stdout.write(text)
                 sys.stdout.flush()
         except OSError as error:
             self._lines = False
-            # Otherwise Python fails once more when it flushes stdout at the end.
+            # Otherwise Python fails again when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
             if error.errno != errno.EPIPE:
                 sys.stderr.write(f"iscsictl: cannot write the output: {error.strerror}\n")
 
     def watch(self, text: str) -> None:
-        """Take what a tool prints while it works, or how far a proof of blankness is."""
+        """Receive what a tool prints while it works, or the progress of a blank check."""
         STATUS_LINE.note_progress(text)
 
     def close(self) -> None:
-        """Note that no step is at work, so that the status line goes."""
+        """Record that no step is running, so that the status line disappears."""
         if self._wait is not None:
             STATUS_LINE.end(self._wait)
             self._wait = None
 
     def show(self, text: str) -> None:
-        """Note what is at work now, in place of what was before."""
+        """Record what is running now, replacing what was running before."""
         self.close()
         self._wait = STATUS_LINE.begin(text)
 
     def line(self, outcome: Outcome) -> str:
-        """Return one line: status, verb, subject, hazard and seconds where they matter."""
+        """Return one line: status, verb and subject, and hazard and seconds if they matter."""
         step = outcome.step
         word = f"{step.status.value:<9}"
         if self._color and step.status in _COLORS:
@@ -155,7 +155,7 @@ class StepPrinter:
         tail = f"  ({escape_controls(step.why)})" if explained else ""
         if pending and step.hazard is not Hazard.SAFE:
             tail += f"  {_hazard_in_words(step)}"
-        # Less would be shown as 0.0.
+        # Anything less would be printed as 0.0.
         if outcome.seconds >= 0.05:
             tail += f"  {outcome.seconds:.1f} s"
         return f"{word} {step.action.verb:<9} {escape_controls(step.subject)}{tail}"

@@ -1,4 +1,4 @@
-"""The live picture of `watch`: a table with rates and a small graph, on the other screen."""
+"""The live view of `watch`: a table with rates and a small graph, on the alternate screen."""
 
 import os
 import sys
@@ -14,12 +14,12 @@ from iscsictl.output.text import escape_controls, fit_width, human_size
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = "_.:-=+*#"
-# Points of a graph, lines of changes, and lines of a terminal that does not tell.
+# Points of a graph, lines of changes, and the assumed height of a terminal that does not report it.
 POINTS = 16
 LINES = 8
 HEIGHT = 24
-FRAME = 4  # the title, a blank line, the line with the clock, and where the cursor stays
-# Private modes of xterm: 1049 is the other screen, 25 the cursor.
+FRAME = 4  # the title, a blank line, the line with the clock, and the line of the cursor
+# Private modes of xterm: 1049 is the alternate screen, 25 the cursor.
 _ENTER, _LEAVE, _HOME = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H\x1b[2J"
 
 COLUMNS = (
@@ -35,15 +35,15 @@ COLUMNS = (
 
 
 class Picture:
-    """Draws one snapshot after another; as a context manager it leaves the terminal as it was.
+    """Draws one snapshot after another. This is a context manager that restores the terminal.
 
-    `end` is what the user presses to end it.
+    `end` is the key that the user must press to end it.
     """
 
     def __init__(self, screen: Screen, end: str = "Ctrl-C") -> None:
         self._screen = screen
         self._end = end
-        # The first row that is drawn, and how many were drawn last time.
+        # The first row to draw, and how many were drawn last time.
         self._top = 0
         self._room = 1
         self._history: dict[str, deque[float]] = {}
@@ -63,10 +63,10 @@ class Picture:
         self._screen.stream.flush()
 
     def draw(self, snapshot: Snapshot, clock: str) -> None:
-        """Replace the picture; the last few changes stand below the table.
+        """Draw a snapshot in place of the last one, with the latest changes below the table.
 
-        `clock` is the time of day as text. Where the terminal is too low, what is not up and what
-        has most traffic comes first, and the rest can be scrolled to.
+        `clock` is the time of day as text. If the terminal is too small for all rows, those that
+        are not up, and then those with the most traffic, come first; the rest can be scrolled to.
         """
         self._said.extend(f"{clock} {change}" for change in snapshot.changes)
         rows = self._make_rows(snapshot)
@@ -88,13 +88,13 @@ class Picture:
         self._screen.stream.flush()
 
     def scroll(self, key: str) -> None:
-        """Have the next picture begin with another row; any other key changes nothing."""
+        """Scroll the next drawing by a key of `Keys`; other keys are ignored."""
         by = {"up": -1, "down": 1, "page up": -self._room, "page down": self._room,
               "home": -self._top, "end": sys.maxsize}.get(key, 0)  # fmt: skip
         self._top = max(0, self._top + by)
 
     def _measure_terminal(self) -> int:
-        """Take the width that the terminal has by now, and return its height."""
+        """Update the width to that of the terminal now, and return its height."""
         try:
             size = os.get_terminal_size(self._screen.stream.fileno())
         except (OSError, ValueError):
@@ -104,9 +104,9 @@ class Picture:
         return size.lines or HEIGHT
 
     def _make_rows(self, snapshot: Snapshot) -> list["_Row"]:
-        """Return a row for each LUN, and one above them for the sum where there are several."""
+        """Return a row for each LUN, preceded by one with the sum unless a session has one LUN."""
         rows: list[_Row] = []
-        # The history of a LUN that is gone goes with it: another may get its device name.
+        # Discard the history of a LUN that is gone: another may get its device name.
         old, self._history = self._history, {}
         for session in snapshot.listing.sessions:
             luns = session.luns or ()
@@ -141,17 +141,17 @@ class Picture:
 
 
 class _Row(NamedTuple):
-    """One line of the table; `order` puts first what should be seen if there is no room."""
+    """One line of the table; rows with the lowest `order` are shown first if space is short."""
 
     cells: tuple[Value, ...]
     order: tuple[bool, float]
 
 
 def graph(points: "deque[float]", *, unicode: bool = True) -> str:
-    """Return a bar for each point, the tallest for the greatest of them.
+    """Return a bar for each point, scaled to the greatest of them.
 
-    The points are of one LUN, so graphs of two LUNs cannot be compared. `unicode` False draws in
-    ASCII.
+    The points are those of one LUN, so the graphs of two LUNs cannot be compared. With `unicode`
+    False, ASCII is used.
     """
     bars = BARS if unicode else PLAIN_BARS
     top = max(points, default=0.0)
