@@ -1,4 +1,4 @@
-"""What can go wrong, as types: each carries the exit code of the contract and a hint."""
+"""The error types of iscsictl, each with an exit code and a hint."""
 
 from enum import IntEnum
 
@@ -25,10 +25,10 @@ class Exit(IntEnum):
 
 
 class IscsictlError(Exception):
-    """One line that says what is wrong and where; `hint` says what to do.
+    """An error with one line that says what is wrong and where; `hint` says what to do.
 
-    `tool_exit` is the exit code of the tool that failed (iscsiadm, mkfs, ...), if one did;
-    `wrote` tells that it may have changed something before that, a disk or a record.
+    `tool_exit` is the exit code of the tool that failed (iscsiadm, mkfs, ...), if one did.
+    `wrote`: something, such as a disk or a record, may have been changed before the error.
     """
 
     exit = Exit.ERROR
@@ -42,13 +42,13 @@ class IscsictlError(Exception):
 
 
 class UsageError(IscsictlError):
-    """The command line, or a file the user wrote, is wrong."""
+    """The command line, or a file that the user wrote, is wrong."""
 
     exit = Exit.USAGE
 
 
 class NotFoundError(IscsictlError):
-    """Nothing has that name, it is not logged in, or the name fits several things."""
+    """Nothing has that name, it is not logged in, or the name is ambiguous."""
 
     exit = Exit.NOT_FOUND
 
@@ -72,13 +72,13 @@ class UnreachableError(IscsictlError):
 
 
 class InUseError(IscsictlError):
-    """Something holds what was to be taken away or changed."""
+    """Something is in use that should be removed or changed."""
 
     exit = Exit.IN_USE
 
 
 class MissingError(IscsictlError):
-    """A tool, a kernel module or iscsid is not there."""
+    """A tool, a kernel module or iscsid is missing."""
 
     exit = Exit.MISSING
 
@@ -90,15 +90,15 @@ class RefusedError(IscsictlError):
 
 
 class UnexpectedContentError(RefusedError):
-    """Something that is not ours turned up where we were about to write."""
+    """There is something that iscsictl did not write where it was about to write."""
 
 
-#: What to do about everything that only root may do.
+#: The hint for everything that only root may do.
 BECOME_ROOT = "run it again with sudo"
 
 
 class NeedsRootError(IscsictlError):
-    """The kernel lets only root do this. The hint says how to become root, unless one is given."""
+    """Only root may do this. The default hint says how to become root."""
 
     exit = Exit.NEEDS_ROOT
 
@@ -109,7 +109,7 @@ class NeedsRootError(IscsictlError):
 
 
 class InterruptError(IscsictlError):
-    """SIGINT, SIGTERM or SIGHUP arrived and the run stopped at a safe place."""
+    """SIGINT, SIGTERM or SIGHUP arrived and the run stopped at a safe point."""
 
     def __init__(self, text: str, *, signal: int, hint: str | None = None) -> None:
         super().__init__(text, hint=hint)
@@ -118,18 +118,19 @@ class InterruptError(IscsictlError):
 
 
 class NotBegunError(InterruptError):
-    """A signal ended the run before anything was done of one of its parts."""
+    """A signal ended the run before this part of it was started."""
 
 
 class UnansweredError(InterruptError):
-    """A question got a signal, or the end of the input, in place of an answer.
+    """A question was answered by a signal or the end of input.
 
-    Like a no it rolls back what the run did, where any other signal leaves it for the next run.
+    Like the answer no, this rolls back what the run did; any other signal leaves that for the next
+    run.
     """
 
 
 def unreadable_file(name: str, error: OSError) -> UsageError:
-    """Return the error of a file that the command line names and that cannot be read."""
+    """Return the error for a file that is named on the command line and cannot be read."""
     hint = "give a file that can be read"
     if isinstance(error, FileNotFoundError):
         hint = "give the path of a file that exists"
@@ -137,10 +138,10 @@ def unreadable_file(name: str, error: OSError) -> UsageError:
 
 
 def from_os(error: OSError) -> IscsictlError:
-    """Return what the kernel refused without a word of ours as an error like any other.
+    """Return an IscsictlError for an OSError that no reader has given a message of its own.
 
-    Exit 1, without a hint: what to do depends on who asked for what. `filename` is kept if there is
-    one.
+    It has exit code 1 and no hint, as what to do depends on the operation. The name of the file is
+    included if there is one.
     """
     where = f"{error.filename}: " if error.filename else ""
     return IscsictlError(f"{where}{error.strerror or error}")

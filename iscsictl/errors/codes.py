@@ -1,4 +1,4 @@
-"""What an error code means: lookups over the tables, and the exit code that each leads to."""
+"""What an error code means: lookups in the tables, and the exit code for each."""
 
 import re
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ Kind = Literal["iscsiadm", "kernel", "login", "scsi", "iscsictl", "message"]
 
 @dataclass(frozen=True)
 class Cause:
-    """One thing that can go wrong. `code` is as the source counts: 24, 1020, 0x0201.
+    """One thing that can go wrong. `code` is that of its source: 24, 1020, 0x0201.
 
-    A message that stands for no code has None. `name` is the standard's or the header's;
-    `meaning`, `usual_cause` and `fix` are sentences without a full stop; `exit` is what a command
-    of iscsictl exits with.
+    It is None for a message without a code. `name` is from the standard or the header file;
+    `meaning`, `usual_cause` and `fix` are sentences without a full stop; `exit` is the exit code of
+    iscsictl for it.
     """
 
     kind: Kind
@@ -32,9 +32,9 @@ class Cause:
 
     @property
     def shown(self) -> str:
-        """Return the code as its source writes it: a login status in four hexadecimal digits.
+        """The code as its source writes it, "" for a message without a code.
 
-        "" for a message without a code. Host bytes have two digits after 0x, as in the kernel's
+        A login status has four hexadecimal digits; a host byte has two after 0x, as in the kernel's
         headers.
         """
         if self.code is None:
@@ -58,7 +58,7 @@ _TABLES: Final[dict[Kind, tuple[tables.Row, ...]]] = {
 def table(kind: Kind) -> dict[int, Cause]:
     """Return all causes of a kind by code; messages without a code have no table.
 
-    The dictionary is shared between all callers: it must not be changed.
+    The dictionary is shared by all callers and must not be changed.
     """
     return {row[0]: Cause(kind, *row) for row in _TABLES[kind]}
 
@@ -72,7 +72,7 @@ _STATUS: Final = (
     re.compile(r"\((?P<c>0[0-3])/(?P<d>[0-9a-f]{2})\)", re.IGNORECASE),
     re.compile(r"class 0x(?P<c>[0-3]), detail 0x(?P<d>[0-9a-f]{1,2})\b", re.IGNORECASE),
 )
-# What open-iscsi says in place of the two numbers, to stderr or (iscsid) to the journal.
+# What open-iscsi prints instead of the two numbers, to stderr or (iscsid) to the journal.
 _STATUS_TEXTS: Final = (
     ("failed authentication with target", 0x0201),
     ("failed to authenticate with target", 0x0201),
@@ -80,7 +80,7 @@ _STATUS_TEXTS: Final = (
     ("rejected: initiator failed authorization", 0x0202),
     ("error - target not found", 0x0203),
     ("rejected: incompatible version", 0x0205),
-    # LOGIN_AUTHENTICATION_FAILED of open-iscsi's own list (usr/initiator.h), no status of RFC 7143.
+    # LOGIN_AUTHENTICATION_FAILED from open-iscsi's list (usr/initiator.h), not from RFC 7143.
     ("login error (login status 5)", 0x0201),
 )
 
@@ -88,38 +88,37 @@ _STATUS_TEXTS: Final = (
 def login_status_in(text: str) -> Cause | None:
     """Find the last login status (RFC 7143 11.13.5) that iscsiadm or iscsid wrote, if any.
 
-    A detail that the standard does not have counts as the class's own (0200, 0300).
+    A detail that the standard does not define is treated as that of its class (0200, 0300).
     """
-    found: tuple[int, int] | None = None
+    last: tuple[int, int] | None = None
     for pattern in _STATUS:
         for match in pattern.finditer(text):
             status = int(match["c"], 16) << 8 | int(match["d"], 16)
-            if found is None or match.start() > found[0]:
-                found = match.start(), status
-    if found is None:
+            if last is None or match.start() > last[0]:
+                last = match.start(), status
+    if last is None:
         lowered = text.lower()
         places = [(lowered.rfind(words), code) for words, code in _STATUS_TEXTS]
-        found = max((place for place in places if place[0] >= 0), default=None)
-    return None if found is None else login_status(found[1])
+        last = max((place for place in places if place[0] >= 0), default=None)
+    return None if last is None else login_status(last[1])
 
 
 def login_status(status: int) -> Cause | None:
-    """Look up a login status, class << 8 | detail, by its class if the detail is not known.
+    """Look up a login status, class << 8 | detail, or its class if the detail is not known.
 
-    None for a class that RFC 7143 (11.13.5) does not have: it knows 0 to 3.
+    None for a class that RFC 7143 (11.13.5) does not define: these are 0 to 3.
     """
     statuses = table("login")
     return statuses.get(status) or statuses.get(status & 0xFF00)
 
 
 def exit_for_iscsiadm(code: int, stderr: str = "") -> Exit:
-    """Tell the exit code of a command for what iscsiadm ended with.
+    """Return the exit code of iscsictl for an exit code of iscsiadm.
 
-    `stderr` may have iscsid's own lines added. 5 and 19 go by the login status where the text
-    has one. 15 is DONE. 21 is NOT_FOUND: a command that lists takes it as an empty list.
+    `stderr` may include lines of iscsid. For 5 and 19 the login status in it decides, if there is
+    one. 15 is DONE. 21 is NOT_FOUND, which commands that list things treat as an empty list.
     """
-    # iscsiadm folds all refusals of a target into these two; only the status says whose fault it
-    # is.
+    # iscsiadm uses these two for all refusals of a target; only the login status says why.
     if code in {5, 19} and (status := login_status_in(stderr)):
         return status.exit if status.exit is not Exit.DONE else Exit.ERROR
     cause = table("iscsiadm").get(code)
@@ -134,13 +133,13 @@ _CLASSES: Final[dict[Exit, type[IscsictlError]]] = {
     Exit.MISSING: errors.MissingError,
     Exit.NEEDS_ROOT: errors.NeedsRootError,
 }
-# These say little by themselves: iscsiadm's own line goes with them.
+# These say little by themselves, so iscsiadm's message is added.
 _VAGUE: Final = frozenset({1, 3, 6, 7, 9, 14, 16, 22, 25, 26, 27, 29, 30, 31, 255})
-# Characters: an error stays one line on a terminal.
+# Characters of iscsiadm's message, so that an error stays short.
 _LONGEST: Final = 200
 
 
-#: ISCSI_ERR_INTERNAL. iscsid answers a logout with it while the login is still under way
+#: ISCSI_ERR_INTERNAL, iscsid's answer to a logout while the login is still in progress
 #: (usr/initiator.c: "in invalid state for logout. Try again later").
 _INTERNAL = 9
 _LOGIN_UNDER_WAY = (
@@ -150,10 +149,10 @@ _LOGIN_UNDER_WAY = (
 
 
 def error_from_iscsiadm(code: int, stderr: str, doing: str) -> IscsictlError:
-    """Make the error of a failed iscsiadm: one line that begins with `doing`, and the fix.
+    """Return the error for a failed iscsiadm: one line that begins with `doing`, and a hint.
 
-    `code` is its exit code, negative for the signal that killed it. The class goes by
-    `exit_for_iscsiadm`.
+    `code` is its exit code, or the negative number of the signal that killed it.
+    `exit_for_iscsiadm` determines the class of the error.
     """
     cause = table("iscsiadm").get(code)
     status = login_status_in(stderr) if code in {5, 19, 24} else None
@@ -176,7 +175,7 @@ def error_from_iscsiadm(code: int, stderr: str, doing: str) -> IscsictlError:
 
 
 def _pick_telling_line(stderr: str) -> str:
-    """Pick the first line of iscsiadm that says more than its number does."""
+    """Return the first line of iscsiadm that says more than its exit code, "" if there is none."""
     for line in stderr.splitlines():
         words = " ".join(line.split()).removeprefix("iscsiadm: ")
         if words and not words.startswith("initiator reported error"):

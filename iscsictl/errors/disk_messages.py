@@ -77,7 +77,7 @@ DISKS: Final = (
             "the array maps a different LUN under the same number, or its firmware was updated",
             "`iscsictl doctor` compares the disks; run it before you go on using a mounted disk",
             Exit.ERROR),
-    # Some kernels write "from 0 to ..." of every disk that arrives; loop devices do so often.
+    # Some kernels log "from 0 to ..." for every disk that appears; loop devices do so often.
     Message(r"capacity data has changed|(?:sd[a-z]+|dm-\d+): detected capacity change from (?!0 )",
             "message", None, "the size of a LUN changed",
             "it was enlarged or shrunk on the array",
@@ -110,7 +110,7 @@ DISKS: Final = (
             "the LUN's pool is full, whatever `df` says on this host",
             "free space in the array's pool; then unmount, check with fsck, and mount again",
             Exit.ERROR),
-    # sd says "Write Protect is off" of every other disk.
+    # For every other disk, sd logs "Write Protect is off".
     Message(r"sense key ?: data protect|write protect is on|is write-protected|"
             r"add\. sense: write protected", "message", None,
             "the array refuses writes to the LUN",

@@ -86,7 +86,7 @@ FILESYSTEMS: Final = (
             only_alone=True),
 )  # fmt: skip
 
-# Of mount(8), umount(8), systemd and the initramfs, about a filesystem that should be there.
+# From mount(8), umount(8), systemd and the initramfs, about a filesystem that should exist.
 MOUNTS: Final = (
     Message(r"special device \S+ does not exist|can't find (?:part)?(?:uuid|label)=|"
             r"unable to resolve '(?:part)?(?:uuid|label)=", "message",
@@ -206,7 +206,7 @@ MOUNTS: Final = (
             Exit.ERROR, only_alone=True),
 )  # fmt: skip
 
-# Of the programs that write partition tables and filesystems, or take a disk as a whole.
+# From the programs that write partition tables and filesystems, or use a whole disk.
 MAKING: Final = (
     Message(r"contains a \S+ (?:file ?system|signature)|contain an existing filesystem|"
             r"\bwithout -ff\b|use the -f option to force overwrite",

@@ -1,9 +1,9 @@
 """Lines of open-iscsi and of the LIO target that say more than a code.
 
 Sources: the messages in open-iscsi's usr/*.c, and the kernel's iscsi_tcp, libiscsi,
-scsi_transport_iscsi and LIO target. Each has a regular expression over the line in lower case, and
-what `explain` answers: where the line stands for a code of a table, `kind` and `code` name it, and
-the words here are more exact than the table's.
+scsi_transport_iscsi and LIO target. Each entry has a regular expression for the line in lower case,
+and the answer of `explain`. If the line stands for a code of a table, `kind` and `code` say which;
+the words here are more exact than those of the table.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Find what an error means: by code, by name, or in text pasted from a terminal or a log."""
+"""Finding what an error means: by code, by name, or in text pasted from a terminal or a log."""
 
 import re
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from iscsictl.errors.service_messages import SERVICES
 from iscsictl.errors.target_messages import TARGETS
 from iscsictl.errors.whole_lines import whole_lines
 
-#: All messages, in the order in which they are looked for in a line.
+#: All messages, in the order in which a line is searched for them.
 MESSAGES: Final = (
     *CONNECTING, *SETUP, *SERVICES, *LOGIN, *TARGETS, *HOSTS, *DISKS, *MULTIPATH, *FILESYSTEMS,
     *MOUNTS, *MAKING,
 )  # fmt: skip
-# How each source writes its code. The group is the number.
+# How each source prints its code. The group is the number.
 _PATTERNS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     ("iscsiadm", re.compile(r"reported error \((\d{1,3}) - ")),
     ("iscsiadm", re.compile(r"\biscsiadm\b[^\n]{0,200}?\b(?:exit(?:ed)?|return(?:ed)?|error|err)"
@@ -33,8 +33,8 @@ _PATTERNS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
                             re.IGNORECASE)),
     ("kernel", re.compile(r"\berror \(?(10[0-2]\d)\b", re.IGNORECASE)),
 )  # fmt: skip
-# A number that no program is named for: an exit status in any line, an error if nothing else is
-# there.
+# A number without the name of a program: an exit status in any line, or an error that is the whole
+# line.
 _EXIT_STATUS: Final = re.compile(
     r"\b(?:exit(?:ed|ing|s)?(?: with)?(?: exit)?[ -]?(?:status|code)?"
     r"|rc|return(?:ed|s)? ?(?:code|value|status))\"?[\s:=]+(\d{1,3})\b",
@@ -45,23 +45,23 @@ _ERROR_ALONE: Final = re.compile(
     r"[\s:=#]*\(?(\d{1,4})\)?[.!]?",
     re.IGNORECASE,
 )
-# At the end of a line on what open-iscsi does: mount(8) and others have numbers of their own.
+# Only at the end of a line about open-iscsi: mount(8) and others have their own numbers.
 _ERROR_AT_END: Final = re.compile(
     r"\b(?:iscsi|log ?in|log ?out|discovery|portal)\b.{0,200}?\bfail.{0,60}?"
     r"\b(?:error|err|code)[\s:=#]+\(?(\d{1,4})\)?[.!]?$",
     re.IGNORECASE,
 )
-# Programs around a disk whose exit statuses are in the same logs.
+# Other programs for disks whose exit statuses are in the same logs.
 _OTHER_PROGRAM: Final = re.compile(
     r"mount|mkfs|fsck|blkid|multipath|scsi_id|lsblk|modprobe|systemctl|blockdev|resize|growfs|"
     r"cryptsetup|\b(?:pv|vg|lv)(?:create|change|s|scan|extend)\b"
 )
 _HOST_BYTE: Final = re.compile(r"\bhostbyte[=: ]\s*(DID_[A-Z_]+|0x[0-9a-f]{1,2})\b", re.IGNORECASE)
-# Kernels before 2.6.32 print the result of a command as one number: its second byte is the host's.
+# Kernels before 2.6.32 print the result of a command as one number; byte 2 is the host byte.
 _RETURN_CODE: Final = re.compile(
     r"scsi error: return code = 0x[0-9a-f]{2}([0-9a-f]{2})", re.IGNORECASE
 )
-# Login status as Wireshark, the kernel's target and other initiators write it.
+# A login status as Wireshark, the kernel's target and other initiators write it.
 _STATUS: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -76,7 +76,7 @@ _STATUS: Final = tuple(
 )
 _STATUS_DECIMAL: Final = re.compile(r"\bstatus(?: code)?[ :=(]{1,3}(\d{3})\b", re.IGNORECASE)
 _STATUS_CLASS: Final = re.compile(r"\bstatus[- ]class[ :=]+(?:0x)?0?([1-3])\b", re.IGNORECASE)
-# Messages without a number that the tables explain well enough, over lower case.
+# Messages without a number that the tables explain well enough; matched in lower case.
 _TEXTS: Final[tuple[tuple[Kind, int, str], ...]] = (
     ("iscsiadm", 4, r"connection to discovery (?:address|portal) \S+ (?:closed|failed)"),
     ("iscsiadm", 4, r"cannot make (?:a )?connection to|login i/o error, failed to \w+ a pdu"),
@@ -94,35 +94,38 @@ _TEXTS: Final[tuple[tuple[Kind, int, str], ...]] = (
     ("kernel", 1015, r"data ?digest error"),
     ("kernel", 1022, r"ping timeout of \d+ secs expired|nop-out timedout"),
 )  # fmt: skip
-# The meanings in iscsiadm's table are open-iscsi's own words (usr/iscsi_err.c): ": WORDS" at the
-# end of a line that says what failed. Other tools end lines so too ("Connection timed out"), so
-# these count only where the line tells nothing else. In the middle of a line that does not name
-# iSCSI they are another program's ("XFS (sdb): Internal error ...").
+# The meanings in iscsiadm's table are open-iscsi's own words (usr/iscsi_err.c), which it prints as
+# ": WORDS" at the end of a line that says what failed. Lines of other tools can end in the same
+# words ("Connection timed out"), so these count only if the line contains nothing else. In the
+# middle of a line that does not mention iSCSI they are from another program ("XFS (sdb): Internal
+# error ...").
 _SAYINGS: Final = {cause.meaning.lower(): cause for cause in table("iscsiadm").values()}
 _SAID: Final = re.compile(rf"(?:^|: )({'|'.join(map(re.escape, _SAYINGS))})\b(\W*$)?")
 _NAMES: Final = re.compile(r"\bISCSI_(?:ERR|OK|SUCCESS)[A-Z0-9_]*\b")
-# Codes of iscsiadm for portals that do not answer. Others say "Connection refused" too.
+# Codes of iscsiadm for portals that do not answer. Other programs print "Connection refused" too.
 _UNREACHABLE: Final = frozenset({4, 8, 23})
 _OTHER_SERVICE: Final = re.compile(
     r"\b(?:ssh|sshd|curl|wget|nfs|mount\.nfs4?|dial (?:tcp|unix)|https?|kubelet|docker|containerd|"
     r"rsync|ntpd?|chronyd|postgres|mysql|redis|etcd|postfix|named|ux_socket_connect)\b|\bport \d+"
 )
 _MESSAGES: Final = tuple((re.compile(message.pattern), message) for message in MESSAGES)
-# Which kind of cause tells most of what went wrong: the target's own word, then the kernel's.
+# The kinds of cause, the most informative first: what the target says, then what the kernel says.
 _ORDER: Final[dict[Kind, int]] = {
     "login": 0, "kernel": 1, "message": 2, "scsi": 3, "iscsiadm": 4, "iscsictl": 5,
 }  # fmt: skip
-# 1 and 255 say that something failed, 21 that nothing was left to work on.
-_CONSEQUENCES: Final = frozenset({1, 21, 255})  # of iscsiadm, where another error is told too
+# Codes of iscsiadm that follow from another error: 1 and 255 say that something failed, 21 that
+# there was nothing to work on.
+_CONSEQUENCES: Final = frozenset({1, 21, 255})
 
 
 def causes_of_code(word: str) -> tuple[Cause, ...]:
     """Look up 24, 1020, 513, 0x0201, 0203, 02/03, 0x02, ISCSI_ERR_BUSY or DID_NO_CONNECT.
 
-    A number that iscsiadm and iscsictl both exit with gives both. () if it is no known code.
+    A number that is an exit code of both iscsiadm and iscsictl returns both. () if it is not a
+    known code.
     """
     word = word.strip()
-    # The names of iscsictl's own codes are words of everyday speech: "error", "partial".
+    # The names of iscsictl's own codes are everyday words: "error", "partial".
     others = [cause for cause in every() if cause.kind != "iscsictl"]
     named = [cause for cause in others if word.upper() == cause.name.upper()]
     return tuple(named or filter(None, _causes_of_number(word)))
@@ -151,22 +154,22 @@ def _causes_of_number(word: str) -> Iterator[Cause | None]:
 
 
 def causes_in_text(text: str) -> tuple[Cause, ...]:
-    """Find the causes that a text names, each once, the one that tells most first.
+    """Find the causes that a text names, each once, the most informative first.
 
-    A login status tells more than the kernel's error, and that more than iscsiadm's code. What
-    only follows from another error ("no objects found", "all attempts failed") comes last, or not
-    at all.
+    A login status is more informative than an error of the kernel, and that more than a code of
+    iscsiadm. Causes that only follow from another error ("no objects found", "all attempts failed")
+    come last or are left out.
     """
     found: list[Cause] = []
     followers: list[Cause] = []
     pointers: list[Cause] = []
-    # Other programs exit with 1 and 2 too, so in a text that is about them these mean nothing.
+    # Other programs exit with 1 and 2 too, so in a text about them these numbers mean nothing.
     is_ours = "iscsi" in text.lower() or text.count("\n") <= 1
     for line in whole_lines(text, _is_known):
         messages = _messages_in(line)
         for cause in _causes_in_line(line, messages, has_bare_numbers=is_ours):
             (pointers if _is_pointer(cause) else found).append(cause)
-        followers += [_cause_of_message(one) for one in messages if one.only_alone]
+        followers += [_cause_of_message(each) for each in messages if each.only_alone]
     unique: dict[tuple[Kind, object], Cause] = {}
     for cause in found or followers or pointers:
         if int(cause.exit) or cause.kind == "message" or cause.code == 15:
@@ -175,13 +178,13 @@ def causes_in_text(text: str) -> tuple[Cause, ...]:
 
 
 def _is_known(line: str) -> bool:
-    """Tell whether a line says something of an error."""
+    """Return whether a line contains a known error."""
     messages = _messages_in(line)
     return bool(messages or _causes_in_line(line, messages))
 
 
 def _is_pointer(cause: Cause) -> bool:
-    """Tell whether a cause only says where to read on: of DID_OK the sense data say the reason."""
+    """Return whether a cause only points elsewhere: with DID_OK, the sense data have the reason."""
     return cause.kind == "scsi" and cause.code == 0
 
 
@@ -200,12 +203,12 @@ def _messages_in(line: str) -> list[Message]:
 
 
 def _is_of_other_service(lowered: str) -> bool:
-    """Tell whether a line is about a connection that is not one to an array."""
+    """Return whether a line is about a connection to something other than an array."""
     return not re.search(r"iscsi|3260", lowered) and bool(_OTHER_SERVICE.search(lowered))
 
 
 def _cause_of_message(message: Message) -> Cause:
-    """Return the cause that a message stands for, with the message's own, more exact words."""
+    """Return the cause for which a message stands, with the more exact words of the message."""
     code, kind = message.code, message.kind
     name = table(kind)[code].name if code is not None else "message"
     return Cause(kind, code, name, message.meaning, message.usual_cause, message.fix, message.exit)
@@ -214,7 +217,7 @@ def _cause_of_message(message: Message) -> Cause:
 def _causes_in_line(
     line: str, messages: list[Message], *, has_bare_numbers: bool = True
 ) -> list[Cause]:
-    """Find the causes in one line, those with exact words before those of the tables."""
+    """Find the causes in one line, those with exact words before those from the tables."""
     found: list[Cause | None] = [login_status_in(line) or _find_foreign_status(line)]
     found += [_cause_of_message(message) for message in messages if not message.only_alone]
     numbered = False
@@ -240,7 +243,7 @@ def _causes_in_line(
 
 
 def _find_foreign_status(line: str) -> Cause | None:
-    """Find a login status in the spellings of other programs than open-iscsi."""
+    """Find a login status as programs other than open-iscsi write it."""
     for pattern in _STATUS:
         if found := pattern.search(line):
             return login_status(int(found["c"], 16) << 8 | int(found["d"], 16))
@@ -252,7 +255,7 @@ def _find_foreign_status(line: str) -> Cause | None:
 
 
 def _causes_of_bare_number(line: str) -> list[Cause]:
-    """Return what a number means that no program is named for: whatever program it can be of."""
+    """Return the causes of a number without the name of a program, for any program it may be of."""
     line = line.strip()
     status = _EXIT_STATUS.search(line)
     if status is not None and _is_of_other_program(line[: status.start()]):
@@ -260,33 +263,33 @@ def _causes_of_bare_number(line: str) -> list[Cause]:
     found = status or _ERROR_ALONE.fullmatch(line) or _ERROR_AT_END.search(line)
     if found is None:
         return []
-    # A log that says nothing of iscsictl has no code of it; a number alone may be anybody's.
+    # A line that does not mention iscsictl has no code of it; a number alone may be any program's.
     is_alone = not line[: found.start()].strip()
     causes = causes_of_code(found[1])
-    return [one for one in causes if is_alone or one.kind != "iscsictl" or "iscsictl" in line]
+    return [each for each in causes if is_alone or each.kind != "iscsictl" or "iscsictl" in line]
 
 
 def _is_of_other_program(before: str) -> bool:
-    """Tell from the words before an exit status that it is that of mount or mkfs."""
+    """Return whether the text before an exit status names another program, such as mount."""
     words = before[-60:].lower()
     return bool(_OTHER_PROGRAM.search(words)) and "iscsi" not in words
 
 
 def _look_up_codes(words: str) -> tuple[Cause, ...]:
-    """Look up words that are all codes; nothing where one is none."""
-    found: list[Cause] = []
+    """Look up words that are all codes; () if one of them is not."""
+    all_causes: list[Cause] = []
     for word in words.split():
         causes = causes_of_code(word)
         if not causes:
             return ()
-        found += causes
-    return tuple(dict.fromkeys(found))
+        all_causes += causes
+    return tuple(dict.fromkeys(all_causes))
 
 
 def explain(words: str) -> tuple[Cause, ...]:
-    """Return what codes mean, in their order, or what a text does, the most telling first.
+    """Return the causes of codes, in their order, or of a text, the most informative first.
 
-    Raises NotFoundError where nothing in it is known.
+    Raises NotFoundError if it contains nothing that is known.
     """
     if causes := _look_up_codes(words) or causes_in_text(words):
         return causes

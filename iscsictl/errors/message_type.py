@@ -1,4 +1,4 @@
-"""One kind of line that says more than a code, and what `explain` answers to it."""
+"""One kind of line that says more than a code, and the answer of `explain`."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ MessageKind = Literal["iscsiadm", "kernel", "message"]
 
 @dataclass(frozen=True)
 class Message:
-    """What one kind of line means. An `only_alone` one counts only where nothing else is found.
+    """What one kind of line means. `only_alone`: it counts only if nothing else is found.
 
     That is for lines that follow from another error, which is then the one to explain.
     """

@@ -8,7 +8,7 @@ from typing import Final
 from iscsictl.errors import BECOME_ROOT, Exit
 from iscsictl.errors.tables import Row
 
-# Every error of iscsictl says what to do; `explain` cannot know which one it was.
+# Every error of iscsictl has its own hint; `explain` cannot know which one it was.
 _HINT: Final = "read the error message and the `hint:` below it"
 
 ISCSICTL: Final[tuple[Row, ...]] = (

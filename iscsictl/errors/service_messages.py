@@ -1,4 +1,4 @@
-"""Lines of iscsid about itself and its files, and of systemd about its services.
+"""Lines of iscsid about itself and its files, and of systemd about services.
 
 Sources: open-iscsi's usr/iscsid.c, netlink.c, mgmt_ipc.c, iscsid_req.c, idbm.c and io.c; systemd.
 """
@@ -8,7 +8,7 @@ from typing import Final
 from iscsictl.errors import BECOME_ROOT, Exit
 from iscsictl.errors.message_type import Message
 
-# The answer to lines that only follow from another one.
+# The fix for lines that only follow from another one.
 _READ_ABOVE: Final = (
     "read the preceding lines, or `journalctl -u iscsid -n 50 | iscsictl explain -`"
 )

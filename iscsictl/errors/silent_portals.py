@@ -1,11 +1,11 @@
-"""What to do about a portal that takes no connection, by the reason that the kernel gave."""
+"""Hints for portals that accept no connection, by the reason that the kernel gave."""
 
 import errno
 import os
 from collections.abc import Iterable
 from typing import Final
 
-#: How the reason of a name begins that the resolver does not know.
+#: The beginning of the reason for a host name that cannot be resolved.
 UNRESOLVED: Final = "the name cannot be resolved"
 
 _HINTS: Final = {
@@ -25,8 +25,8 @@ _OTHER: Final = (
 def hint_for_silent_portals(reasons: Iterable[str]) -> str:
     """Return what to do about portals that are silent for these reasons.
 
-    The reasons are those of `portal_probe`: words of strerror(3) in lower case, or of its own.
-    Where they differ, or are of another kind, the hint names all layers in between.
+    The reasons are those of `portal_probe`: texts of strerror(3) in lower case, or its own texts.
+    If they differ or are of another kind, the hint names all layers in between.
     """
     hints = {
         next((hint for begin, hint in _HINTS.items() if reason.startswith(begin)), _OTHER)

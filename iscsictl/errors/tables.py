@@ -2,8 +2,8 @@
 
 Sources: iscsiadm(8), "EXIT STATUS", and open-iscsi's iscsi_err.h; the kernel's
 scsi/iscsi_if.h; RFC 7143 section 11.13.5. Each row: code, name, meaning, usual cause, what to
-do, exit code of iscsictl. The meaning of iscsiadm's codes is what open-iscsi itself says of them
-(usr/iscsi_err.c), by which `explain` knows them in a text.
+do, exit code of iscsictl. The meanings of iscsiadm's codes are open-iscsi's own words
+(usr/iscsi_err.c), by which `explain` recognises them in a text.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ from iscsictl.errors import BECOME_ROOT, Exit
 
 Row = tuple[int, str, str, str, str, Exit]
 
-# iscsid logs what iscsiadm's code leaves out: the status of the target, the errno.
+# iscsid logs what iscsiadm's exit code does not say: the status from the target, the errno.
 _JOURNAL: Final = "read iscsid's log: journalctl -u iscsid"
 _BUG: Final = "update the array's firmware and the kernel: a target or a driver has a defect"
 _CABLE: Final = (

@@ -1,7 +1,7 @@
 """Lines of a target on Linux: of the kernel's LIO, of targetcli, and of tgt.
 
-Whoever looks for the reason of a failed login reads them on the other side. Sources: the kernel's
-drivers/target, rtslib, and usr/tgtadm.c of tgt.
+They are found on the target's side, where the reason of a failed login is often logged. Sources:
+the kernel's drivers/target, rtslib, and usr/tgtadm.c of tgt.
 """
 
 from typing import Final

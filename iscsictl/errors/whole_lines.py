@@ -1,25 +1,27 @@
-"""The lines of a pasted log; those that a terminal or a mail program broke are put together."""
+"""The lines of a pasted log, rejoined if a terminal or a mail program broke them."""
 
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Final
 
-_LEAST_WIDTH: Final = 60  # columns; a narrower window breaks each line in too many pieces
+_LEAST_WIDTH: Final = 60  # columns; a narrower window breaks lines into too many pieces
 _MOST_WIDTH: Final = 200
-# Lines of a text that are tried in pairs: a long log is not broken, it comes from a file.
+# Lines: joining pairs is tried only in shorter texts. A long log comes from a file and is not
+# broken.
 _MOST_LINES: Final = 500
-# How a line begins that is none's rest: with a time, a bracket, a quote, a prompt or a program.
+# The beginning of a line that does not continue another: a time, a bracket, a quote, a prompt or
+# the name of a program.
 _BEGINNING: Final = re.compile(
     r"\s*(?:[A-Z][a-z]{2} +\d|\d{4}-\d\d|\d\d:\d\d|[\[<>$#*|{-]|[\w./-]+(?:\[\d+\])?: |$)"
 )
 
 
 def whole_lines(text: str, is_known: Callable[[str], bool]) -> Iterator[str]:
-    """Yield the lines of a text, and broken ones as one.
+    """Yield the lines of a text, joining lines that were broken.
 
-    Lines that were cut at one width are put together as they are; two that were broken at a blank
-    only where `is_known` knows none of them, and both together.
+    Lines that were cut at a fixed width are always joined; two that were broken at a blank only if
+    `is_known` recognises neither of them, but both together.
     """
     lines = _join_cut_lines(text.splitlines(), is_known)
     is_tried = len(lines) <= _MOST_LINES
@@ -42,7 +44,7 @@ def whole_lines(text: str, is_known: Callable[[str], bool]) -> Iterator[str]:
 
 
 def _join_cut_lines(lines: list[str], is_known: Callable[[str], bool]) -> list[str]:
-    """Join what was cut at the width of the longest line; a blank may have been lost there."""
+    """Join lines that were cut at the width of the longest; a blank may have been lost there."""
     width = max(map(len, lines), default=0)
     if not _LEAST_WIDTH <= width <= _MOST_WIDTH:
         return lines
