@@ -1,1 +1,1 @@
-"""The import of the files of the sfnet driver; everything about it is in this package."""
+"""The import of the sfnet driver's files; everything about it is in this package."""

@@ -1,6 +1,6 @@
-"""Read the small files of the old driver: bindings, fstab.iscsi and initiatorname.iscsi.
+"""Parsers for the small files of the old driver: bindings, fstab.iscsi and initiatorname.iscsi.
 
-Pure and total: a line that cannot be read becomes a Problem and is left out.
+They never raise: a line that cannot be parsed is left out and becomes a Problem.
 """
 
 import re
@@ -15,9 +15,9 @@ _DEVICE: Final = re.compile(
 
 
 def parse_bindings(text: str) -> tuple[tuple[Binding, ...], tuple[Problem, ...]]:
-    """Read /var/lib/iscsi/bindings: lines of bus, target id and target name.
+    """Parse /var/lib/iscsi/bindings: lines of bus, target id and target name.
 
-    The old driver kept the file so that a target had the same /dev/iscsi name after each boot.
+    The old driver kept this file so that a target had the same /dev/iscsi name after each boot.
     Other lines become Problems with `bindings` as their source; lines count from 1.
     """
     found: list[Binding] = []
@@ -34,10 +34,10 @@ def parse_bindings(text: str) -> tuple[tuple[Binding, ...], tuple[Problem, ...]]
 
 
 def parse_old_fstab(text: str) -> tuple[tuple[OldMount, ...], tuple[Problem, ...]]:
-    """Read /etc/fstab.iscsi, whose format is that of fstab(5).
+    """Parse /etc/fstab.iscsi, whose format is that of fstab(5).
 
-    The init script mounted it after iscsid was up: there was no `_netdev` then. The fields for
-    dump(8) and fsck(8) are ignored; what is no entry becomes a Problem.
+    The init script mounted its entries once iscsid was up, as there was no `_netdev` then. The
+    fields for dump(8) and fsck(8) are ignored; lines that are not entries become Problems.
     """
     found: list[OldMount] = []
     problems: list[Problem] = []
@@ -58,9 +58,9 @@ def parse_old_fstab(text: str) -> tuple[tuple[OldMount, ...], tuple[Problem, ...
 
 
 def old_device(spec: str) -> OldDevice | None:
-    """Read /dev/iscsi/busB/targetT/lunL/{disk,partN}, None if it is something else.
+    """Parse /dev/iscsi/busB/targetT/lunL/{disk,partN}; None if it is something else.
 
-    Bus and target id mean something only together with the bindings of that host.
+    Bus and target id have a meaning only together with the bindings of that host.
     """
     match = _DEVICE.fullmatch(spec)
     if match is None:
@@ -70,10 +70,10 @@ def old_device(spec: str) -> OldDevice | None:
 
 
 def parse_initiatorname(text: str) -> tuple[str | None, int, tuple[Problem, ...]]:
-    """Read initiatorname.iscsi; return the name, its line and what was passed over.
+    """Parse initiatorname.iscsi; return the name, its line and the lines that were ignored.
 
-    `InitiatorName=` is case-sensitive, the value ends at the first blank, the last one wins; one
-    without a value is passed over.
+    `InitiatorName=` is case-sensitive, the value ends at the first blank, and the last line with a
+    value counts.
     """
     name: str | None = None
     line = 0

@@ -1,8 +1,10 @@
-"""Read /etc/iscsi.conf of the old driver as that driver read it.
+"""A parser for /etc/iscsi.conf of the old driver, which reads the file as that driver did.
 
-A header line takes a copy of the global settings seen so far; lines that are indented deeper
-belong to it (a tab counts 8). What stands at the end holds for all targets without an entry.
-Pure and total: any text gives a result, what is wrong in it becomes a Problem.
+A header line starts an entry with a copy of the global settings so far; lines that are indented
+deeper belong to the entry (a tab counts as 8 columns). The global settings at the end of the file
+apply to all targets without an entry.
+
+It never raises: whatever is wrong becomes a Problem.
 """
 
 import re
@@ -41,7 +43,7 @@ _WORD: Final = re.compile(r"[\w,.-]{1,40}")
 Section = Literal["discovery", "target", "subnet", "file", "slp"]
 Group = Literal["connection", "session", "error", "tcp", "iscsi"]
 
-# keyword -> (group, name here, how its value is read)
+# keyword -> (group, name in `Settings`, how its value is parsed)
 _KEYWORDS: Final[dict[str, tuple[Group, str, str]]] = {
     "logintimeout": ("connection", "login_timeout", "time"),
     "authtimeout": ("connection", "auth_timeout", "time"),
@@ -62,7 +64,7 @@ _KEYWORDS: Final[dict[str, tuple[Group, str, str]]] = {
 }
 _PINGS: Final = frozenset({"active_timeout", "idle_timeout", "ping_timeout"})
 GROUP_OF: Final[dict[str, Group]] = {name: group for group, name, _ in _KEYWORDS.values()}
-# The groups of settings that an entry may have; the old driver refused all others below it.
+# The groups of settings that an entry may have; the old driver refused others in it.
 _TAKES: Final[dict[Section, frozenset[Group]]] = {
     "discovery": frozenset({"connection"}),
     "target": frozenset({"connection", "session", "error", "tcp", "iscsi"}),
@@ -86,7 +88,7 @@ _HEADERS: Final = frozenset(
     {"discoveryaddress", "targetipaddr", "discoveryfile", "slpmulticast", "slpunicast",
      "targetname", "subnet", "address"}
 )  # fmt: skip
-# What has no counterpart in open-iscsi, with the reason that the warning gives.
+# Keywords without a counterpart in open-iscsi, with the reason for the warning.
 _NOTHING: Final = {
     "discoveryfile": "open-iscsi does not read targets from a file; discover their portal",
     "slpmulticast": "open-iscsi has no SLP; discover the portal by its address, or use iSNS",
@@ -97,14 +99,14 @@ _NOTHING: Final = {
     "readsize": "it belongs to DiscoveryFile, which open-iscsi does not have",
     "target,lun": "LUNs are found by themselves today",
 }
-# Usual spellings of a portal. Whatever the driver read from another one is shown to the user.
+# Usual spellings of a portal. For any other, the user is shown how the driver read it.
 _PLACES: Final = ("{}", "{}:{}", "[{}]", "[{}]:{}")
 KEYWORDS: Final = frozenset({*_KEYWORDS, *_ACCOUNTS, *_HEADERS, *_NOTHING, "enabled", "continuous"})
 
 
 @dataclass
 class _Credentials:
-    """User names and passwords as they stand at one place of the file."""
+    """The user names and passwords in effect at one place of the file, with their lines."""
 
     fields: dict[str, tuple[str, int]] = field(default_factory=dict, repr=False)
 
@@ -114,7 +116,7 @@ class _Credentials:
 
 @dataclass
 class _Open:
-    """The entry that indented lines belong to."""
+    """The entry to which indented lines belong."""
 
     kind: Section
     line: int
@@ -149,7 +151,7 @@ class _Reader:
         if not text or text.startswith("#"):
             return
         indent = sum(8 if c == "\t" else 1 for c in raw[: len(raw) - len(raw.lstrip(BLANKS))])
-        # Entries do not nest: the first line that is indented as little as the header ends its
+        # Entries do not nest: the first line that is not indented deeper than the header ends the
         # entry.
         if indent <= self.indent:
             self.current = None
@@ -187,11 +189,14 @@ class _Reader:
         self.entries.append(entry)
         self.current, self.indent = entry, indent
         if entry.kind == "discovery":
-            # The accounts above it are in its copy, so they do apply to something.
+            # The accounts above it were copied into the entry, so they do apply to something.
             self.loose.clear()
 
     def open_entry(self, number: int, name: str, keyword: str, value: str) -> _Open | None:
-        """Make the entry of a header, with a copy of the globals of its groups."""
+        """Return the entry of a header, with a copy of the global settings of its groups.
+
+        None, and a Problem, if the header has no valid value.
+        """
         if name in _NOTHING:
             if not (read_quoted(value) if name == "slpmulticast" else value):
                 self.add_problem(
@@ -257,7 +262,7 @@ class _Reader:
         elif form == "boolean":
             value = parse_boolean(text)
         else:
-            # A digest takes its whole line: with anything behind the word it has no value.
+            # The word for a digest must be alone on its line, or the setting has no value.
             value = _DIGESTS.get(text.lower())
         if value is None:
             self.add_problem(number, f"{keyword}={text[:60]} is not {_WANTED[form]}", "error")
@@ -298,7 +303,7 @@ class _Reader:
                 self.loose.append((number, keyword))
 
     def add_problem_once(self, line: int, text: str) -> None:
-        """Note what shows only at the entries that take a line, and may show at each of them."""
+        """Add a problem that is found once for each entry to which the line applies."""
         problem = Problem(line, text)
         if problem not in self.problems:
             self.problems.append(problem)
@@ -329,7 +334,7 @@ class _Reader:
             given = fields.get(f"username{suffix}") or fields.get(f"password{suffix}", ("", 0))
             both.append(Account(user, password, given[1]))
         outgoing, incoming = both
-        # The old driver refused them too: mutual CHAP begins with the initiator's own name.
+        # The old driver refused them too: mutual CHAP needs the initiator's own account.
         if incoming and (outgoing.username is None or outgoing.password is None):
             self.add_problem(
                 incoming.line,
@@ -360,7 +365,7 @@ class _Reader:
                 found.append(
                     Discovery(entry.line, entry.what, entry.port, account, incoming, entry.settings)
                 )
-        # Targets have no such setting; each discovery has its copy.
+        # Targets have no such setting; each discovery entry has its own copy.
         defaults: Settings = {k: v for k, v in self.settings.items() if k != "continuous"}
         return OldConfig(
             discovery=tuple(found),
@@ -393,10 +398,10 @@ def _target_settings(entry: _Open) -> Settings:
 
 
 def parse_iscsi_conf(text: str) -> OldConfig:
-    """Read the text of iscsi.conf.
+    """Parse the text of iscsi.conf.
 
-    Never raises: what the old driver refused or open-iscsi has no place for is in `problems`, by
-    line.
+    Never raises: lines that the old driver refused, or that have no counterpart in open-iscsi, are
+    in `problems`, in the order of the lines.
     """
     reader = _Reader()
     for number, raw in enumerate(text.split("\n"), start=1):

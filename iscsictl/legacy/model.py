@@ -1,7 +1,7 @@
-"""What the files of the old driver (sfnet 4.x, kernels 2.4 and 2.6) say.
+"""The content of the files of the old driver (sfnet 4.x, kernels 2.4 and 2.6).
 
-Times are seconds, lengths bytes, lines count from 1. Values stand as open-iscsi writes them
-where the two differ only in words (digests).
+Times are in seconds, lengths in bytes; lines count from 1. Values that differ from open-iscsi's
+only in their words (digests) are already in those of open-iscsi.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ Source = Literal["bindings", "file"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One line that is not carried over as it stands.
+    """One line that is not imported as it is.
 
-    An error is what the old driver refused too, a warning what it or open-iscsi ignores, a note
-    what it took silently and surely not as it was meant. `source` is where the line stands: the
-    file that is taken over, or the list of targets that goes with fstab.iscsi.
+    An error is a line that the old driver refused too; a warning is one that it or open-iscsi
+    ignores; a note is one that it accepted silently, but surely not as intended. `source` is where
+    the line is: in the imported file, or in the list of targets that belongs to fstab.iscsi.
     """
 
     line: int
@@ -31,7 +31,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Setting:
-    """One value and the line that gave it."""
+    """One value and the line that sets it."""
 
     value: int | bool | str
     line: int
@@ -54,7 +54,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Discovery:
-    """A portal to ask for targets; `settings` holds what the file says, not the defaults."""
+    """A portal to ask for targets; `settings` are those in the file, without the defaults."""
 
     line: int
     address: str
@@ -66,7 +66,7 @@ class Discovery:
 
 @dataclass(frozen=True)
 class Target:
-    """Settings of one target. An empty name fits no target."""
+    """Settings of one target. An empty name matches no target."""
 
     line: int
     name: str
@@ -84,7 +84,7 @@ class Subnet:
 
 @dataclass(frozen=True)
 class OldConfig:
-    """The whole of iscsi.conf. `everywhere` holds for targets without an entry of their own."""
+    """The whole of iscsi.conf. `defaults` applies to targets without their own entry."""
 
     discovery: tuple[Discovery, ...] = ()
     targets: tuple[Target, ...] = ()
@@ -114,7 +114,7 @@ class OldDevice:
 
 @dataclass(frozen=True)
 class OldMount:
-    """One line of fstab.iscsi. `spec` is its first field with the escapes undone."""
+    """One line of fstab.iscsi. `spec` is its first field with the escapes decoded."""
 
     line: int
     spec: str

@@ -1,4 +1,4 @@
-"""What `import -n -o json` prints."""
+"""The document that `import -n -o json` prints."""
 
 from typing import Final
 
@@ -6,15 +6,15 @@ from iscsictl.legacy.model import Discovery, Settings
 from iscsictl.legacy.planner import ImportPlan, Values, record_values, subnet_values
 from iscsictl.model.secret import Secret
 
-# Seconds: what the old driver used where the file does not say (LoginTimeout).
+# Seconds: the old driver's default of LoginTimeout.
 LOGIN_TIMEOUT: Final = 15
 
 
 def as_json(plan: ImportPlan) -> dict[str, object]:
-    """Return the document of `import -n -o json`: no secret, `"secret": true` in its place.
+    """Return the document of `import -n -o json`; secrets are replaced by `"secret": true`.
 
-    Each setting stands twice: as the old file has it (times in seconds, lengths in bytes), and
-    under `keys` as open-iscsi's records take it.
+    Each setting appears twice: as in the old file (times in seconds, lengths in bytes), and under
+    `keys` as in open-iscsi's records.
     """
     keys = {found.source.line: {**found.record, **found.node} for found in plan.discovery}
     return {
@@ -58,7 +58,7 @@ def _discovery_row(entry: Discovery, keys: Values) -> dict[str, object]:
         "username_in": entry.incoming.username,
         "secret_in": entry.incoming.password is not None,
         "login_timeout": LOGIN_TIMEOUT,
-        # The old driver's own default.
+        # The old driver's default.
         "continuous": True,
         **_setting_values(entry.settings),
         "keys": {key: value for key, value in keys.items() if not isinstance(value, Secret)},
@@ -67,7 +67,7 @@ def _discovery_row(entry: Discovery, keys: Values) -> dict[str, object]:
 
 def _setting_values(settings: Settings) -> dict[str, object]:
     return {
-        # To the old driver 0 was to wait for ever; open-iscsi fails I/O at once with it.
+        # In the old driver, 0 meant to wait forever; in open-iscsi, I/O then fails at once.
         name: -1 if name == "replacement_timeout" and setting.value == 0 else setting.value
         for name, setting in settings.items()
     }

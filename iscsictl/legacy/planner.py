@@ -1,7 +1,7 @@
-"""Turn the old driver's files into what open-iscsi needs: a plan that can be shown or done.
+"""The plan of an import: what the old driver's files mean for open-iscsi.
 
-The keys are those of open-iscsi's records (idbm_fields.h). Nothing is touched here: `Writer` is
-what the handlers have to offer.
+The keys are those of open-iscsi's records (idbm_fields.h). Nothing is changed here: `Writer` is the
+interface that executes a plan.
 """
 
 import ipaddress
@@ -32,7 +32,7 @@ from iscsictl.model.secret import Secret
 Kind = Literal["iscsi.conf", "initiatorname.iscsi", "fstab.iscsi"]
 Values = Mapping[str, str | Secret]
 
-# ResetTimeout was one for LUNs and targets; open-iscsi has one for each.
+# ResetTimeout applied to LUNs and targets; open-iscsi has a separate setting for each.
 _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "login_timeout": ("node.conn[0].timeo.login_timeout",),
     "auth_timeout": ("node.conn[0].timeo.auth_timeout",),
@@ -56,7 +56,7 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class DiscoveryPlan:
-    """Ask a portal with these discovery values; `node` goes on each record that it gives."""
+    """A portal to ask with the discovery values `record`; `node` are values for its targets."""
 
     source: Discovery
     portal: Portal
@@ -66,7 +66,7 @@ class DiscoveryPlan:
 
 @dataclass(frozen=True)
 class MountPlan:
-    """A line of fstab.iscsi; target, LUN and partition where the old device name told them."""
+    """A line of fstab.iscsi, with target, LUN and partition if the old device name has them."""
 
     source: OldMount
     target: str | None = None
@@ -76,9 +76,10 @@ class MountPlan:
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """All that a file asks for. `warnings` are in the order of their lines.
+    """Everything to import from a file. `warnings` are in the order of their lines.
 
-    Settings of targets and networks make nothing by themselves: they change what a portal names.
+    Settings of targets and networks create nothing by themselves: they apply to the targets that a
+    portal names.
     """
 
     kind: Kind
@@ -92,44 +93,44 @@ class ImportPlan:
     def empty(self) -> bool:
         """Whether there is nothing to do.
 
-        Warnings, and settings that no portal needs, do not count.
+        Warnings, and settings that apply to no portal, do not count.
         """
         return not (self.discovery or self.initiator or self.mounts)
 
 
 class Writer(Protocol):
-    """What executing a plan needs of the machine. Each raises IscsictlError on failure."""
+    """The changes with which a plan is executed. Each raises IscsictlError on failure."""
 
     def discover(self, portal: Portal, record: Values) -> list[tuple[str, Portal]]:
-        """Make the discovery record, ask the portal, return targets and their portals.
+        """Create the discovery record, ask the portal, return targets and their portals.
 
-        A record that is there gets the values of `record`. None of the targets is logged in to.
+        An existing record gets the values of `record`. This logs in to none of the targets.
         """
 
     def set_node(self, target: str, portal: Portal, values: Values) -> None:
-        """Make or change the record of a target, leaving what is not named.
+        """Create or change the record of a target; other settings are left alone.
 
         Its interface is `default`: the old driver had no others.
         """
 
     def set_initiator(self, name: str) -> None:
-        """Give this machine another initiator name.
+        """Change the initiator name of this machine.
 
-        Raises InUseError while a session is up: it would keep the old one.
+        Raises InUseError while a session is up, as that would keep the old name.
         """
 
     def set_mount(self, mount: MountPlan) -> None:
-        """Find the filesystem's UUID and write its line into /etc/fstab.
+        """Find the UUID of the filesystem and write its entry to /etc/fstab.
 
-        Nothing is mounted: the next boot, or `iscsictl mount`, does that.
+        Nothing is mounted; the next boot, or `iscsictl mount`, does that.
         """
 
 
 def recognise(name: str, text: str) -> Kind:
-    """Tell which file this is: by its name, else by what is in it.
+    """Return which file this is, judging by its name or else by its content.
 
-    What looks like neither of the small files is taken for iscsi.conf, whose reader names each line
-    that it does not know.
+    A file that looks like neither of the small ones is assumed to be iscsi.conf, whose parser
+    reports each line that it does not know.
     """
     kinds: tuple[Kind, ...] = ("initiatorname.iscsi", "fstab.iscsi", "iscsi.conf")
     for kind in kinds:
@@ -150,10 +151,10 @@ def _is_like_fstab(line: str) -> bool:
 
 
 def plan_import(kind: Kind, text: str, bindings: str = "") -> ImportPlan:
-    """Read a file of the old driver and tell what it means for open-iscsi.
+    """Parse a file of the old driver and return what it means for open-iscsi.
 
     `bindings` is the text of /var/lib/iscsi/bindings, without which /dev/iscsi names in fstab.iscsi
-    lead nowhere. Never raises: what cannot be taken over is in `warnings`.
+    have no meaning. Never raises: what cannot be imported is in `warnings`.
     """
     if kind == "initiatorname.iscsi":
         return _plan_initiator(text)
@@ -163,10 +164,10 @@ def plan_import(kind: Kind, text: str, bindings: str = "") -> ImportPlan:
 
 
 def still_to_do(plan: ImportPlan, initiator: str | None) -> ImportPlan:
-    """Return what is left of a plan on a host that has this initiator name.
+    """Return what remains of a plan on a host with this initiator name.
 
-    The name alone is compared beforehand. Records and entries that are there already are left alone
-    by what writes them.
+    Only the name is compared beforehand. The `Writer` leaves records and entries alone that are
+    already as they should be.
     """
     return replace(plan, initiator=None) if plan.initiator == initiator else plan
 
@@ -174,8 +175,8 @@ def still_to_do(plan: ImportPlan, initiator: str | None) -> ImportPlan:
 def plan_config(config: OldConfig) -> ImportPlan:
     """Plan the import of iscsi.conf.
 
-    Each DiscoveryAddress is asked; what targets and networks are set to goes on the records that
-    come of it. Without any, the targets of the file are named in the warnings.
+    Each DiscoveryAddress is asked for its targets; the settings of targets and networks apply to
+    the resulting records. Without a DiscoveryAddress, the warnings name the targets of the file.
     """
     warnings = list(config.problems)
     everything = [
@@ -206,16 +207,17 @@ def plan_config(config: OldConfig) -> ImportPlan:
 
 
 def node_values(plan: ImportPlan, found: DiscoveryPlan, target: str, address: str) -> Values:
-    """Return what the record of a target says that this portal named, secrets as Secret.
+    """Return the values for the record of a target that this portal named, secrets as Secret.
 
-    As with the old driver: the globals of the file's end, then each fitting entry in the order
-    of the file (TargetName replaces all but the account, Subnet the timeouts and TCP values).
+    As in the old driver, the globals at the end of the file are overridden by each matching entry
+    in the order of the file: TargetName replaces everything but the account, Subnet the timeouts
+    and TCP values.
     """
     settings: dict[str, Setting] = dict(plan.config.defaults)
     entries: list[Target | Subnet] = [*plan.config.targets, *plan.config.subnets]
     for entry in sorted(entries, key=lambda entry: entry.line):
         if isinstance(entry, Target) and entry.name == target:
-            # The entry began with a copy of the globals above it, so it stands for all of them.
+            # The entry includes a copy of the globals above it, so it replaces all settings.
             settings = dict(entry.settings)
         elif isinstance(entry, Subnet) and _is_in_network(address, entry.network):
             replaced = {"connection", "error", "tcp"}
@@ -225,9 +227,9 @@ def node_values(plan: ImportPlan, found: DiscoveryPlan, target: str, address: st
 
 
 def record_values(settings: Settings) -> dict[str, str]:
-    """Map settings of the old driver to keys of a node record. `node.startup` is always there.
+    """Map settings of the old driver to keys of a node record, always including `node.startup`.
 
-    What open-iscsi would not take is left out.
+    Values that open-iscsi does not accept are left out.
     """
     values = {
         key: value
@@ -240,20 +242,20 @@ def record_values(settings: Settings) -> dict[str, str]:
 
 
 def _map_settings(settings: Settings) -> Iterator[tuple[Setting, str, str]]:
-    """Yield each setting with a key of open-iscsi's and its value there."""
+    """Yield each setting with its key and value in open-iscsi."""
     for name, keys in _KEYS.items():
         if name in settings:
             for key in keys:
                 yield settings[name], key, _format_value(name, settings[name].value)
-    # open-iscsi has one interval for pings: that of a busy connection comes first.
+    # open-iscsi has one interval for pings; that of a busy connection takes precedence.
     if interval := settings.get("active_timeout") or settings.get("idle_timeout"):
         yield interval, "node.conn[0].timeo.noop_out_interval", str(interval.value)
 
 
 def subnet_values(settings: Settings) -> dict[str, str]:
-    """Map settings of a network; whether to log in at boot is none of them.
+    """Map settings of a network to keys of a node record, without `node.startup`.
 
-    Without `node.startup` the values go over those of a target and leave its startup alone.
+    They override those of a target and leave its startup mode alone.
     """
     values = record_values(settings)
     del values["node.startup"]
@@ -261,14 +263,14 @@ def subnet_values(settings: Settings) -> dict[str, str]:
 
 
 def _format_value(name: str, value: int | bool | str) -> str:
-    """Write a value as open-iscsi does. No recovery timeout at all was 0 and is -1 today."""
+    """Format a value as open-iscsi does. To wait forever for recovery was 0, and is now -1."""
     if isinstance(value, bool):
         return "Yes" if value else "No"
     return "-1" if name == "replacement_timeout" and value == 0 else str(value)
 
 
 def _find_lost_settings(settings: Settings) -> list[Problem]:
-    """Return what does not survive: two ping intervals become one, and some values are none."""
+    """Return warnings for lost settings: invalid values, and the second of two ping intervals."""
     found = [
         Problem(setting.line, f"{problem.text}; it is left out")
         for setting, key, value in _map_settings(settings)
@@ -294,7 +296,7 @@ def _find_lost_settings(settings: Settings) -> list[Problem]:
 
 def _is_in_network(address: str, network: str) -> bool:
     try:
-        # A portal that is named by its host name is in no network.
+        # A portal with a host name is in no network.
         return ipaddress.ip_address(address) in ipaddress.ip_network(network)
     except ValueError:
         return False
@@ -308,7 +310,7 @@ def _account_values(prefix: str, entry: Discovery) -> dict[str, str | Secret]:
             values[f"{prefix}.auth.username{suffix}"] = account.username
         if account.password is not None:
             values[f"{prefix}.auth.password{suffix}"] = account.password
-    # open-iscsi goes by the credentials; the setting is kept in step with them.
+    # open-iscsi considers only the credentials; this setting is made to match them.
     if entry.account.password is not None:
         values[f"{prefix}.auth.authmethod"] = "CHAP"
     return values
@@ -376,9 +378,9 @@ def _plan_mount(mount: OldMount, names: Mapping[tuple[int, int], Binding]) -> Mo
 
 
 def execute_import(plan: ImportPlan, writer: Writer) -> Iterator[str | IscsictlError]:
-    """Do what the plan says, yielding a line for each thing done, or why it could not be.
+    """Execute the plan, yielding a line for each change that was made, or why it failed.
 
-    What fails does not stop the rest: a portal of the old file may be long gone.
+    A failure does not stop the rest: a portal in the old file may be long gone.
     """
     if plan.initiator is not None:
         # Before the portals are asked: arrays show each initiator name its own targets.

@@ -1,4 +1,4 @@
-"""The handlers of `import`: write what the old files configure as records and fstab entries."""
+"""The changes of `import`: writing the content of the old files as records and fstab entries."""
 
 from collections.abc import Mapping
 
@@ -21,12 +21,12 @@ from iscsictl.system.iscsi.initiator_name import read_initiator
 from iscsictl.system.iscsi.sessions import read_listing
 
 _Found = tuple[str, int, Disk, Block]
-# Every entry has the last two anyway, and `auto` is what an entry without `noauto` is.
+# Not imported: `defaults` and `auto` change nothing, and all entries of iscsictl have the others.
 _OLD_ONLY = frozenset({"defaults", "auto", "_netdev", "nofail"})
 
 
 class MachineWriter:
-    """Executes an import on this machine: the `Writer` that `legacy.planner` asks for."""
+    """Executes an import on this machine: the implementation of `legacy.planner.Writer`."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -34,10 +34,10 @@ class MachineWriter:
     def discover(
         self, portal: Portal, record: Mapping[str, str | Secret]
     ) -> list[tuple[str, Portal]]:
-        """Make the discovery record, ask the portal, return targets and their portals.
+        """Create the discovery record, ask the portal, return targets and their portals.
 
-        The account goes into the record before the question. Raises UnreachableError if the portal
-        does not answer, AuthError if it refuses the account.
+        The account is written to the record first. Raises UnreachableError if the portal does not
+        answer, AuthError if it refuses the account.
         """
         context, subject = self._context, str(portal)
         require_answer(context, portal)
@@ -49,9 +49,9 @@ class MachineWriter:
         return [(offer.target, offer.portal) for offer in offers]
 
     def set_node(self, target: str, portal: Portal, values: Mapping[str, str | Secret]) -> None:
-        """Make or change the record of a target, leaving what is not named.
+        """Create or change the record of a target; other settings are left alone.
 
-        Secrets are written to the file itself: iscsiadm would show them in its arguments.
+        Secrets are written directly to the file, as iscsiadm would show them in its arguments.
         """
         subject = f"{target} {portal}"
         if self._find_record(target, portal) is None:
@@ -62,17 +62,17 @@ class MachineWriter:
             )
 
     def set_initiator(self, name: str) -> None:
-        """Give this machine another initiator name; InUseError while a session is up.
+        """Change the initiator name of this machine, unless it has that name already.
 
-        Nothing is written where it has that name already.
+        Raises InUseError while a session is up.
         """
         if read_initiator(self._context.root).name != name:
             self._execute_and_note(SetInitiatorName(name), name)
 
     def set_mount(self, mount: MountPlan) -> None:
-        """Find the filesystem, logging in where the line tells the target, and write its line.
+        """Find the filesystem, logging in to the target if the line names one; write its entry.
 
-        Raises NotFoundError where the old line leads to no filesystem.
+        Raises NotFoundError if the old line leads to no filesystem.
         """
         path = mount.source.directory
         target, lun, disk, block = self._find_by_name(mount) or self._find_by_lun(mount)
@@ -88,7 +88,7 @@ class MachineWriter:
         self._execute_and_note(actions.WriteFstab(disk_id, block.uuid, path, fs, options), path)
 
     def _find_by_name(self, mount: MountPlan) -> _Found | None:
-        """Find what a line names by UUID= or LABEL=; None where it names a LUN."""
+        """Find the filesystem that a line names by UUID= or LABEL=; None if it names a LUN."""
         kind, _, name = mount.source.spec.partition("=")
         if mount.target is not None or kind not in {"UUID", "LABEL"}:
             return None
@@ -105,7 +105,7 @@ class MachineWriter:
                 f"line {mount.source.line}: {many} {mount.source.spec}",
                 hint="log in first: iscsictl login --all; see what is there: iscsictl disk ls",
             )
-        # Any path names target and LUN: the entry has them as notes, and mounts by UUID.
+        # Any path will do for target and LUN, which are only notes: the entry mounts by UUID.
         ((disk, block),) = found
         for session in listing.sessions:
             for lun in session.luns or ():
@@ -136,8 +136,8 @@ class MachineWriter:
 
     def _find_record(self, target: str, portal: Portal | None = None) -> NodeRecord | None:
         for record in nodedb.read_records(self._context.db):
-            here = portal is None or record.portal.same_place(portal)
-            if record.target == target and record.problem is None and here:
+            is_at_portal = portal is None or record.portal.same_place(portal)
+            if record.target == target and record.problem is None and is_at_portal:
                 return record
         return None
 
@@ -166,8 +166,8 @@ class MachineWriter:
 
         def find_disk() -> Disk | None:
             disk = self._find_disk(target, lun)
-            # The kernel shows a disk before udev has read what is on it: without its filesystem it
-            # is not ready.
+            # The kernel shows a disk before udev has probed its content: it is ready once its
+            # filesystem is known.
             return disk if disk is not None and _find_filesystem(disk.block, part) else None
 
         return self._context.waiter.wait(
@@ -176,7 +176,7 @@ class MachineWriter:
 
 
 def _find_filesystem(block: Block, part: int | None) -> Block | None:
-    """Return the device with a filesystem: partition `part`, the whole disk, or the only one."""
+    """Return the device with a filesystem: partition `part`, or the disk or its only partition."""
     if part is None and block.uuid:
         return block
     parts = [child for child in block.children if child.kind == "part" and child.uuid]
