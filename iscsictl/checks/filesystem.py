@@ -27,18 +27,18 @@ def check(machine: Machine) -> Iterator[Finding]:
         message = f"{errors[device]}; its map repeated the I/O over another path"
         yield warn("disk-errors", message, "see which path: iscsictl ls; multipath -ll", device)
     errors = {device: text for device, text in errors.items() if device not in repeated}
-    told: set[str] = set()
+    reported: set[str] = set()
     for mount in machine.mounts:
         below = below_of.get(mount.device, set())
         troubles = sorted((device, text) for device, text in errors.items() if device in below)
-        told.update(device for device, _ in troubles)
+        reported.update(device for device, _ in troubles)
         yield from _check_filesystem(
             mount,
             min(troubles, key=lambda trouble: not _says_out_of_space(trouble[1]), default=None),
         )
     # The kernel's log also has errors of disks that are not iSCSI: they are not reported.
     ours = {device for disk in disks for device in _disk_and_path_devices(disk)}
-    for device in sorted((errors.keys() & ours) - told):
+    for device in sorted((errors.keys() & ours) - reported):
         yield fail(
             "disk-errors", errors[device], _fix_for_disk_error(errors[device], device), device
         )

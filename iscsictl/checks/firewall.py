@@ -66,12 +66,12 @@ def _check_portal(
     if any(fate.altered for fate in (*sent, *received)):
         return
     directions = ((sent, "what is sent to it", False), (received, "its answers", True))
-    for fates, what, is_answer in directions:
+    for fates, traffic, is_answer in directions:
         fate = next((fate for fate in fates if fate.base is not None), None)
         if fate is not None and not answered:
             drop = fate.drops[-1]
             does = "rejects" if drop.rejects else "drops"
-            message = f"this host's firewall {does} {what}: {_describe_place(drop)}"
+            message = f"this host's firewall {does} {traffic}: {_describe_place(drop)}"
             fix = _accept_command(fate, portal, is_answer=is_answer)
             yield (fail if needed else warn)("net-firewall", message, fix, subject)
     if all(fate.passes for fate in (*sent, *received)):
@@ -143,8 +143,8 @@ def _addresses_and_nics(
         one.nic
         for one in net.routes
         if one.gateway is None and not is_default_route(one)
-        and (found := network_of(one.prefix)) is not None
-        and found.version == address.version and address in found
+        and (network := network_of(one.prefix)) is not None
+        and network.version == address.version and address in network
     }  # fmt: skip
     leaves_by = frozenset({nic.name})
     return own, leaves_by, leaves_by if beside == {nic.name} else every

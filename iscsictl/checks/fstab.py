@@ -30,12 +30,12 @@ def check(machine: Machine) -> Iterator[Finding]:
 def _check_entries(machine: Machine, fstab: Fstab) -> Iterator[Finding]:
     facts = _gather_storage_facts(machine)
     wrong = set()
-    for found in fstab_rules.check_fstab(fstab, facts):
-        if found.file == "fstab":
-            wrong.add(found.line)
-        make = fail if found.severity == "fail" else warn
-        text = f"line {found.line}: {found.text}"
-        yield make(f"{found.file}-{found.id}", text, found.fix, found.subject)
+    for finding in fstab_rules.check_fstab(fstab, facts):
+        if finding.file == "fstab":
+            wrong.add(finding.line)
+        make = fail if finding.severity == "fail" else warn
+        text = f"line {finding.line}: {finding.text}"
+        yield make(f"{finding.file}-{finding.id}", text, finding.fix, finding.subject)
     for line in fstab_rules.iscsi_entries(fstab, facts):
         if line.number not in wrong:
             yield ok("fstab-boot", "safe for a boot", line.mount_point or line.spec)

@@ -77,7 +77,7 @@ def _check_module(machine: Machine, module: str, transport: str) -> Finding:
             f"take the line about {module} out of {where}, then: modprobe {module}",
             transport,
         )
-    what = f"the running kernel has no module {module}"
+    problem = f"the running kernel has no module {module}"
     fix = (
         "install the full kernel package (linux-image-ARCH on Debian, kernel-modules on "
         "RHEL) and reboot"
@@ -85,5 +85,5 @@ def _check_module(machine: Machine, module: str, transport: str) -> Finding:
     if kernel.contained:
         fix = f"on the host of this container: modprobe {module}"
     elif not kernel.has_modules:
-        what, fix = f"{what}: there is no /lib/modules/{kernel.release or 'of it'}", _GONE
-    return fail("kernel-transport", what, fix, transport)
+        problem, fix = f"{problem}: there is no /lib/modules/{kernel.release or 'of it'}", _GONE
+    return fail("kernel-transport", problem, fix, transport)

@@ -123,7 +123,7 @@ def _check_paths(disk: Disk) -> Finding:
 
 
 def _report_paths_outside(disk: Disk, outside: Iterable[Disk]) -> Iterator[Finding]:
-    for device in (path.device for one in outside for path in one.paths):
+    for device in (path.device for other in outside for path in other.paths):
         yield warn(
             "multipath-paths",
             f"{device} is a path of {_wwid_or_device(disk)}, and its map {disk.block.device} does "
@@ -220,16 +220,16 @@ def _check_confusable_disks(
     disks: Iterable[Disk], confusable_with: Mapping[int, tuple[Disk, ...]]
 ) -> Iterator[Finding]:
     """Report each group of disks that share a WWID or a map: a write may reach any of them."""
-    told: set[int] = set()
+    reported: set[int] = set()
     for disk in disks:
-        confusable = [o for o in confusable_with.get(id(disk), ()) if id(o) not in told]
-        if id(disk) in told or not confusable:
+        confusable = [o for o in confusable_with.get(id(disk), ()) if id(o) not in reported]
+        if id(disk) in reported or not confusable:
             continue
-        told.update(map(id, (disk, *confusable)))
+        reported.update(map(id, (disk, *confusable)))
         words = "; ".join(
-            f"{', '.join(path.device for path in one.paths)} ({one.wwid}, serial "
-            f"{one.serial or 'none'}, {one.block.size} bytes)"
-            for one in (disk, *confusable)
+            f"{', '.join(path.device for path in member.paths)} ({member.wwid}, serial "
+            f"{member.serial or 'none'}, {member.block.size} bytes)"
+            for member in (disk, *confusable)
         )
         joined = disk.block.kind == "mpath"
         how = f"{disk.block.device} joins" if joined else f"the WWID {disk.wwid} is that of"

@@ -38,48 +38,48 @@ def check(machine: Machine) -> Iterator[Finding]:
     Two hosts with the same name end each other's sessions: to the array, the second login is a
     session reinstatement (RFC 7143, 6.3.5). If the name cannot be read, the check is skipped.
     """
-    found = machine.initiator
+    initiator = machine.initiator
     if machine.initiator_error is not None:
         yield skip("initiator-name", machine.initiator_error, "sudo iscsictl doctor")
         return
-    if not found.exists or found.name is None:
+    if not initiator.exists or initiator.name is None:
         where = "/etc/iscsi/initiatorname.iscsi"
-        what = "has no InitiatorName= line" if found.exists else "is not there"
+        problem = "has no InitiatorName= line" if initiator.exists else "is not there"
         # Debian's package writes this; its service replaces it by a unique name.
-        if found.generate:
-            what = "still says GenerateName: the name is made when iscsid first starts"
-        yield fail("initiator-name", f"{where} {what}", "iscsictl initiator generate")
+        if initiator.generate:
+            problem = "still says GenerateName: the name is made when iscsid first starts"
+        yield fail("initiator-name", f"{where} {problem}", "iscsictl initiator generate")
         return
-    why = why_not_made(found.name)
-    if why_not_met(found.name):
+    why = why_not_made(initiator.name)
+    if why_not_met(initiator.name):
         yield fail(
             "initiator-name",
-            f"{found.name} {why}",
+            f"{initiator.name} {why}",
             "iscsictl initiator generate --new, and put the new name into the array's access list",
-            found.name,
+            initiator.name,
         )
     elif why is not None:
         yield warn(
             "initiator-name",
-            f"{found.name} {why}: not every array takes it",
+            f"{initiator.name} {why}: not every array takes it",
             "if an array refuses it: iscsictl initiator set NAME",
-            found.name,
+            initiator.name,
         )
     else:
-        yield ok("initiator-name", found.name, found.name)
-    yield from _check_cloned_name(machine, found, found.name)
-    yield from _check_session_names(machine, found.name)
+        yield ok("initiator-name", initiator.name, initiator.name)
+    yield from _check_cloned_name(machine, initiator, initiator.name)
+    yield from _check_session_names(machine, initiator.name)
 
 
-def _check_cloned_name(machine: Machine, found: InitiatorName, name: str) -> Iterator[Finding]:
+def _check_cloned_name(machine: Machine, initiator: InitiatorName, name: str) -> Iterator[Finding]:
     fix = "iscsictl initiator generate --new, and put the new name into the array's access list"
     reasons = []
     if name.lower() in SAMPLES or any(part in name.lower() for part in _EXAMPLES):
         reasons.append("it is a name of the manuals, which others have too")
     if (
-        found.changed is not None
-        and found.machine_changed is not None
-        and found.changed + SLACK < found.machine_changed
+        initiator.changed is not None
+        and initiator.machine_changed is not None
+        and initiator.changed + SLACK < initiator.machine_changed
     ):
         reasons.append("it is older than this machine's id, so it came with an image")
     flapping = _sids_of_flapping_sessions(machine)
@@ -112,16 +112,16 @@ def _sids_of_flapping_sessions(machine: Machine) -> tuple[int, ...]:
         return ()
     silent = machine.network.silent
     dead = set(silent.value) if isinstance(silent, Known) else set()
-    here = {s.sid: s for s in machine.listing.sessions}
-    found = []
+    sessions = {s.sid: s for s in machine.listing.sessions}
+    flapping = []
     for sid, count in machine.trouble.value.breaks.items():
-        session = here.get(sid)
+        session = sessions.get(sid)
         if session is not None and count >= BREAKS:
             # A portal that does not answer is a broken network, not a second host.
             portal = session.persistent_portal or session.portal
             if portal is None or not any(portal.same_place(d) for d in dead):
-                found.append(sid)
-    return tuple(sorted(found))
+                flapping.append(sid)
+    return tuple(sorted(flapping))
 
 
 def _check_session_names(machine: Machine, name: str) -> Iterator[Finding]:

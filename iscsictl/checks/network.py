@@ -47,10 +47,10 @@ def _check_links(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> It
                 name,
             )  # fmt: skip
         elif nic.duplex == "half" or (nic.speed is not None and 0 < nic.speed < SLOW):
-            said = f"{nic.speed} Mbit/s" + (" half duplex" if nic.duplex == "half" else "")
+            speed = f"{nic.speed} Mbit/s" + (" half duplex" if nic.duplex == "half" else "")
             yield warn(
                 "net-link",
-                f"{name} runs at {said}",
+                f"{name} runs at {speed}",
                 f"check cable and switch port; ethtool {name}",
                 name,
             )
@@ -61,32 +61,32 @@ def _check_links(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> It
 def _check_path_mtu(
     machine: Machine, portal: Portal, route: KernelRoute | None, names: list[str]
 ) -> Iterator[Finding]:
-    seen = machine.network.path_mtu.get(portal)
-    if seen is None:
+    result = machine.network.path_mtu.get(portal)
+    if result is None:
         return
     subject = str(portal)
     nic = machine.network.nics.get(route.nic) if route is not None else None
     name = nic.name if nic is not None else "the interface"
     # If small packets are not answered either, a missing answer to a large one proves nothing.
-    if not seen.small:
+    if not result.small:
         yield skip(
             "net-mtu",
             "it answers no echo, so the MTU of the path cannot be tried",
             "let the array answer ping, or compare the MTU of host, switch and array by hand",
             subject,
         )
-    elif not seen.large:
+    elif not result.large:
         # For all NICs to portals: otherwise the MTUs of the paths would differ, which is wrong too.
         lower = "; ".join(f"ip link set {nic} mtu {LOW_MTU}" for nic in names or ["NIC"])
         yield fail(
             "net-mtu",
-            f"packets of {seen.bytes} bytes, the MTU of {name}, are lost on the way while small "
+            f"packets of {result.bytes} bytes, the MTU of {name}, are lost on the way while small "
             "ones pass: logins work and data hangs",
             f"give {name}, the switch and the array one MTU, or until then: {lower}",
             subject,
         )
     else:
-        yield ok("net-mtu", f"packets of {seen.bytes} bytes pass", subject)
+        yield ok("net-mtu", f"packets of {result.bytes} bytes pass", subject)
 
 
 def _check_mixed_mtus(
@@ -94,10 +94,10 @@ def _check_mixed_mtus(
 ) -> Iterator[Finding]:
     nics = {r.nic: n for _, r in ways if (n := machine.network.nics.get(r.nic)) is not None}
     if len({nic.mtu for nic in nics.values()}) > 1:
-        said = ", ".join(f"{name} {nic.mtu}" for name, nic in sorted(nics.items()))
+        mtus = ", ".join(f"{name} {nic.mtu}" for name, nic in sorted(nics.items()))
         yield warn(
             "net-mtu-mixed",
-            f"the paths have different MTUs: {said}",
+            f"the paths have different MTUs: {mtus}",
             "give all NICs of the storage network one MTU, the one of switch and array",
         )
 
@@ -110,7 +110,7 @@ def _check_shared_subnets(
     direct = [
         r for r in machine.network.routes if r.gateway is None and not r.prefix.endswith("/0")
     ]
-    said = set()
+    reported = set()
     for one, other in combinations(direct, 2):
         first, second = network_of(one.prefix), network_of(other.prefix)
         if first is None or second is None or one.nic == other.nic or "lo" in {one.nic, other.nic}:
@@ -119,10 +119,10 @@ def _check_shared_subnets(
         if first.version != 4 or second.version != 4 or not first.overlaps(second):
             continue
         pair = tuple(sorted((one.nic, other.nic)))
-        here = any(a is not None and a in first and a in second for a in asked)
-        if pair in said or not here:
+        is_asked = any(a is not None and a in first and a in second for a in asked)
+        if pair in reported or not is_asked:
             continue
-        said.add(pair)
+        reported.add(pair)
         yield _check_nic_pair(machine, pair[0], pair[1], str(first))
 
 

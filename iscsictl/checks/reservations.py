@@ -37,21 +37,21 @@ def check(machine: Machine) -> Iterator[Finding]:
 def _check_reservation(machine: Machine, line: FstabLine, disk: Disk) -> Finding:
     path = line.mount_point or line.uuid or ""
     known = machine.reservations.value if isinstance(machine.reservations, Known) else {}
-    found = known.get(disk.wwid or "")
-    if found is None:
+    reservations = known.get(disk.wwid or "")
+    if reservations is None:
         why = "the disk did not answer" if machine.root else "only root can ask a disk"
         fix = "iscsictl doctor" if machine.root else "sudo iscsictl doctor"
         return skip("reservation", f"who has reserved {disk.block.device}: {why}", fix, path)
-    refusal = found.exclusive_refusal(disk.block.device)
+    refusal = reservations.exclusive_refusal(disk.block.device)
     if refusal is not None:
         return fail("reservation", refusal.text, refusal.hint or "iscsictl ls --long", path)
-    if not is_kept_over(disk, found):
+    if not is_kept_over(disk, reservations):
         return fail(
             "reservation",
             f"{disk.block.device} is not reserved over all of its paths (it is held by "
-            f"{found.held_by}): another host can write to it, or this host cannot",
+            f"{reservations.held_by}): another host can write to it, or this host cannot",
             "iscsictl reconnect",
             path,
         )
-    key = "" if found.own_key is None else f", key {format_key(found.own_key)}"
+    key = "" if reservations.own_key is None else f", key {format_key(reservations.own_key)}"
     return ok("reservation", f"{disk.block.device} is reserved for this host{key}", path)

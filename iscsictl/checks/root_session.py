@@ -187,7 +187,7 @@ def _check_nics(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
         for session in sessions_of(machine, boot)
         if session.requested_portal is not None
     }
-    for nic in sorted(one for one in nics if one is not None):
+    for nic in sorted(name for name in nics if name is not None):
         if nic in boot.nics_taken_down:
             yield warn(
                 "boot-nic",
@@ -225,5 +225,5 @@ def _check_recovery(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
                 target,
             )
         else:
-            said = "for ever" if wait < 0 else f"{wait} s"
-            yield ok("boot-timeout", f"the root filesystem waits {said} for it", target)
+            duration = "for ever" if wait < 0 else f"{wait} s"
+            yield ok("boot-timeout", f"the root filesystem waits {duration} for it", target)

@@ -61,12 +61,12 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
                 subject,
             )
         wait = session.timeouts.recovery if session.timeouts else None
-        what = f"the session is lost and iscsid tries again ({state}); I/O waits"
+        message = f"the session is lost and iscsid tries again ({state}); I/O waits"
         # If the timeout is not known, there is nothing to add to "I/O waits".
         if is_under_maps(session, machine.index):
-            what += " in its map, which has no other path"
+            message += " in its map, which has no other path"
         elif wait is not None:
-            what += " for ever" if wait < 0 else f" {wait} s, then fails"
+            message += " for ever" if wait < 0 else f" {wait} s, then fails"
         if machine.iscsid is None:
             return fail(
                 "session-state",
@@ -85,7 +85,7 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
                 "itself; if it does not and nothing uses it: iscsictl logout "
                 f"-T {shell_form(session.target)}"
             )
-        return fail("session-state", what, fix, subject)
+        return fail("session-state", message, fix, subject)
     if session.status == "down":
         return fail(
             "session-state",

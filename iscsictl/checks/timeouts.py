@@ -53,10 +53,10 @@ def _check_recovery_timeout(session: Session, wait: int, *, mapped: bool) -> Fin
     subject = session.target
     fix = f"iscsictl nodes set -T {shell_form(session.target)} {_KEY}="
     if mapped and (wait < 0 or wait > MULTI_AT_MOST):
-        said = "for ever" if wait < 0 else f"{wait} s"
+        duration = "for ever" if wait < 0 else f"{wait} s"
         return warn(
             "timeout-recovery",
-            f"below a multipath map I/O waits {said} before it takes another path",
+            f"below a multipath map I/O waits {duration} before it takes another path",
             f"{fix}5, then log in again",
             subject,
         )
@@ -74,8 +74,8 @@ def _check_recovery_timeout(session: Session, wait: int, *, mapped: bool) -> Fin
             f"{fix}600, then log in again",
             subject,
         )
-    said = "for ever" if wait < 0 else f"{wait} s"
-    return ok("timeout-recovery", f"I/O waits {said} for a lost session", subject)
+    duration = "for ever" if wait < 0 else f"{wait} s"
+    return ok("timeout-recovery", f"I/O waits {duration} for a lost session", subject)
 
 
 def _check_noop_interval(record: NodeRecord) -> Iterator[Finding]:

@@ -46,10 +46,10 @@ def _check_versions(machine: Machine) -> Iterator[Finding]:
         if (program := machine.programs.get(name)) is not None and program.version
     }
     if len(set(known.values())) > 1:
-        said = ", ".join(f"{name} is {version}" for name, version in known.items())
+        versions = ", ".join(f"{name} is {version}" for name, version in known.items())
         yield fail(
             "tools-versions",
-            f"{said}: they do not understand each other",
+            f"{versions}: they do not understand each other",
             "install both from one package: "
             f"{install_command('open-iscsi', machine.package_manager)}",
         )

@@ -68,15 +68,15 @@ def read_text(settings: Settings, file: str, whose: str) -> str:
     `-` is standard input; `whose` is what errors and warnings call the secret. Raises UsageError,
     or UnreachableError if a pipe or a device delivers nothing in time.
     """
-    found = read_secret_file(file, whose, settings.wait)
-    if found.mode is not None and not settings.quiet:
+    secret_file = read_secret_file(file, whose, settings.wait)
+    if secret_file.mode is not None and not settings.quiet:
         print_message(
-            f"warning: {whose}: users other than root can read {file} (mode {found.mode:04o}): "
-            f"chmod 600 {shell_form(file)}"
+            f"warning: {whose}: users other than root can read {file} "
+            f"(mode {secret_file.mode:04o}): chmod 600 {shell_form(file)}"
             if file != "-"
             else f"warning: {whose}: users other than root can read the file on standard input"
         )
-    return found.text
+    return secret_file.text
 
 
 def account(

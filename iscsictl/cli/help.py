@@ -47,15 +47,15 @@ def group_options(options: Sequence[click.Option]) -> dict[str, list[click.Optio
     if not own:
         return {"Options": list(options)}
     titles = [*GROUPS, OTHER] if len(own) > _MANY else ["Options"]
-    found: dict[str, list[click.Option]] = {title: [] for title in titles}
+    groups: dict[str, list[click.Option]] = {title: [] for title in titles}
     for option in own:
         fitting = (title for title, names in GROUPS.items() if set(names) & set(option.opts))
-        found[next(fitting, OTHER) if len(titles) > 1 else "Options"].append(option)
-    found[ALL_COMMANDS] = sorted(
+        groups[next(fitting, OTHER) if len(titles) > 1 else "Options"].append(option)
+    groups[ALL_COMMANDS] = sorted(
         (option for option in options if option not in own),
         key=lambda option: min(COMMON.index(name) for name in option.opts if name in COMMON),
     )
-    return {title: some for title, some in found.items() if some}
+    return {title: members for title, members in groups.items() if members}
 
 
 def examples_of(path: str) -> tuple[tuple[str, str], ...]:
@@ -120,9 +120,11 @@ class HelpPage(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in their groups."""
-        options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
-        for title, some in group_options(options).items():
-            records = [record for one in some if (record := one.get_help_record(ctx)) is not None]
+        options = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]
+        for title, members in group_options(options).items():
+            records = [
+                record for option in members if (record := option.get_help_record(ctx)) is not None
+            ]
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
@@ -160,9 +162,9 @@ class HelpPageOfGroup(HelpPage, click.Group):
 
     def _command_summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
         for name in self.list_commands(ctx):
-            found = self.get_command(ctx, name)
-            if found is not None and not found.hidden:
-                yield name, found.get_short_help_str(500)
+            subcommand = self.get_command(ctx, name)
+            if subcommand is not None and not subcommand.hidden:
+                yield name, subcommand.get_short_help_str(500)
 
 
 HelpPageOfGroup.group_class = HelpPageOfGroup

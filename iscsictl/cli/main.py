@@ -234,9 +234,9 @@ def _path_of_command(words: list[str]) -> str:
     for word in words:
         if not isinstance(command, click.Group):
             break
-        found = command.get_command(click.Context(command), word)
-        if found is not None:
-            path, command = f"{path} {word}", found
+        subcommand = command.get_command(click.Context(command), word)
+        if subcommand is not None:
+            path, command = f"{path} {word}", subcommand
     return path
 
 

@@ -156,16 +156,16 @@ def error_from_iscsiadm(code: int, stderr: str, doing: str) -> IscsictlError:
     """
     cause = table("iscsiadm").get(code)
     status = login_status_in(stderr) if code in {5, 19, 24} else None
-    said = _pick_telling_line(stderr)
+    message = _pick_telling_line(stderr)
     if status is not None and status.exit is not Exit.DONE:
         text = f"{doing}: {status.meaning} (login status {status.shown}, iscsiadm {code})"
         hint: str | None = status.fix
     elif cause is None:
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        text = f"{doing}: iscsiadm {ended}" + (f": {said}" if said else "")
+        text = f"{doing}: iscsiadm {ended}" + (f": {message}" if message else "")
         hint = None
     else:
-        detail = f": {said}" if said and code in _VAGUE else ""
+        detail = f": {message}" if message and code in _VAGUE else ""
         text = f"{doing}: {cause.meaning}{detail} (iscsiadm {code})"
         hint = cause.fix
         if code == _INTERNAL and doing.startswith("logging out"):

@@ -160,7 +160,7 @@ def causes_in_text(text: str) -> tuple[Cause, ...]:
     iscsiadm. Causes that only follow from another error ("no objects found", "all attempts failed")
     come last or are left out.
     """
-    found: list[Cause] = []
+    primary: list[Cause] = []
     followers: list[Cause] = []
     pointers: list[Cause] = []
     # Other programs exit with 1 and 2 too, so in a text about them these numbers mean nothing.
@@ -168,10 +168,10 @@ def causes_in_text(text: str) -> tuple[Cause, ...]:
     for line in whole_lines(text, _is_known):
         messages = _messages_in(line)
         for cause in _causes_in_line(line, messages, has_bare_numbers=is_ours):
-            (pointers if _is_pointer(cause) else found).append(cause)
+            (pointers if _is_pointer(cause) else primary).append(cause)
         followers += [_cause_of_message(each) for each in messages if each.only_alone]
     unique: dict[tuple[Kind, object], Cause] = {}
-    for cause in found or followers or pointers:
+    for cause in primary or followers or pointers:
         if int(cause.exit) or cause.kind == "message" or cause.code == 15:
             unique.setdefault((cause.kind, cause.code or cause.meaning), cause)
     return tuple(sorted(unique.values(), key=_rank_of_cause))
@@ -196,10 +196,10 @@ def _rank_of_cause(cause: Cause) -> int:
 
 def _messages_in(line: str) -> list[Message]:
     lowered = line.lower()
-    found = [message for pattern, message in _MESSAGES if pattern.search(lowered)]
-    if any(message.code in _UNREACHABLE for message in found) and _is_of_other_service(lowered):
-        return [message for message in found if message.code not in _UNREACHABLE]
-    return found
+    messages = [message for pattern, message in _MESSAGES if pattern.search(lowered)]
+    if any(message.code in _UNREACHABLE for message in messages) and _is_of_other_service(lowered):
+        return [message for message in messages if message.code not in _UNREACHABLE]
+    return messages
 
 
 def _is_of_other_service(lowered: str) -> bool:
@@ -218,35 +218,37 @@ def _causes_in_line(
     line: str, messages: list[Message], *, has_bare_numbers: bool = True
 ) -> list[Cause]:
     """Find the causes in one line, those with exact words before those from the tables."""
-    found: list[Cause | None] = [login_status_in(line) or _find_foreign_status(line)]
-    found += [_cause_of_message(message) for message in messages if not message.only_alone]
+    candidates: list[Cause | None] = [login_status_in(line) or _find_foreign_status(line)]
+    candidates += [_cause_of_message(message) for message in messages if not message.only_alone]
     numbered = False
     for kind, pattern in _PATTERNS:
         for match in pattern.finditer(line):
             number = next(group for group in match.groups() if group)
-            found.append(table(kind).get(int(number)))
+            candidates.append(table(kind).get(int(number)))
             numbered = True
     if not numbered and has_bare_numbers:
-        found += _causes_of_bare_number(line)
+        candidates += _causes_of_bare_number(line)
     host_bytes = [f"0x{byte}" for byte in _RETURN_CODE.findall(line)]
     for word in host_bytes + _HOST_BYTE.findall(line):
         code = int(word, 16) if word[1] in "xX" else None
-        found += [c for c in table("scsi").values() if c.code == code or c.name == word.upper()]
+        candidates += [
+            c for c in table("scsi").values() if c.code == code or c.name == word.upper()
+        ]
     lowered = line.lower()
-    found += [table(k)[code] for k, code, words in _TEXTS if re.search(words, lowered)]
-    found += [cause for name in _NAMES.findall(line) for cause in causes_of_code(name)]
-    causes = [cause for cause in found if cause is not None]
-    said = None if causes else _SAID.search(lowered)
-    if said is not None and (said[2] is not None or "iscsi" in lowered):
-        causes.append(_SAYINGS[said[1]])
+    candidates += [table(k)[code] for k, code, words in _TEXTS if re.search(words, lowered)]
+    candidates += [cause for name in _NAMES.findall(line) for cause in causes_of_code(name)]
+    causes = [cause for cause in candidates if cause is not None]
+    saying = None if causes else _SAID.search(lowered)
+    if saying is not None and (saying[2] is not None or "iscsi" in lowered):
+        causes.append(_SAYINGS[saying[1]])
     return causes
 
 
 def _find_foreign_status(line: str) -> Cause | None:
     """Find a login status as programs other than open-iscsi write it."""
     for pattern in _STATUS:
-        if found := pattern.search(line):
-            return login_status(int(found["c"], 16) << 8 | int(found["d"], 16))
+        if match := pattern.search(line):
+            return login_status(int(match["c"], 16) << 8 | int(match["d"], 16))
     if decimal := _STATUS_DECIMAL.search(line):
         return table("login").get(int(decimal[1]))
     if of_class := _STATUS_CLASS.search(line):
@@ -260,12 +262,12 @@ def _causes_of_bare_number(line: str) -> list[Cause]:
     status = _EXIT_STATUS.search(line)
     if status is not None and _is_of_other_program(line[: status.start()]):
         return []
-    found = status or _ERROR_ALONE.fullmatch(line) or _ERROR_AT_END.search(line)
-    if found is None:
+    match = status or _ERROR_ALONE.fullmatch(line) or _ERROR_AT_END.search(line)
+    if match is None:
         return []
     # A line that does not mention iscsictl has no code of it; a number alone may be any program's.
-    is_alone = not line[: found.start()].strip()
-    causes = causes_of_code(found[1])
+    is_alone = not line[: match.start()].strip()
+    causes = causes_of_code(match[1])
     return [each for each in causes if is_alone or each.kind != "iscsictl" or "iscsictl" in line]
 
 

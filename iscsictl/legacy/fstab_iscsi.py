@@ -20,7 +20,7 @@ def parse_bindings(text: str) -> tuple[tuple[Binding, ...], tuple[Problem, ...]]
     The old driver kept this file so that a target had the same /dev/iscsi name after each boot.
     Other lines become Problems with `bindings` as their source; lines count from 1.
     """
-    found: list[Binding] = []
+    bindings: list[Binding] = []
     problems: list[Problem] = []
     for number, raw in enumerate(text.split("\n"), start=1):
         words = raw.split()
@@ -29,8 +29,8 @@ def parse_bindings(text: str) -> tuple[tuple[Binding, ...], tuple[Problem, ...]]
         if len(words) < 3 or not all(re.fullmatch("[0-9]{1,9}", word) for word in words[:2]):
             problems.append(Problem(number, "expected `bus target targetname`", source="bindings"))
             continue
-        found.append(Binding(int(words[0]), int(words[1]), words[2]))
-    return tuple(found), tuple(problems)
+        bindings.append(Binding(int(words[0]), int(words[1]), words[2]))
+    return tuple(bindings), tuple(problems)
 
 
 def parse_old_fstab(text: str) -> tuple[tuple[OldMount, ...], tuple[Problem, ...]]:
@@ -39,7 +39,7 @@ def parse_old_fstab(text: str) -> tuple[tuple[OldMount, ...], tuple[Problem, ...
     The init script mounted its entries once iscsid was up, as there was no `_netdev` then. The
     fields for dump(8) and fsck(8) are ignored; lines that are not entries become Problems.
     """
-    found: list[OldMount] = []
+    mounts: list[OldMount] = []
     problems: list[Problem] = []
     for number, raw in enumerate(text.split("\n"), start=1):
         words = raw.split()
@@ -53,8 +53,8 @@ def parse_old_fstab(text: str) -> tuple[tuple[OldMount, ...], tuple[Problem, ...
             problems.append(Problem(number, f"{directory!r} is no directory from the root"))
             continue
         options = tuple(o for o in words[3].split(",") if o) if len(words) > 3 else ()
-        found.append(OldMount(number, spec, directory, words[2], options, old_device(spec)))
-    return tuple(found), tuple(problems)
+        mounts.append(OldMount(number, spec, directory, words[2], options, old_device(spec)))
+    return tuple(mounts), tuple(problems)
 
 
 def old_device(spec: str) -> OldDevice | None:

@@ -358,17 +358,17 @@ class _Reader:
                 self.add_problem(
                     line, f"{keyword} applies to nothing: no DiscoveryAddress follows it", "note"
                 )
-        found = []
+        discoveries = []
         for entry in self.entries:
             if entry.kind == "discovery":
                 account, incoming = self.accounts_of(entry)
-                found.append(
+                discoveries.append(
                     Discovery(entry.line, entry.what, entry.port, account, incoming, entry.settings)
                 )
         # Targets have no such setting; each discovery entry has its own copy.
         defaults: Settings = {k: v for k, v in self.settings.items() if k != "continuous"}
         return OldConfig(
-            discovery=tuple(found),
+            discovery=tuple(discoveries),
             targets=tuple(
                 Target(e.line, e.what, _target_settings(e)) for e in self.entries_of("target")
             ),

@@ -16,7 +16,7 @@ def as_json(plan: ImportPlan) -> dict[str, object]:
     Each setting appears twice: as in the old file (times in seconds, lengths in bytes), and under
     `keys` as in open-iscsi's records.
     """
-    keys = {found.source.line: {**found.record, **found.node} for found in plan.discovery}
+    keys = {planned.source.line: {**planned.record, **planned.node} for planned in plan.discovery}
     return {
         "schema": "iscsictl.import/1",
         "kind": plan.kind,

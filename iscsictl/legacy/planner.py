@@ -206,7 +206,7 @@ def plan_config(config: OldConfig) -> ImportPlan:
     return ImportPlan("iscsi.conf", discovery, config, warnings=tuple(warnings))
 
 
-def node_values(plan: ImportPlan, found: DiscoveryPlan, target: str, address: str) -> Values:
+def node_values(plan: ImportPlan, discovery: DiscoveryPlan, target: str, address: str) -> Values:
     """Return the values for the record of a target that this portal named, secrets as Secret.
 
     As in the old driver, the globals at the end of the file are overridden by each matching entry
@@ -223,7 +223,7 @@ def node_values(plan: ImportPlan, found: DiscoveryPlan, target: str, address: st
             replaced = {"connection", "error", "tcp"}
             settings = {k: v for k, v in settings.items() if GROUP_OF.get(k) not in replaced}
             settings.update(entry.settings)
-    return {**record_values(settings), **found.node}
+    return {**record_values(settings), **discovery.node}
 
 
 def record_values(settings: Settings) -> dict[str, str]:
@@ -271,14 +271,14 @@ def _format_value(name: str, value: int | bool | str) -> str:
 
 def _find_lost_settings(settings: Settings) -> list[Problem]:
     """Return warnings for lost settings: invalid values, and the second of two ping intervals."""
-    found = [
+    lost = [
         Problem(setting.line, f"{problem.text}; it is left out")
         for setting, key, value in _map_settings(settings)
         if (problem := find_problem("node", key, value)) is not None
     ]
     idle, active = settings.get("idle_timeout"), settings.get("active_timeout")
     if idle is None:
-        return found
+        return lost
     if active is None:
         text = (
             f"IdleTimeout: open-iscsi has one ping interval, so {idle.value} s is used while "
@@ -290,8 +290,8 @@ def _find_lost_settings(settings: Settings) -> list[Problem]:
             f"ActiveTimeout's {active.value} s is used"
         )
     else:
-        return found
-    return [*found, Problem(idle.line, text)]
+        return lost
+    return [*lost, Problem(idle.line, text)]
 
 
 def _is_in_network(address: str, network: str) -> bool:
@@ -386,15 +386,15 @@ def execute_import(plan: ImportPlan, writer: Writer) -> Iterator[str | IscsictlE
         # Before the portals are asked: arrays show each initiator name its own targets.
         name = plan.initiator
         yield from _try_change(lambda: writer.set_initiator(name), f"initiator name {name}")
-    for found in plan.discovery:
+    for discovery in plan.discovery:
         try:
-            targets = writer.discover(found.portal, found.record)
+            targets = writer.discover(discovery.portal, discovery.record)
         except IscsictlError as error:
             yield error
             continue
-        yield f"discovered {len(targets)} at {found.portal}"
+        yield f"discovered {len(targets)} at {discovery.portal}"
         for target, portal in targets:
-            values = node_values(plan, found, target, portal.address)
+            values = node_values(plan, discovery, target, portal.address)
             yield from _try_change(
                 partial(writer.set_node, target, portal, values), f"record {target} at {portal}"
             )

@@ -93,20 +93,20 @@ class MachineWriter:
         if mount.target is not None or kind not in {"UUID", "LABEL"}:
             return None
         listing = read_listing(self._context.root)
-        found = [
+        matches = [
             (disk, block)
             for disk in listing.disks or ()
             for block in blocks(disk.block)
             if name == (block.uuid if kind == "UUID" else block.label)
         ]
-        if len(found) != 1:
-            many = f"{len(found)} disks have" if found else "no disk of a session has"
+        if len(matches) != 1:
+            many = f"{len(matches)} disks have" if matches else "no disk of a session has"
             raise NotFoundError(
                 f"line {mount.source.line}: {many} {mount.source.spec}",
                 hint="log in first: iscsictl login --all; see what is there: iscsictl disk ls",
             )
         # Any path will do for target and LUN, which are only notes: the entry mounts by UUID.
-        ((disk, block),) = found
+        ((disk, block),) = matches
         for session in listing.sessions:
             for lun in session.luns or ():
                 if any((path.sid, path.hctl) == (session.sid, lun.hctl) for path in disk.paths):

@@ -29,7 +29,7 @@ class Signature:
     label: str | None = None
 
 
-def signatures_beside_table(found: Iterable[Signature], table: Table) -> tuple[Signature, ...]:
+def signatures_beside_table(signatures: Iterable[Signature], table: Table) -> tuple[Signature, ...]:
     """Return the signatures on a disk with a table that are in none of its partitions.
 
     An md member or a bcache on the whole disk leaves an older GPT valid, and its superblock is
@@ -39,15 +39,15 @@ def signatures_beside_table(found: Iterable[Signature], table: Table) -> tuple[S
     if table.label == "bsd":
         return ()
     return tuple(
-        one
-        for one in found
-        if one.type not in TABLE_SIGNATURES
-        and (one.offset is None or not table.has_partition_at(one.offset))
+        signature
+        for signature in signatures
+        if signature.type not in TABLE_SIGNATURES
+        and (signature.offset is None or not table.has_partition_at(signature.offset))
     )
 
 
 def kinds_found_from_end(
-    found: Iterable[Signature], device: str, size: int | None
+    signatures: Iterable[Signature], device: str, size: int | None
 ) -> tuple[str, ...]:
     """Return the kinds of signature on a device whose place is counted from its end.
 
@@ -61,9 +61,9 @@ def kinds_found_from_end(
             hint=f"is it still there? see: lsblk {shell_form(device)}",
         )
     places: dict[str, list[int]] = {}
-    for one in found:
-        if one.offset is not None:
-            places.setdefault(one.type, []).append(one.offset)
+    for signature in signatures:
+        if signature.offset is not None:
+            places.setdefault(signature.type, []).append(signature.offset)
     return tuple(kind for kind, offsets in places.items() if min(offsets) >= size // 2)
 
 
@@ -74,7 +74,7 @@ def refuse_beside_table(device: str, found: Sequence[Signature]) -> None:
     """
     if not found:
         return
-    kinds = ", ".join(dict.fromkeys(one.type for one in found))
+    kinds = ", ".join(dict.fromkeys(signature.type for signature in found))
     raise RefusedError(
         f"{device} carries {kinds} beside its partition table: a change of the table may "
         "overwrite it",
@@ -89,7 +89,7 @@ def _command_for_leftover(device: str, found: Sequence[Signature]) -> str:
     Empty if an offset is unknown or in the sector of the table, or if there are too many signatures
     to check by hand (those of ZFS).
     """
-    places = [one.offset for one in found if one.offset is not None]
+    places = [signature.offset for signature in found if signature.offset is not None]
     is_known = len(places) == len(found) and all(place >= _TABLE_SECTOR for place in places)
     if not is_known or len(places) > _FEW:
         return ""
@@ -228,17 +228,17 @@ class Content:
 
         Labels come from the disk, so they are quoted and their control characters escaped.
         """
-        found = [s.type + (f" labelled {s.label!r}" if s.label else "") for s in self.signatures]
+        parts = [s.type + (f" labelled {s.label!r}" if s.label else "") for s in self.signatures]
         if self.table:
             inner = [s.type for part in self.partitions for s in part.signatures]
             text = f"a {self.table} table with {len(self.partitions)} partition(s)"
-            found.append(text + (f" carrying {', '.join(inner)}" if inner else ""))
+            parts.append(text + (f" carrying {', '.join(inner)}" if inner else ""))
         for part in self.stale_partitions:
             if part.has_content:
                 inner = [s.type for s in part.signatures] or ["data"]
-                found.append(f"{', '.join(inner)} in partition {part.number}, which its table lost")
-        if not found and self.data_at is not None:
-            found.append(f"data without a known signature (at byte {self.data_at})")
+                parts.append(f"{', '.join(inner)} in partition {part.number}, which its table lost")
+        if not parts and self.data_at is not None:
+            parts.append(f"data without a known signature (at byte {self.data_at})")
         if self.usage:
-            found.append(f"in use by {', '.join(self.usage)}")
-        return " and ".join(found) or "nothing"
+            parts.append(f"in use by {', '.join(self.usage)}")
+        return " and ".join(parts) or "nothing"

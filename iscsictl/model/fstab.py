@@ -298,8 +298,8 @@ def tag_of_spec(spec: str) -> tuple[str, str]:
     return kind, value.lower() if kind in {"UUID", "PARTUUID"} else value
 
 
-def _undo_udev_escape(found: re.Match[str]) -> str:
-    return bytes.fromhex(found[0].replace("\\x", "")).decode("utf-8", "surrogateescape")
+def _undo_udev_escape(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("\\x", "")).decode("utf-8", "surrogateescape")
 
 
 def last_of(options: Iterable[str], *words: str) -> str | None:
@@ -307,7 +307,7 @@ def last_of(options: Iterable[str], *words: str) -> str | None:
 
     Of contradicting options mount(8) and systemd use the last.
     """
-    return next((one for one in reversed(tuple(options)) if one in words), None)
+    return next((option for option in reversed(tuple(options)) if option in words), None)
 
 
 def is_read_only_mount(options: Iterable[str]) -> bool:

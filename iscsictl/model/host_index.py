@@ -33,7 +33,7 @@ class HostIndex:
         Tuples cannot change, so such an index is still valid.
         """
         mine = zip(self._all, (records, sessions, disks), strict=True)
-        return all(one is other for one, other in mine)
+        return all(own is other for own, other in mine)
 
     @cached_property
     def _records_by_target(self) -> dict[str, tuple[NodeRecord, ...]]:

@@ -95,8 +95,8 @@ class NodeRecord(Record):
         If session and connection differ, the one that logs in counts (match_startup_mode).
         """
         # The comparison is case-sensitive, as in open-iscsi, which does not know `Automatic`.
-        said = {self.values.get(key) for key in (_STARTUP, _CONNECTION_STARTUP)}
-        return next((word for word in ("automatic", "onboot") if word in said), "manual")
+        modes = {self.values.get(key) for key in (_STARTUP, _CONNECTION_STARTUP)}
+        return next((word for word in ("automatic", "onboot") if word in modes), "manual")
 
     @property
     def onboot(self) -> bool:

@@ -134,11 +134,13 @@ def _unsupported(
 ) -> SettingProblem | None:
     """Return why this version does not support the setting in such a record; None if it does."""
     if version is not None and not setting.known_to(version):
-        here = version_text(version)
+        installed = version_text(version)
         if setting.since is not None and version < setting.since:
             text = f"{setting.name} is new in open-iscsi {version_text(setting.since)}"
-            return SettingProblem(f"{text}; this is {here}", "leave it out")
-        return SettingProblem(f"open-iscsi {here} does not know {setting.name}", "leave it out")
+            return SettingProblem(f"{text}; this is {installed}", "leave it out")
+        return SettingProblem(
+            f"open-iscsi {installed} does not know {setting.name}", "leave it out"
+        )
     if setting.family is None or iface is None:
         return None
     family = family_of(iface)

@@ -60,21 +60,21 @@ def changes(before: Listing, after: Listing) -> list[Change]:
     """
     old = {session.sid: session for session in before.sessions}
     new = {session.sid: session for session in after.sessions}
-    found: list[Change] = []
+    differences: list[Change] = []
     # A session of a capture may have no id: it comes first.
     for sid in sorted(old.keys() | new.keys(), key=lambda sid: -1 if sid is None else sid):
-        found += _session_changes(old.get(sid), new.get(sid))
-    return found
+        differences += _session_changes(old.get(sid), new.get(sid))
+    return differences
 
 
 def _session_changes(old: Session | None, new: Session | None) -> Iterator[Change]:
-    some = new or old
-    if some is None:
+    session = new or old
+    if session is None:
         return
     if old is None or new is None:
         yield Change(
-            some.sid,
-            some.target,
+            session.sid,
+            session.target,
             "session",
             old.status if old else None,
             new.status if new else None,
@@ -84,20 +84,20 @@ def _session_changes(old: Session | None, new: Session | None) -> Iterator[Chang
             was, now = getattr(old, name), getattr(new, name)
             if was != now:
                 yield Change(new.sid, new.target, name, was, now)
-    yield from _lun_changes(old, new, some)
+    yield from _lun_changes(old, new, session)
 
 
-def _lun_changes(old: Session | None, new: Session | None, some: Session) -> Iterator[Change]:
+def _lun_changes(old: Session | None, new: Session | None, session: Session) -> Iterator[Change]:
     was = {(lun.lun, lun.hctl): lun for lun in (old.luns if old else None) or ()}
     now = {(lun.lun, lun.hctl): lun for lun in (new.luns if new else None) or ()}
     for key in sorted(was.keys() | now.keys(), key=lambda key: (key[0], key[1] or "")):
-        one, other = was.get(key), now.get(key)
+        old_lun, new_lun = was.get(key), now.get(key)
         number = key[0]
         pairs = (
-            ("device", one.device if one else None, other.device if other else None),
-            ("state", one.state if one else None, other.state if other else None),
-            ("wwid", one.wwid if one else None, other.wwid if other else None),
+            ("device", old_lun.device if old_lun else None, new_lun.device if new_lun else None),
+            ("state", old_lun.state if old_lun else None, new_lun.state if new_lun else None),
+            ("wwid", old_lun.wwid if old_lun else None, new_lun.wwid if new_lun else None),
         )
         for name, first, second in pairs:
             if first != second:
-                yield Change(some.sid, some.target, name, first, second, number)
+                yield Change(session.sid, session.target, name, first, second, number)

@@ -73,9 +73,9 @@ def mount_options(text: str) -> tuple[str, ...]:
         raise ValueError(f"{text}: mount options are parted by commas, without blanks")
     if text.count('"') % 2:
         raise ValueError(f"{text}: a double quote is not closed")
-    found = split_options(text)
+    options = split_options(text)
     # With such an option, the line would count as written by iscsictl.
-    for option in found:
+    for option in options:
         if option.startswith(PREFIX):
             raise ValueError(f"{option}: the options {PREFIX}* are notes of iscsictl's own")
         unit_of_option = option.removeprefix(_REQUIRED_BY).strip('"')
@@ -86,7 +86,7 @@ def mount_options(text: str) -> tuple[str, ...]:
                 f"{option}: while the array is away the host would not boot; to have a unit wait "
                 "for the mount: required-by"
             )
-    return found
+    return options
 
 
 def unit(text: str) -> str:

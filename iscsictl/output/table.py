@@ -156,7 +156,7 @@ def _cell_lines(value: Value, separate: bool) -> tuple[str, ...]:
     if value is None or value in ("", ()):
         return ("-",)
     if isinstance(value, tuple):
-        shown = tuple(escape_controls(one) for one in value)
+        shown = tuple(escape_controls(item) for item in value)
         return shown if separate else (",".join(shown),)
     return (escape_controls(str(value)),)
 

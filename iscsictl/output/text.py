@@ -101,9 +101,9 @@ def truncate(names: Iterable[str], width: int, dots: str = "…") -> dict[str, s
     short = {name: name for name in every if name not in cut}
     heads = sorted(range(1, keep), key=lambda head: abs(head - keep // 3))
     for head in heads:
-        made = short | {name: _cut_in_middle(name, head, keep - head, dots) for name in long}
-        if len(set(made.values())) == len(every):
-            return made
+        shortened = short | {name: _cut_in_middle(name, head, keep - head, dots) for name in long}
+        if len(set(shortened.values())) == len(every):
+            return shortened
     return None
 
 

@@ -218,9 +218,9 @@ def _account_of_record(record: NodeRecord) -> nodes.Account:
 
 
 def _accounts_elsewhere(context: Context) -> Iterable[nodes.Account]:
-    for found in other_accounts(context):
-        kind = "default" if found.portal is None else "discovery"
-        yield _account_of_values(kind, found.portal, found.values, found.prefix)
+    for other in other_accounts(context):
+        kind = "default" if other.portal is None else "discovery"
+        yield _account_of_values(kind, other.portal, other.values, other.prefix)
 
 
 def _account_of_values(kind: str, where: Portal | None, values: Any, prefix: str) -> nodes.Account:

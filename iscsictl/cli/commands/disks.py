@@ -189,8 +189,8 @@ def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
 
 def _filesystem_uuid(fs: str, given: str | None) -> str:
     if given is None:
-        made = str(uuid.uuid4())
-        return f"{made[:4]}-{made[4:8]}".upper() if fs == "vfat" else made
+        generated = str(uuid.uuid4())
+        return f"{generated[:4]}-{generated[4:8]}".upper() if fs == "vfat" else generated
     if fs == "vfat":
         if not re.fullmatch(r"[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}", given):
             raise UsageError(f"--uuid {given}: vfat has eight digits such as 1A2B-3C4D")
@@ -336,14 +336,16 @@ def verify(settings: Settings, name: str, lun: int | None) -> int:
     query = DiskQuery(name, lun, settings.interactive, whole_disk=True, table=True)
     state = observe(open_context(settings.wait, settings.root), query, None)
     device, facts = state.one.disk.block.device, state.facts
-    found: list[Problem] = []
+    problems: list[Problem] = []
     if facts.table is None:
         fix = f"make one: iscsictl disk label {shell_form(device)} gpt"
-        found.append(Problem("no-table", "fail", f"{device} has no partition table", fix))
+        problems.append(Problem("no-table", "fail", f"{device} has no partition table", fix))
     else:
-        found += find_problems(facts.table, facts.total, facts.topology, facts.kernel)
-        if not found and facts.table.label != "bsd":
+        problems += find_problems(facts.table, facts.total, facts.topology, facts.kernel)
+        if not problems and facts.table.label != "bsd":
             fix = f"look closer: sfdisk --verify {device}"
-            found += [Problem("sfdisk", "fail", one, fix) for one in partition_table_errors(device)]
-    print_problems(device, found, screen_of(sys.stdout, settings.color), settings.output)
-    return int(Exit.ERROR if any(p.severity == "fail" for p in found) else Exit.DONE)
+            problems += [
+                Problem("sfdisk", "fail", text, fix) for text in partition_table_errors(device)
+            ]
+    print_problems(device, problems, screen_of(sys.stdout, settings.color), settings.output)
+    return int(Exit.ERROR if any(p.severity == "fail" for p in problems) else Exit.DONE)

@@ -32,19 +32,19 @@ def export(settings: Settings) -> int:
     the first, and all with -v. It contains no secrets.
     """
     require_root("export")
-    found = collect(*observe_for_export(settings.root))
+    collected = collect(*observe_for_export(settings.root))
     if settings.output == "json":
-        whole = {"schema": "iscsictl.export/1", "volume": found.volumes}
+        whole = {"schema": "iscsictl.export/1", "volume": collected.volumes}
         click.echo(json.dumps(whole, indent=1))
     elif settings.output == "tsv":
-        for row in found.volumes:
+        for row in collected.volumes:
             words = (row["name"], row["target"], row["lun"], row.get("mount", ""))
             click.echo("\t".join(escape_controls(str(word)) for word in words))
     else:
-        click.echo(render(found), nl=False)
-    if not found.volumes:
+        click.echo(render(collected), nl=False)
+    if not collected.volumes:
         overview.print_nothing(settings, "there are no volumes")
     if not settings.quiet:
-        for note in found.notes if settings.verbose else brief_notes(found):
+        for note in collected.notes if settings.verbose else brief_notes(collected):
             print_message(note)
     return int(Exit.DONE)

@@ -54,7 +54,7 @@ def check(settings: Settings) -> int:
     screen = screen_of(sys.stdout, settings.color)
     if settings.output != "table" or not settings.quiet:
         print_findings(inventory.fstab, findings, mounted, screen, settings.output)
-    failed = any(one.severity == "fail" for one in findings)
+    failed = any(finding.severity == "fail" for finding in findings)
     return int(Exit.ERROR if failed else Exit.DONE)
 
 
@@ -92,7 +92,7 @@ def rm(settings: Settings, name: str) -> int:
     """Remove entries written by iscsictl; what is mounted stays mounted."""
     require_root("fstab rm")
 
-    def make_plan(found: DiskInventory) -> Plan:
-        return plan_fstab_rm(found, named(name))
+    def make_plan(inventory: DiskInventory) -> Plan:
+        return plan_fstab_rm(inventory, named(name))
 
     return run_task(settings, lines_task(named(name), make_plan))

@@ -127,7 +127,9 @@ def set_(
     require_root("iface set")
     if unknown_keys("iface", values):
         ifaces = host.iface_facts(open_context(settings.wait, settings.root)).ifaces
-        require_removable("iface", values, (one for one in ifaces if one.name == name))
+        require_removable(
+            "iface", values, (definition for definition in ifaces if definition.name == name)
+        )
     return run_task(
         settings,
         task(host.iface_facts, lambda facts: core.plan_write(facts, name, values, new=False)),

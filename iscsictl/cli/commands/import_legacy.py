@@ -110,13 +110,13 @@ def _read_old_file(name: str) -> str:
 def _require_understood(plan: ImportPlan, text: str, file: str) -> None:
     """Raise UsageError if a file has lines, but none that the old driver understood."""
     lines = {n: line.strip() for n, line in enumerate(text.split("\n"), start=1)}
-    said = {n: line for n, line in lines.items() if line and not line.startswith("#")}
+    content = {n: line for n, line in lines.items() if line and not line.startswith("#")}
     wrong = {w.line for w in plan.warnings if w.source == "file" and w.level == "error"}
-    if said and not any(
-        n not in wrong and _is_understood(plan.kind, line) for n, line in said.items()
+    if content and not any(
+        n not in wrong and _is_understood(plan.kind, line) for n, line in content.items()
     ):
         raise UsageError(
-            f"{file}:{min(said)}: no line of it is understood as {plan.kind}",
+            f"{file}:{min(content)}: no line of it is understood as {plan.kind}",
             hint="give iscsi.conf, initiatorname.iscsi or fstab.iscsi of the old driver",
         )
 
@@ -146,11 +146,13 @@ def _print_plan(plan: ImportPlan, settings: Settings) -> None:
     rows: list[tuple[str, str, str]] = []
     if plan.initiator is not None:
         rows.append(("initiator", plan.initiator, ""))
-    for found in plan.discovery:
-        subject = str(found.portal)
-        rows += [("discover", subject, f"{key} = {value}") for key, value in found.record.items()]
-        rows += [("node", subject, f"{key} = {value}") for key, value in found.node.items()]
-        if not found.record:
+    for discovery in plan.discovery:
+        subject = str(discovery.portal)
+        rows += [
+            ("discover", subject, f"{key} = {value}") for key, value in discovery.record.items()
+        ]
+        rows += [("node", subject, f"{key} = {value}") for key, value in discovery.node.items()]
+        if not discovery.record:
             rows.append(("discover", subject, ""))
     for key, value in core.record_values(plan.config.defaults).items():
         if plan.discovery:
@@ -163,10 +165,10 @@ def _print_plan(plan: ImportPlan, settings: Settings) -> None:
         values = core.subnet_values(subnet.settings)
         rows += [("node", subnet.network, f"{key} = {value}") for key, value in values.items()]
     for mount in plan.mounts:
-        what = f"{mount.target} lun {mount.lun}" if mount.target else mount.source.spec
+        description = f"{mount.target} lun {mount.lun}" if mount.target else mount.source.spec
         if mount.part is not None:
-            what += f" part {mount.part}"
-        rows.append(("fstab", mount.source.directory, what))
+            description += f" part {mount.part}"
+        rows.append(("fstab", mount.source.directory, description))
     if settings.output == "tsv":
         lines = ["\t".join(row) for row in rows]
     else:

@@ -51,14 +51,14 @@ def _mount_task(settings: Settings, query: DiskQuery, spec: MountSpec) -> Task:
         closer = replace(query, directory=directory_of(first, spec), filesystem=True)
         return observe(context, closer, before)
 
-    def make_plan(found: DiskInventory) -> Plan:
-        return plan_mount(found, spec)
+    def make_plan(inventory: DiskInventory) -> Plan:
+        return plan_mount(inventory, spec)
 
     def grant(_: str) -> Task:
         return _mount_task(settings, query, replace(spec, recover=True))
 
-    made = task(query, make_plan, grant, lambda question: ask(settings, question))
-    return replace(made, observe=observe_twice)
+    mount_task = task(query, make_plan, grant, lambda question: ask(settings, question))
+    return replace(mount_task, observe=observe_twice)
 
 
 @command("umount")

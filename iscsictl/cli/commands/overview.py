@@ -43,57 +43,57 @@ def print_nothing(settings: Settings, what: str) -> None:
             print_message(hint, "hint")
 
 
-def first_step(found: Overview) -> str | None:
+def first_step(overview: Overview) -> str | None:
     """Return a hint how to get a first session, with the command; None if there is a session."""
-    if found.sessions:
+    if overview.sessions:
         return None
-    if not found.installed:
-        return f"open-iscsi is not installed: {_install(found)}"
-    if found.records is None:
+    if not overview.installed:
+        return f"open-iscsi is not installed: {_install(overview)}"
+    if overview.records is None:
         return "root alone sees the node records: sudo iscsictl nodes"
-    if _missing_sessions(found):
+    if _missing_sessions(overview):
         return "log in to what is missing: iscsictl reconnect"
-    if found.records:
+    if overview.records:
         # Not `login --all`: that logs in only to those that log in at boot.
-        first = min(record.target for record in found.records)
+        first = min(record.target for record in overview.records)
         return f"log in to a target that has a record: iscsictl login {shell_form(first)}"
     return f"attach a LUN: {FIRST_ATTACH}"
 
 
-def _install(found: Overview) -> str:
-    return install_command("open-iscsi", found.package_manager)
+def _install(overview: Overview) -> str:
+    return install_command("open-iscsi", overview.package_manager)
 
 
-def overview_rows(found: Overview) -> list[tuple[str, str]]:
+def overview_rows(overview: Overview) -> list[tuple[str, str]]:
     """Return the label and text of each line; the last one names the next action.
 
     Missing sessions are counted only if the records could be read.
     """
-    up = sum(session.status == "up" for session in found.sessions)
-    missing = _missing_sessions(found)
+    up = sum(session.status == "up" for session in overview.sessions)
+    missing = _missing_sessions(overview)
     sessions = f"{up} up"
-    if len(found.sessions) > up:
-        sessions += f", {len(found.sessions) - up} not up"
-    stopped = sum(len(session.stopped_luns) for session in found.sessions)
+    if len(overview.sessions) > up:
+        sessions += f", {len(overview.sessions) - up} not up"
+    stopped = sum(len(session.stopped_luns) for session in overview.sessions)
     if stopped:
         sessions += f", {stopped} {'LUN' if stopped == 1 else 'LUNs'} not running"
     if missing is None:
         sessions += "; which are wanted at boot can be read by root only"
     elif missing:
         sessions += f", {missing} missing"
-    wanted = [entry.mount_point for entry in found.fstab.ours if entry.auto]
+    wanted = [entry.mount_point for entry in overview.fstab.ours if entry.auto]
     paths = [path for path in wanted if path is not None]
-    unmounted = [path for path in paths if path not in found.mounted]
+    unmounted = [path for path in paths if path not in overview.mounted]
     mounts = f"{len(paths) - len(unmounted)} of {len(paths)} mounted"
     if unmounted:
         mounts += f"; missing: {', '.join(unmounted[:3])}" + (" ..." if unmounted[3:] else "")
-    names = [hold.name for hold in found.holds]
+    names = [hold.name for hold in overview.holds]
     return [
-        ("initiator", _initiator_text(found.initiator)),
+        ("initiator", _initiator_text(overview.initiator)),
         ("sessions", sessions),
         ("volumes", mounts if paths else "none in /etc/fstab written by iscsictl"),
         ("on hold", ", ".join(names) or "nothing"),
-        ("next", _next_action(found, missing or 0, unmounted)),
+        ("next", _next_action(overview, missing or 0, unmounted)),
     ]
 
 
@@ -103,26 +103,26 @@ def _initiator_text(initiator: InitiatorName | None) -> str:
     return initiator.name or "this host has no initiator name"
 
 
-def _missing_sessions(found: Overview) -> int | None:
-    if found.records is None:
+def _missing_sessions(overview: Overview) -> int | None:
+    if overview.records is None:
         return None
-    index = SessionIndex(found.records, found.sessions)
+    index = SessionIndex(overview.records, overview.sessions)
     return sum(
         index.session_of(record) is None
-        for record in found.records
+        for record in overview.records
         if record.onboot and record.problem is None
     )
 
 
-def _next_action(found: Overview, missing: int, unmounted: list[str]) -> str:
-    if not found.installed:
-        return _install(found)
-    if found.initiator is not None and found.initiator.name is None:
+def _next_action(overview: Overview, missing: int, unmounted: list[str]) -> str:
+    if not overview.installed:
+        return _install(overview)
+    if overview.initiator is not None and overview.initiator.name is None:
         return "iscsictl initiator generate"
     if missing or unmounted:
         return "iscsictl reconnect"
-    if any(session.status != "up" or session.stopped_luns for session in found.sessions):
+    if any(session.status != "up" or session.stopped_luns for session in overview.sessions):
         return "iscsictl doctor"
-    if not found.sessions and not found.records:
+    if not overview.sessions and not overview.records:
         return FIRST_ATTACH
     return "all is well: iscsictl ls shows it, iscsictl doctor checks it"

@@ -72,24 +72,24 @@ def remove(settings: Settings) -> int:
 @common
 def status(settings: Settings) -> int:
     """Show whether and by which method it runs."""
-    there = observe_schedule(settings.root)
-    warnings = find_problems(there)
+    scheduled = observe_schedule(settings.root)
+    warnings = find_problems(scheduled)
     if settings.output == "json":
         document = {
             "schema": "iscsictl.schedule/1",
-            "method": next(iter(there.method), None),
-            "files": sorted(there.sources),
-            "timer_enabled": there.timer_enabled,
-            "timer_active": there.timer_active,
-            "cron": there.cron and there.cron.name,
-            "prune": there.prunes,
+            "method": next(iter(scheduled.method), None),
+            "files": sorted(scheduled.sources),
+            "timer_enabled": scheduled.timer_enabled,
+            "timer_active": scheduled.timer_active,
+            "cron": scheduled.cron and scheduled.cron.name,
+            "prune": scheduled.prunes,
             "warnings": [{"line": None, "text": text} for text in warnings],
         }
         click.echo(json.dumps(document, indent=1))
         return 0
-    by = " and ".join(there.method)
-    what = " (prune, then reconnect)" if there.prunes else ""
-    click.echo(f"by {by}{what}: {', '.join(there.sources)}" if by else "not scheduled")
+    by = " and ".join(scheduled.method)
+    suffix = " (prune, then reconnect)" if scheduled.prunes else ""
+    click.echo(f"by {by}{suffix}: {', '.join(scheduled.sources)}" if by else "not scheduled")
     for text in warnings:
         print_message(text)
     return 0

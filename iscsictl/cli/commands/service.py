@@ -27,14 +27,14 @@ def service() -> None:
 def status(settings: Settings) -> int:
     """Show what starts at boot and what runs now."""
     facts = host.service_facts(open_context(settings.wait, settings.root))
-    found = facts.systemd
-    if not any(unit.defined for unit in found.units.values()):
-        require_systemd(found)
+    systemd = facts.systemd
+    if not any(unit.defined for unit in systemd.units.values()):
+        require_systemd(systemd)
         raise MissingError(
             "there is no unit of open-iscsi here",
             hint=install_command("open-iscsi", facts.package_manager),
         )
-    show_services(found, screen_of(sys.stdout, settings.color), settings.output)
+    show_services(systemd, screen_of(sys.stdout, settings.color), settings.output)
     return 0
 
 

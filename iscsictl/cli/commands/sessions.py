@@ -265,10 +265,10 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
     if name is None:
         if seconds is not None:
             raise UsageError("--for needs a target or a directory")
-        found = read_holds(settings.root)
+        holds = read_holds(settings.root)
         screen = screen_of(sys.stdout, settings.color)
-        show_holds(found, hold_clock(), screen, settings.output)
-        if not found and settings.output == "table":
+        show_holds(holds, hold_clock(), screen, settings.output)
+        if not holds and settings.output == "table":
             _print_unless_quiet(settings, "there are no holds")
         return 0
 

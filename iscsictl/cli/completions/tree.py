@@ -48,19 +48,19 @@ def _walk(command: click.Command, path: str, context: click.Context) -> Iterator
     below: list[tuple[str, click.Command]] = []
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            if found is not None and not found.hidden:
-                below.append((name, found))
+            subcommand = command.get_command(context, name)
+            if subcommand is not None and not subcommand.hidden:
+                below.append((name, subcommand))
     yield Node(
         path,
         tuple(_option(p) for p in parameters if isinstance(p, click.Option)),
-        tuple((name, _line(found.get_short_help_str(200))) for name, found in below),
+        tuple((name, _line(subcommand.get_short_help_str(200))) for name, subcommand in below),
         tuple(_values(a, [f"{path} {str(a.name).upper()}"]) for a in arguments),
         bool(arguments) and arguments[-1].nargs == -1,
     )
-    for name, found in below:
-        inner = click.Context(found, info_name=name, parent=context)
-        yield from _walk(found, f"{path} {name}".strip(), inner)
+    for name, subcommand in below:
+        inner = click.Context(subcommand, info_name=name, parent=context)
+        yield from _walk(subcommand, f"{path} {name}".strip(), inner)
 
 
 def _option(option: click.Option) -> Option:

@@ -76,7 +76,7 @@ def summary(reports: Mapping[str, Report]) -> str:
     States without volumes are left out.
     """
     states = [state(report) for report in reports.values()]
-    words = [f"{states.count(one)} {word}" for one, word in _STATES.items() if one in states]
+    words = [f"{states.count(key)} {word}" for key, word in _STATES.items() if key in states]
     plural = "volume" if len(states) == 1 else "volumes"
     return f"{len(states)} {plural}: {', '.join(words)}"
 

@@ -48,8 +48,8 @@ PROBLEMS = (
 
 
 def _filesystem_types(block: Block) -> tuple[str, ...]:
-    found = [b.fstype for b in blocks(block) if not b.children or b.mounts]
-    return tuple(dict.fromkeys(one for one in found if one))
+    types = [b.fstype for b in blocks(block) if not b.children or b.mounts]
+    return tuple(dict.fromkeys(fstype for fstype in types if fstype))
 
 
 def _describe_usage(used: DiskUsage) -> tuple[str, ...]:
@@ -151,12 +151,12 @@ def _describe_disk(inventory: DiskInventory) -> Iterator[tuple[str, str]]:
 
 
 def _describe_content(inventory: DiskInventory) -> str:
-    seen = inventory.content
-    if isinstance(seen, ReadFailed):
-        return f"cannot be read: {seen.error.text}"
-    if not isinstance(seen, Known):
+    observation = inventory.content
+    if isinstance(observation, ReadFailed):
+        return f"cannot be read: {observation.error.text}"
+    if not isinstance(observation, Known):
         return "not looked at"
-    content = seen.value
+    content = observation.value
     text = "nothing: it is blank" if content.blank else content.description
     holder = content.reservations.other_holder
     return text + (f", reserved by another host: {holder}" if holder else "")

@@ -108,32 +108,40 @@ def print_findings(
             "lines": [line_row(line, mounted) for line in _lines_to_show(fstab)],
             "findings": [
                 {
-                    "id": one.id,
-                    "severity": one.severity,
-                    "line": one.line,
-                    "subject": _json_text(one.subject),
-                    "text": _json_text(one.text),
-                    "fix": _json_text(one.fix),
-                    "file": one.file,
+                    "id": finding.id,
+                    "severity": finding.severity,
+                    "line": finding.line,
+                    "subject": _json_text(finding.subject),
+                    "text": _json_text(finding.text),
+                    "fix": _json_text(finding.fix),
+                    "file": finding.file,
                 }
-                for one in findings
+                for finding in findings
             ],
         }
         screen.stream.write(json.dumps(document, indent=1) + "\n")
     elif output == "tsv":
         cells: list[tuple[Value, ...]] = [
-            (one.severity, one.id, one.line, one.subject, one.text, one.fix, one.file)
-            for one in findings
+            (
+                finding.severity,
+                finding.id,
+                finding.line,
+                finding.subject,
+                finding.text,
+                finding.fix,
+                finding.file,
+            )
+            for finding in findings
         ]
         print_tsv(cells, FINDINGS, screen)
     elif findings:
-        for one in findings:
-            subject = escape_controls(one.subject)
-            file = "" if one.file == "fstab" else f" of /etc/{one.file}"
+        for finding in findings:
+            subject = escape_controls(finding.subject)
+            file = "" if finding.file == "fstab" else f" of /etc/{finding.file}"
             screen.write(
-                f"{one.severity}  line {one.line}{file} ({subject}): {one.id}: "
-                f"{escape_controls(one.text)}\n"
-                f"      {escape_controls(one.fix)}\n"
+                f"{finding.severity}  line {finding.line}{file} ({subject}): {finding.id}: "
+                f"{escape_controls(finding.text)}\n"
+                f"      {escape_controls(finding.fix)}\n"
             )
     else:
         screen.write("nothing is wrong with /etc/fstab\n")

@@ -38,16 +38,21 @@ def show_services(systemd: Systemd, screen: Screen, output: str) -> None:
 
     Units that this host does not have are left out. In a capture it is not known whether they run.
     """
-    what = {
+    descriptions = {
         systemd.login_service: "logs in at boot",
         "iscsid.service": "keeps the sessions",
         "iscsid.socket": "starts iscsid when needed",
         "multipathd.service": "maps over several paths",
     }
-    there = [unit for unit in systemd.units.values() if unit.defined]
+    defined = [unit for unit in systemd.units.values() if unit.defined]
     rows: list[tuple[Value, ...]] = [
-        (u.name, "masked" if u.masked else yes_or_no(u.enabled), u.active, what.get(u.name, ""))
-        for u in there
+        (
+            u.name,
+            "masked" if u.masked else yes_or_no(u.enabled),
+            u.active,
+            descriptions.get(u.name, ""),
+        )
+        for u in defined
     ]
     document = {
         "schema": "iscsictl.service/1",
@@ -55,7 +60,7 @@ def show_services(systemd: Systemd, screen: Screen, output: str) -> None:
         "login_service": systemd.login_service,
         "units": [
             {"unit": u.name, "enabled": u.enabled, "masked": u.masked, "active": u.active}
-            for u in there
+            for u in defined
         ],
     }
     columns = (Column("UNIT", "unit"), Column("AT BOOT", "enabled"), Column("NOW", "active"),
@@ -202,7 +207,7 @@ def _nic_cells(row: dict[str, Any]) -> tuple[Value, ...]:
 
 def _cell(value: Any) -> Value:
     """Return the table cell for a value of the document; a list becomes several values."""
-    return tuple(str(one) for one in value) if isinstance(value, list) else value
+    return tuple(str(item) for item in value) if isinstance(value, list) else value
 
 
 def _print_below(
@@ -237,7 +242,7 @@ def show_boot(entries: Iterable[BootEntry], screen: Screen, output: str) -> None
 
     `selected`: the firmware booted from the entry; null if the table does not say.
     """
-    found = list(entries)
+    targets = list(entries)
     document = {
         "schema": "iscsictl.boot/1",
         "targets": [
@@ -264,7 +269,7 @@ def show_boot(entries: Iterable[BootEntry], screen: Screen, output: str) -> None
                     "dhcp": e.nic.dhcp,
                 },
             }
-            for e in found
+            for e in targets
         ],
     }
     rows: list[tuple[Value, ...]] = [
@@ -278,7 +283,7 @@ def show_boot(entries: Iterable[BootEntry], screen: Screen, output: str) -> None
             None if e.selected is None else yes_or_no(e.selected),
             e.initiator,
         )
-        for e in found
+        for e in targets
     ]
     keys = ("target", "portal", "lun", "nic", "address", "chap", "booted", "initiator")
     ranks = {"initiator": 3, "address": 2, "chap": 1}

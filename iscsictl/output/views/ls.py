@@ -185,7 +185,7 @@ def _row_values(row: Row, *, exact: bool, short: bool = False) -> tuple[Value, .
     lun = row.ways[0].lun
     statuses = [session.status for session in sessions]
     size = block.size if block else None
-    mounts = [mount for one in blocks(block) for mount in one.mounts] if block else []
+    mounts = [mount for device in blocks(block) for mount in device.mounts] if block else []
     return (
         _merge_equal_values([session.target or "-" for session in sessions]),
         tuple(place_of(session, short=short) or "-" for session in sessions),

@@ -36,11 +36,13 @@ def listing_json(listing: Listing) -> str:
     sessions = _json_array([_format_session(session) for session in listing.sessions])
     records = ""
     if listing.capture is not None:
-        told = ls_capture.details_document(listing.capture)
-        if told["disks"] is not None:
-            disks = _json_array([json.dumps(disk) for disk in told["disks"]])
-        if "records" in told:
-            records = f',\n "records": {_json_array([json.dumps(one) for one in told["records"]])}'
+        captured = ls_capture.details_document(listing.capture)
+        if captured["disks"] is not None:
+            disks = _json_array([json.dumps(disk) for disk in captured["disks"]])
+        if "records" in captured:
+            records = (
+                f',\n "records": {_json_array([json.dumps(one) for one in captured["records"]])}'
+            )
         # A capture of disks alone does not say that there are no sessions.
         sessions = sessions if listing.capture.tells_sessions else "null"
     return (

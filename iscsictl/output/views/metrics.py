@@ -75,7 +75,7 @@ def _families_of_sessions(host: HostMetrics) -> list[_Family]:
 def _families_of_paths(paths: Iterable[LunPath]) -> list[_Family]:
     total: dict[Labels, float] = {}
     active: dict[Labels, float] = {}
-    found: dict[str, dict[Labels, float]] = {}
+    by_metric: dict[str, dict[Labels, float]] = {}
     for path in paths:
         disk = ("lun", str(path.lun)), ("wwid", path.wwid or "")
         by_target = ("target", path.session.target), *disk
@@ -88,13 +88,13 @@ def _families_of_paths(paths: Iterable[LunPath]) -> list[_Family]:
         for name, value in values.items():
             if value is not None:
                 # With node.session.nr_sessions above 1, several sessions have the same labels.
-                samples = found.setdefault(name, {})
+                samples = by_metric.setdefault(name, {})
                 samples[labels] = samples.get(labels, 0) + value
     return [
         _Family("paths", "gauge", "Paths to the LUN: the sessions that show it.", total),
         _Family("paths_active", "gauge", "Paths that commands can be sent through.", active),
         *(
-            _Family(name, "counter", text, found.get(name, {}))
+            _Family(name, "counter", text, by_metric.get(name, {}))
             for name, text, _ in (*_BY_DISK, *_BY_COMMAND)
         ),
     ]

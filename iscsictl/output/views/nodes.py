@@ -144,7 +144,7 @@ def _format_whole_record(record: NodeRecord) -> str:
 
 
 def _node_document(record: NodeRecord, sids: Mapping[str, int], *, values: bool) -> dict[str, Any]:
-    made: dict[str, Any] = {
+    document: dict[str, Any] = {
         "target": record.target,
         "portal": portal_row(record.portal),
         "iface": record.iface,
@@ -160,8 +160,8 @@ def _node_document(record: NodeRecord, sids: Mapping[str, int], *, values: bool)
         "problem": record.problem,
     }
     if values:
-        made["values"] = dict(record.values)
-    return made
+        document["values"] = dict(record.values)
+    return document
 
 
 def show_accounts(

@@ -71,9 +71,9 @@ class Picture:
         self._said.extend(f"{clock} {change}" for change in snapshot.changes)
         rows = self._make_rows(snapshot)
         height = self._measure_terminal()
-        said = list(self._said)[max(0, len(self._said) - max(0, height - FRAME - 2)) :]
-        room = max(1, height - len(said) - FRAME)
-        lines = [f"{clock} {len(snapshot.listing.sessions)} sessions, {self._end} ends", *said]
+        recent = list(self._said)[max(0, len(self._said) - max(0, height - FRAME - 2)) :]
+        room = max(1, height - len(recent) - FRAME)
+        lines = [f"{clock} {len(snapshot.listing.sessions)} sessions, {self._end} ends", *recent]
         self._room = room
         self._top = max(0, min(self._top, len(rows) - room))
         if len(rows) > room:
