@@ -27,7 +27,7 @@ from iscsictl.model.reservation import LunReservations
 from iscsictl.model.root_boot import RootBoot
 from iscsictl.model.services import Daemon, Systemd
 
-# `blocked` is a module that modprobe.d(5) forbids, `missing` one without a file of its own.
+# `blocked`: modprobe.d(5) forbids loading the module; `missing`: there is no file for it.
 ModuleState = Literal["loaded", "builtin", "loadable", "blocked", "missing"]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from iscsictl.model.capture import CaptureDetails
     from iscsictl.model.reservation import LunReservations
 
-# sfnet and libiscsi are found in captures alone: sysfs and iscsiadm are the sources on this host.
+# sfnet and libiscsi occur only in captures; on this host the sources are sysfs and iscsiadm.
 Source = Literal["sysfs", "iscsiadm", "sfnet", "libiscsi"]
 Status = Literal["up", "recovering", "down", "unknown"]
 Kind = Literal["disk", "part", "mpath", "lvm", "crypt", "md", "loop"]

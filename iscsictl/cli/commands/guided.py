@@ -191,7 +191,7 @@ class GuidedAttach:
         def number_of_answer(text: str) -> str:
             if text in rows:
                 return text
-            # A number that no row has is no part of a name.
+            # A number that is not that of a row is not searched for in the names.
             named = text and not (text.isascii() and text.isdigit())
             fitting = [number for number, row in rows.items() if named and text in row]
             if len(fitting) != 1:
@@ -295,10 +295,10 @@ def attach_guided(
 def _ask_and_plan(
     guide: GuidedAttach, make_spec: MakeSpec, make_task: MakeTask
 ) -> tuple[int, AttachSpec]:
-    """Ask for what the command line lacks, and show the plan. Nothing is changed in here.
+    """Ask for what the command line lacks and show the plan, without changing anything.
 
-    A directory on which nothing can be mounted is asked for again. Returns the exit code of the dry
-    run, and what is to be done.
+    If nothing can be mounted on the directory, it is asked for again. Returns the exit code of the
+    dry run, and the completed spec.
     """
     guide.ask_target()
     guide.ask_filesystem()

@@ -66,7 +66,7 @@ def ls(
         listing = selection.keep_targets(listing, selection.named_targets(listing, target))
     if not settings.quiet:
         _print_warnings(listing.warnings, source)
-        # A capture of disks alone does not say that there are no sessions.
+        # A capture that contains only disks does not say that there are no sessions.
         is_told = listing.capture is None or listing.capture.tells_sessions
         if not listing.sessions and is_told:
             _print_no_sessions(settings, source)

@@ -43,7 +43,7 @@ def listing_json(listing: Listing) -> str:
             records = (
                 f',\n "records": {_json_array([json.dumps(one) for one in captured["records"]])}'
             )
-        # A capture of disks alone does not say that there are no sessions.
+        # A capture that contains only disks does not say that there are no sessions.
         sessions = sessions if listing.capture.tells_sessions else "null"
     return (
         f'{{"schema": "{SCHEMA}",\n "sessions": {sessions},\n'
