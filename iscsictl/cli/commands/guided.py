@@ -1,7 +1,8 @@
-"""`attach` without a portal, on a terminal: ask for what is needed, show the plan, then do it.
+"""`attach` without a portal, on a terminal: ask for what is needed, show the plan, execute it.
 
-Nothing is changed before the last yes. An account is asked for only where the array refuses the
-login, a LUN only where it has several: both are known after a login that was rolled back.
+Nothing is changed before the final yes. An account is asked for only if the array refuses the
+login, a LUN only if the target has several: both are known only after a login, which is then rolled
+back.
 """
 
 import signal
@@ -33,10 +34,10 @@ from iscsictl.planner.attach.attach import SeveralLunsError
 from iscsictl.planner.attach.mount_point import MountPointError
 
 NO_FILESYSTEM: Final = "none"
-#: What another portal may put right; a missing module or a missing account it does not.
+#: Errors that another portal may avoid, unlike a missing module or a missing account.
 _OF_THE_PORTAL: Final = {Exit.UNREACHABLE, Exit.NOT_FOUND, Exit.USAGE, Exit.ERROR}
 _UNCHANGED: Final = "stopped; nothing was changed"
-#: How often another account is asked for.
+#: How many times an account is asked for.
 _TRIES: Final = 3
 
 Options = dict[str, Any]
@@ -46,7 +47,7 @@ MakeTask = Callable[[Settings, AttachSpec], Task]
 
 @dataclass
 class GuidedAttach:
-    """One dialogue. `words` are the arguments that would have given the same answers."""
+    """One dialogue. `words` are the command line arguments that give the same answers."""
 
     settings: Settings
     options: Options
@@ -54,11 +55,11 @@ class GuidedAttach:
     user: str | None = None
 
     def ask_target(self) -> None:
-        """Ask for the portal and, of the targets that it offers, for one.
+        """Ask for the portal and then for one of the targets that it offers.
 
-        A portal that does not answer is told and asked for again. Raises InterruptError at Ctrl-C,
-        and whatever no other portal would change: AuthError where the array wants an account for
-        discovery, which cannot be given here, and errors of this host.
+        If the portal does not answer, the error is printed and the question repeated. Raises
+        InterruptError on Ctrl-C, and errors that no other portal would avoid: AuthError if the
+        array wants an account for discovery, which cannot be given here, and errors of this host.
         """
         while True:
             portal = self._ask_until_valid(
@@ -100,9 +101,9 @@ class GuidedAttach:
         return rows[self._choose_row("Target", rows)]
 
     def ask_filesystem(self) -> None:
-        """Ask for the filesystem and where to mount it, unless the command line says it.
+        """Ask for the filesystem and where to mount it, unless they are on the command line.
 
-        With `none` no filesystem is made, and no directory is asked for.
+        With `none`, no filesystem is created and no directory is asked for.
         """
         options = self.options
         if options["fs"] is None:
@@ -133,10 +134,10 @@ class GuidedAttach:
         return "--mount" in self.words
 
     def ask_account(self) -> Account:
-        """Ask for the CHAP account of this host; the secret is not shown.
+        """Ask for the CHAP account of this host; the secret is not echoed.
 
-        The command that is shown afterwards asks for the secret again: it never has it. The name is
-        the default of the next question: more often it is the secret that was mistyped.
+        The command that is shown afterwards prompts for the secret and does not contain it. The
+        name is the default the next time, as usually the secret was mistyped.
         """
         print_folded(
             "The array refuses the login. If it wants CHAP, give the account of this host:"
@@ -149,9 +150,9 @@ class GuidedAttach:
         return Account(user, secret)
 
     def ask_lun(self, error: SeveralLunsError) -> None:
-        """Ask which of several LUNs is meant, with the size and WWID of each.
+        """Ask which of several LUNs is meant, showing the size and WWID of each.
 
-        Device names are not shown: they are gone when the login is rolled back.
+        Device names are not shown, as they are gone once the login is rolled back.
         """
         rows = {
             str(lun.lun): f"{human_size(size) or 'size not known'}  {lun.wwid or 'no WWID'}"
@@ -164,7 +165,7 @@ class GuidedAttach:
         self.words += ["--lun", lun]
 
     def note_consent(self, consents: Iterable[str]) -> None:
-        """Add the options that say what the user consented to: `adopt`, `adopt-unverified`."""
+        """Add the options for what the user consented to: `adopt`, `adopt-unverified`."""
         self.words += [word for word in map("--{}".format, consents) if word not in self.words]
 
     def print_command(self, given: Sequence[str]) -> None:
@@ -177,14 +178,14 @@ class GuidedAttach:
         print_line(fold_command(words, screen_of(sys.stderr).width))
 
     def _set_words(self, words: list[str]) -> None:
-        """Add words, in the place of the same option with another value."""
+        """Add words, replacing the same option with another value."""
         if words[0] in self.words:
             start = self.words.index(words[0])
             del self.words[start : start + len(words)]
         self.words += words
 
     def _choose_row(self, what: str, rows: Mapping[str, str]) -> str:
-        """Return the number of the row that the user chooses by that, or by a part of its text."""
+        """Return the number of the row that the user chooses by its number or part of its text."""
         for number, row in rows.items():
             print_folded(f"  {number}  {row}", indent=len("  1  "))
 
@@ -208,7 +209,7 @@ class GuidedAttach:
         *,
         hide: bool = False,
     ) -> Any:
-        """Ask until `read` takes the answer. Raises InterruptError at Ctrl-C."""
+        """Ask until `read` accepts the answer. Raises InterruptError on Ctrl-C."""
         while True:
             text = prompt(question, default, hide=hide)
             try:
@@ -223,10 +224,10 @@ def print_folded(line: str, *, indent: int = 0) -> None:
 
 
 def prompt(question: str, default: str | None, *, hide: bool) -> str:
-    """Put one question on the terminal. Raises InterruptError at a signal and at the end of input.
+    """Ask one question on the terminal. Raises InterruptError on a signal or the end of input.
 
-    It is written to stderr, so that a redirected output has only results. With `hide` the answer is
-    not shown.
+    The question is written to stderr, so that redirected output contains only results. With `hide`
+    the answer is not echoed.
     """
     try:
         with asking():
@@ -243,8 +244,8 @@ def prompt(question: str, default: str | None, *, hide: bool) -> str:
 def suggest_directory(target: str) -> str:
     """Return a mount point named after the last part of a target's name.
 
-    The name comes from the array: whatever could be part of a path is replaced, and the user
-    confirms the directory.
+    The name comes from the array, so all characters with a meaning in a path are replaced, and the
+    user confirms the directory.
     """
     name = target.rpartition(":")[2].rpartition(".")[2] or "data"
     return "/srv/" + "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
@@ -273,9 +274,10 @@ def attach_guided(
     make_spec: MakeSpec,
     make_task: MakeTask,
 ) -> int:
-    """Ask for what `options` lacks, show the plan and the command, and do it after a yes.
+    """Ask for what `options` lacks, show the plan and the command, and execute it after a yes.
 
-    `given` are the words of the command line. Raises InterruptError at Ctrl-C in a question.
+    `given` are the words of the command line. Returns the exit code. Raises InterruptError on
+    Ctrl-C at a question.
     """
     guide = GuidedAttach(settings, options)
     try:
@@ -302,7 +304,7 @@ def _ask_and_plan(
     """
     guide.ask_target()
     guide.ask_filesystem()
-    # What is known only after the login is a forecast, and the yes is for that too.
+    # Whatever is known only after the login is a forecast, and the yes applies to that too.
     dry = replace(guide.settings, dry_run=True)
     while True:
         spec = make_spec(guide.settings, dict(guide.options))
@@ -315,7 +317,7 @@ def _ask_and_plan(
 def _attach_asking_again(
     guide: GuidedAttach, spec: AttachSpec, given: Sequence[str], make_task: MakeTask
 ) -> int:
-    """Attach; where the array refuses the login or has several LUNs, ask and try again."""
+    """Attach; if the array refuses the login or has several LUNs, ask and try again."""
     words, tries = list(guide.words), 0
     while True:
         code, spec, _ = _run_asking_lun(guide, guide.settings, spec, make_task)
@@ -333,15 +335,15 @@ def _attach_asking_again(
 def _run_asking_lun(
     guide: GuidedAttach, settings: Settings, spec: AttachSpec, make_task: MakeTask
 ) -> tuple[int, AttachSpec, IscsictlError | None]:
-    """Run the task once, or again where the target has several LUNs and one was chosen.
+    """Run the task, and again with the chosen LUN if the target has several.
 
-    Returns the exit code, the spec with what the user chose and consented to, so that no later run
-    asks for that again, and what refused the last plan, if anything did.
+    Returns the exit code; the spec with what the user chose and consented to, so that no later run
+    asks for it again; and the refusal of the last plan, if there was one.
     """
     while True:
         heard = _Heard()
         task = heard.noting(make_task(settings, spec))
-        # The question that follows says it, and needs no hint.
+        # The question that follows says what is wrong, and needs no hint.
         code = run_task(settings, task, handled=(SeveralLunsError,))
         guide.note_consent(heard.consents)
         consent = replace(
@@ -358,13 +360,13 @@ def _run_asking_lun(
 
 @dataclass
 class _Heard:
-    """What a run came upon that a later one is to know."""
+    """What a run found out and the next one must know."""
 
     refusal: IscsictlError | None = None
     consents: list[str] = field(default_factory=list)
 
     def noting(self, task: Task) -> Task:
-        """Return the task, which notes the refusal of a plan, and each consent of the user."""
+        """Return the task, extended to record the refusal of a plan and the user's consents."""
 
         def plan(inventory: Inventory) -> Plan:
             made = task.plan(inventory)
