@@ -313,6 +313,18 @@ def test_a_refusal_that_is_asked_about_is_not_printed_as_an_error_too(
     assert "--lun 0" in capsys.readouterr().err
 
 
+def test_ctrl_c_while_a_portal_is_asked_says_that_nothing_was_changed(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Dialogue, "discover", stop)
+    with pytest.raises(InterruptError, match=r"^stopped; nothing was changed$") as told:
+        start(["192.0.2.5"])
+    assert told.value.exit is Exit.INTERRUPTED
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_ctrl_c_at_a_question_before_the_yes_runs_nothing(start: Start, number: int) -> None:
     runs: list[tuple[bool, AttachSpec]] = []

@@ -282,8 +282,10 @@ def attach_guided(
     guide = GuidedAttach(settings, options)
     try:
         code, spec = _ask_and_plan(guide, make_spec, make_task)
-    except InterruptError as error:  # also while the portal is asked, or this host is read
+    except InterruptError as error:  # also while this host is read
         raise InterruptError(_UNCHANGED, signal=error.signal) from None
+    except KeyboardInterrupt:  # while the portal is asked, where no signal needs to be deferred
+        raise InterruptError(_UNCHANGED, signal=signal.SIGINT) from None
     if code != Exit.PENDING or settings.dry_run:
         return code
     guide.print_command(given)
