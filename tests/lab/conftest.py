@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.image import SUITES, LabUnavailableError
-from tests.lab.install import PROJECT
+from tests.lab.install import PROJECT, build_collection
 from tests.lab.pair import Lab
 from tests.lab.secret_watch import StandingWatch
 
@@ -123,6 +123,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return next(directory.glob("*.deb"))
+
+
+@pytest.fixture(scope="session")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The collection as `make collection` builds it."""
+    return build_collection(tmp_path_factory.mktemp("collection"))
 
 
 @pytest.fixture(autouse=True)

@@ -194,7 +194,8 @@ class Guest:
 
     def set_clock(self) -> None:
         """Give the guest this machine's time."""
-        self.agent.request("clock", time=time.time())
+        # A guest that was just loaded has all of its memory to read anew, beside up to four others.
+        self.agent.request("clock", patience=120, time=time.time())
 
     # -- cables --------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -54,3 +55,14 @@ def install_package(host: Guest, package: Path, *options: str) -> None:
     command = f"apt-get install -y {' '.join(options)} {target} && rm {target}"
     # Its scripts compile each module, which takes minutes in an emulated guest on a busy machine.
     host.run(command, check=True, timeout=600, env={"DEBIAN_FRONTEND": "noninteractive"})
+
+
+def build_collection(directory: Path) -> Path:
+    """Build the Ansible collection as `make collection` does; return its archive."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [PROJECT / "packaging/build-collection", directory],
+        capture_output=True, text=True, check=False, env=os.environ | {"PATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(directory.glob("*.tar.gz"))

@@ -1,4 +1,4 @@
-"""The pair: an array and a host, their cables, their snapshots, their end."""
+"""The pair: an array and a host, or several hosts; their cables, their snapshots, their end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Extra = dict[Role, "Sequence[str]"]
 
 
 class Lab:
-    """Two running guests.  Use it with `with`, or call `close`.
+    """Two running guests, or up to five.  Use it with `with`, or call `close`.
 
     Each restore is a new pair of QEMU processes: in one process the TSC never goes back,
     so a state loaded into an old process would see its time jump ahead, and every timer
@@ -55,8 +55,8 @@ class Lab:
         self.extra = extra
         self.snapshots: dict[str, ArrayState] = {}
         self.array = Array("array", run)
-        self.host = Guest("host", run)
-        self.second = Guest("second", run)
+        self.host, *self.clones = (Guest(role, run) for role in HOSTS)
+        self.second = self.clones[0]
         self.guests: dict[Role, Guest] = {}
         # QEMU ends with the thread that started it: this one lives as long as the pair.
         self._starter = ThreadPoolExecutor(1)
@@ -67,17 +67,23 @@ class Lab:
             self.close()
             raise
 
-    def _launch(self, *, two_hosts: bool = False) -> None:
+    @property
+    def hosts(self) -> list[Guest]:
+        """The hosts that are there now: one, unless `restore_with_hosts` brought clones."""
+        return [guest for guest in self.guests.values() if guest is not self.array]
+
+    def _launch(self, clones: Sequence[Guest] = ()) -> None:
         """Start all processes, stopped; the array listens on the cables, so it comes first."""
         run = self.run_directory
         self.guests.clear()
-        for guest in (self.array, self.host, *([self.second] if two_hosts else [])):
+        hosts = [self.host.role, *(guest.role for guest in clones)]
+        for guest in (self.array, self.host, *clones):
             role = guest.role
-            command = command_line(
-                role, self.image, self.how, run, self.extra.get(role, ()), two_hosts=two_hosts
-            )
-            hosts = (HOSTS if two_hosts else HOSTS[:1]) if role == "array" else ()
-            self._start(guest, command, [run.net(net, host) for net in NETS for host in hosts])
+            extra = self.extra.get("host" if guest in clones else role, ())
+            command = command_line(role, self.image, self.how, run, extra, hosts=hosts)
+            listens_to = hosts if role == "array" else ()
+            cables = [run.net(net, host) for net in NETS for host in listens_to]
+            self._start(guest, command, cables)
 
     def _start(self, guest: Guest, command: Sequence[str], cables: Sequence[Path] = ()) -> None:
         """Start a guest's process, stopped; `cables` are the sockets that it listens on."""
@@ -145,7 +151,7 @@ class Lab:
         self.close()
 
     def close(self) -> None:
-        """End both guests and remove all that the pair had on this machine."""
+        """End all guests and remove all that the pair had on this machine."""
         atexit.unregister(self.close)
         for guest in self.guests.values():
             guest.close()
@@ -153,52 +159,57 @@ class Lab:
         self._starter.shutdown()
         self.run_directory.remove()
 
-    # -- both guests ---------------------------------------------------------------------
+    # -- all guests ----------------------------------------------------------------------
 
     def boot(self) -> None:
-        """Switch both on, side by side, and wait for both."""
-        self._both(lambda guest: guest.boot())
+        """Switch all on, side by side, and wait for them."""
+        self._each(lambda guest: guest.boot())
 
     def snapshot(self, name: str, *, sync: bool = True) -> None:
-        """Save the state of both guests under a name, over an older one of that name.
+        """Save the state of all guests under a name, over an older one of that name.
 
         Without `sync` what was not written to their disks stays in their memory alone, for a
         power cut to come.
         """
         if sync:
-            self._both(lambda guest: guest.run(["sync"]))
-        self._both(lambda guest: guest.qmp.command("stop"))
-        self._both(lambda guest: guest.qmp.human(f"savevm {name}"))
-        self._both(lambda guest: guest.qmp.command("cont"))
+            self._each(lambda guest: guest.run(["sync"]))
+        self._each(lambda guest: guest.qmp.command("stop"))
+        self._each(lambda guest: guest.qmp.human(f"savevm {name}"))
+        self._each(lambda guest: guest.qmp.command("cont"))
         self.snapshots[name] = self.array.state
-        self._both(Guest.set_clock)
+        self._each(Guest.set_clock)
 
     def restore(self, name: str) -> None:
-        """Both guests as they were when `name` was saved: power, cables and LUNs as well."""
+        """The pair as it was when `name` was saved: power, cables and LUNs as well."""
         state = self.snapshots[name]
-        self._both(lambda guest: guest.close(gently=True))
+        self._each(lambda guest: guest.close(gently=True))
         self._launch()
         self._load(name)
         self.array.state = state
 
     def restore_with_second_host(self, name: str) -> None:
-        """Like `restore`, and with a second host on both networks: `self.second`.
+        """Like `restore_with_hosts` with two: the second one is `self.second`."""
+        self.restore_with_hosts(name, 2)
 
-        It is a clone of the first one in the state of the snapshot, with addresses, an initiator
-        name, a machine-id and random numbers of its own. It is gone with the next `restore`; it
-        must not be rebooted, nor a snapshot be taken while it is there.
+    def restore_with_hosts(self, name: str, number: int) -> None:
+        """Like `restore`, and with more hosts on both networks, up to four: see `self.hosts`.
+
+        They are clones of the first one in the state of the snapshot, each with addresses, an
+        initiator name, a machine-id and random numbers of its own. They are gone with the next
+        `restore`; they must not be rebooted, nor a snapshot be taken while they are there.
         """
         state = self.snapshots[name]
-        self._both(lambda guest: guest.close(gently=True))
-        copy(self.run_directory.disk("host"), self.run_directory.disk("second"))
-        self._launch(two_hosts=True)
-        for guest in self.guests.values():
-            guest.qmp.human(f"loadvm {name}")
-        # Both have one hardware address until the clone has its own.
-        for guest in (self.second, self.array, self.host):
+        clones = self.clones[: number - 1]
+        self._each(lambda guest: guest.close(gently=True))
+        for clone in clones:
+            copy(self.run_directory.disk("host"), self.run_directory.disk(clone.role))
+        self._launch(clones)
+        self._each(lambda guest: guest.qmp.human(f"loadvm {name}"))
+        # All hosts have one hardware address until each clone has its own.
+        for guest in (*clones, self.array, self.host):
             guest.qmp.command("cont")
             guest.set_clock()
-            if guest is self.second:
+            if guest in clones:
                 make_another_host(guest)
         self.array.state = state
 
@@ -218,14 +229,14 @@ class Lab:
         self._start(self.host, command)
 
     def _load(self, name: str) -> None:
-        self._both(lambda guest: guest.qmp.human(f"loadvm {name}"))
-        self._both(lambda guest: guest.qmp.command("cont"))
-        self._both(Guest.set_clock)
+        self._each(lambda guest: guest.qmp.human(f"loadvm {name}"))
+        self._each(lambda guest: guest.qmp.command("cont"))
+        self._each(Guest.set_clock)
 
     def forget(self, name: str) -> None:
         """Delete a snapshot."""
         del self.snapshots[name]
-        self._both(lambda guest: guest.qmp.human(f"delvm {name}"))
+        self._each(lambda guest: guest.qmp.human(f"delvm {name}"))
 
     def cut(self, net: Net, *, at: Role = "array") -> None:
         """Pull a cable: out of the array's card (the host only hears silence), or the host's."""
@@ -242,12 +253,12 @@ class Lab:
                     self._set_hub_port(guest.role, one, up=True)
 
     def _set_hub_port(self, host: Role, net: Net, *, up: bool) -> None:
-        """Join a host to the array's hub, or part it: nothing where there is no second host.
+        """Join a host to the array's hub, or part it: nothing where there is only one host.
 
         A guest that is stopped takes no frames although its own link is down. The hub has all
-        frames for every host, so those of the other one would soon fill the cable and stand still.
+        frames for every host, so those of others would soon fill the cable and stand still.
         """
-        if self.second.role in self.guests:
+        if len(self.hosts) > 1:
             self.array.qmp.command("set_link", name=f"{host}{net}", up=up)
 
     def install_project(self, package: Path | None = None) -> None:
@@ -261,16 +272,16 @@ class Lab:
         self.snapshot("installed")
 
     def consoles(self, lines: int = 60) -> str:
-        """The tails of both consoles, for a failure's report."""
+        """The tails of all consoles, for a failure's report."""
         parts = []
         for role, guest in self.guests.items():
             tail = guest.console_log().splitlines()[-lines:]
             parts.append("\n".join([f"--- console of {role} ---", *tail]))
         return "\n".join(parts)
 
-    def _both(self, work: Callable[[Guest], object]) -> None:
-        """Do a thing to both guests at once; the first error is raised after both ended."""
-        with ThreadPoolExecutor(len(ROLES)) as pool:
+    def _each(self, work: Callable[[Guest], object]) -> None:
+        """Do a thing to all guests at once; the first error is raised after all ended."""
+        with ThreadPoolExecutor(len(self.guests)) as pool:
             for future in [pool.submit(work, guest) for guest in self.guests.values()]:
                 future.result()
 
@@ -292,7 +303,7 @@ def make_another_host(guest: Guest) -> None:
     )
     # RNDRESEEDCRNG (random(4)): until then it draws the same numbers as the one that it is from.
     script = (
-        "import fcntl; f = open('/dev/urandom', 'wb', 0); f.write(b'second'); "
+        f"import fcntl; f = open('/dev/urandom', 'wb', 0); f.write(b'{name}'); "
         "fcntl.ioctl(f, 0x5207)"
     )
     guest.run(["python3", "-c", script], check=True)

@@ -30,11 +30,10 @@ KVM = ("-accel", "kvm", "-cpu", "host", "-smp", "2")
 #: Services of the other role stay off, by the kernel's command line: no file says so.
 MASKED: dict[Role, tuple[str, ...]] = {
     "array": ("open-iscsi.service", "iscsid.service", "iscsid.socket"),
-    "host": ("rtslib-fb-targetctl.service", "target.service"),
-    "second": ("rtslib-fb-targetctl.service", "target.service"),
+    **dict.fromkeys(HOSTS, ("rtslib-fb-targetctl.service", "target.service")),
 }
 #: The last byte of a guest's hardware and IP addresses.
-NUMBERS: dict[Role, int] = {"array": 5, "host": 9, "second": 10}
+NUMBERS: dict[Role, int] = {"array": 5, "host": 9, "second": 10, "third": 11, "fourth": 12}
 
 
 @dataclass(frozen=True)
@@ -137,11 +136,12 @@ def kernel_line(role: Role, root: str = "root=/dev/vda") -> str:
 
 def command_line(
     role: Role, image: Image, how: Accelerator, run: RunDirectory, extra: Sequence[str] = (),
-    *, two_hosts: bool = False, netboot: NetBoot | None = None,
+    *, hosts: Sequence[Role] = HOSTS[:1], netboot: NetBoot | None = None,
 ) -> list[str]:  # fmt: skip
-    """QEMU's command line for one guest; it starts stopped. `two_hosts`: the array has hubs.
+    """QEMU's command line for one guest; it starts stopped.
 
-    With `netboot` it has no disk, and boots that.
+    `hosts` are those that the array has cables to: with more than one it has hubs. With `netboot`
+    the guest has no disk, and boots that.
     """
     number = NUMBERS[role]
     boot = netboot or NetBoot(image.kernel, image.initrd, "root=/dev/vda")
@@ -170,11 +170,11 @@ def command_line(
         mac = f"52:54:00:00:{index:02x}:{number:02x}"
         if role != "array":
             command += ["-netdev", _stream(f"net{net}", "off", run.net(net, role))]
-        elif not two_hosts:
-            command += ["-netdev", _stream(f"net{net}", "on", run.net(net))]
+        elif len(hosts) == 1:
+            command += ["-netdev", _stream(f"net{net}", "on", run.net(net, hosts[0]))]
         else:
             # A stream has two ends: each host gets one, and a hub joins them with the card.
-            for host in HOSTS:
+            for host in hosts:
                 command += ["-netdev", _stream(f"{host}{net}", "on", run.net(net, host))]
                 port = f"hubport,id={host}{net}port,hubid={index},netdev={host}{net}"
                 command += ["-netdev", port]

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Role = Literal["array", "host", "second"]
+Role = Literal["array", "host", "second", "third", "fourth"]
 Net = Literal["A", "B"]
 ROLES: tuple[Role, ...] = ("array", "host")
-HOSTS: tuple[Role, ...] = ("host", "second")
+#: The host of the pair, and the clones of it that can be on the networks beside it.
+HOSTS: tuple[Role, ...] = ("host", "second", "third", "fourth")
 NETS: tuple[Net, ...] = ("A", "B")
 PREFIX = "iscsictl-lab-"
 
@@ -36,7 +37,8 @@ class RunDirectory:
 
     def net(self, net: Net, role: Role = "host") -> Path:
         """The socket that is the cable between the array and a host."""
-        return self.path / (f"net{net}2" if role == "second" else f"net{net}")
+        number = HOSTS.index(role)
+        return self.path / (f"net{net}{number + 1}" if number else f"net{net}")
 
     def disk(self, role: Role) -> Path:
         """A guest's overlay, with its snapshots."""

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.lab.array import A4
-from tests.lab.install import PROJECT
 from tests.lab.onhost import IQN, mounted, run_on
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.lab.guest import Guest
     from tests.lab.pair import Lab
 
@@ -27,19 +24,6 @@ SECRET = "kV8rTq2ZxW7nBf4M"
 FSTYPES = {"one": "ext4", "two": "xfs", "three": "ext4", "four": "btrfs"}
 #: Seconds: Python starts anew for each task, which is slow in an emulated guest.
 PATIENCE = 1200.0
-
-
-@pytest.fixture(scope="session")
-def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The collection as `make collection` builds it."""
-    directory = tmp_path_factory.mktemp("collection")
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        [PROJECT / "packaging/build-collection", directory],
-        capture_output=True, text=True, check=False, env=os.environ | {"PATH": path},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return next(directory.glob("*.tar.gz"))
 
 
 def volume(name: str) -> dict[str, Any]:
