@@ -22,6 +22,10 @@ SESSION_EXISTS = 15
 # Of a logout: no such session; no object; its directory in sysfs is gone. All mean that it is gone.
 _GONE = (2, NO_OBJECTS, 22)
 _OF_SENDTARGETS = ("-m", "discoverydb", "-t", "sendtargets")
+# idbm_lock() of usr/idbm.c looks whether the lock's directory is there and then makes it: where two
+# processes do so at once, as at the first logins after a boot, one of them ends with code 6.
+_IDBM_ERROR = 6
+_DIRECTORY_JUST_MADE = "/iscsi: File exists"
 _OFFER = re.compile(r"(\S+,-?\d+) (.+)")
 
 
@@ -58,8 +62,24 @@ def _run_iscsiadm(
 ) -> Result:
     """Run iscsiadm; what waits for an array and writes no record is `interruptible`.
 
-    `sids` are the only sessions that it needs to see, None for all.
+    `sids` are the only sessions that it needs to see, None for all. One that failed because another
+    process made the directory of the lock first has done nothing yet, and is run again once.
     """
+    result = _start_iscsiadm(arguments, doing, timeout, interruptible, sids)
+    if result.code == _IDBM_ERROR and _DIRECTORY_JUST_MADE in result.err:
+        result = _start_iscsiadm(arguments, doing, timeout, interruptible, sids)
+    if result.code not in {0, *fine}:
+        raise error_from_iscsiadm(result.code, result.err, doing)
+    return result
+
+
+def _start_iscsiadm(
+    arguments: Sequence[str],
+    doing: str,
+    timeout: float,
+    interruptible: bool,
+    sids: Iterable[int] | None,
+) -> Result:
     try:
         result = None
         if sids is not None:
@@ -71,8 +91,6 @@ def _run_iscsiadm(
             )  # fmt: skip
     except UnreachableError as error:
         raise explain_no_answer(error, doing) from None
-    if result.code not in {0, *fine}:
-        raise error_from_iscsiadm(result.code, result.err, doing)
     return result
 
 
