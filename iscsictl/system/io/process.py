@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -28,6 +29,8 @@ _DIRECTORY = "/"
 _PAUSE = 0.02
 # --timeout is for logins and services; tools that read a disk have limits of their own.
 _TIMED_BY_USER = frozenset({"iscsiadm", "systemctl"})
+#: Where a usage text begins, which some tools (mkfs.xfs) print after the reason of a failure.
+_USAGE = re.compile(r"^usage:", re.IGNORECASE | re.MULTILINE)
 #: Seconds between two checks whether the user asked to stop: a tenth feels immediate.
 _HEED = 0.1
 
@@ -45,12 +48,14 @@ class Result:
     def last_line(self) -> str:
         """The last line that is not empty, of stderr if possible; for the one line of an error.
 
-        `exit code N` if the program printed nothing.
+        A usage text is left out if anything is printed before it. `exit code N` if the program
+        printed nothing.
         """
         for text in (self.err, self.out):
-            lines = [line.strip() for line in text.splitlines() if line.strip()]
-            if lines:
-                return lines[-1]
+            for part in (_USAGE.split(text, maxsplit=1)[0], text):
+                lines = [line.strip() for line in part.splitlines() if line.strip()]
+                if lines:
+                    return lines[-1]
         return f"exit code {self.code}"
 
 
