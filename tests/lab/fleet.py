@@ -95,7 +95,8 @@ class Fleet:
         """Export a blank LUN of each name to each host, behind an account."""
         for guest in self.lab.hosts:
             for name in names:
-                disk = self.lab.array.disk(f"{guest.role}-{name}", "256M")
+                # mkfs.xfs makes no filesystem below 300 MB.
+                disk = self.lab.array.disk(f"{guest.role}-{name}", "320M")
                 self.lab.array.target(
                     f"{IQN}{guest.role}-{name}", [disk], portals=[A4], chap=(USER, SECRET),
                     initiators=[initiator(guest)],

@@ -86,7 +86,7 @@ def test_a_run_does_what_its_check_said_a_second_changes_nothing_and_no_secret_s
 ) -> None:
     host, array = bare_lab.host, bare_lab.array
     for name in NAMES:
-        disk = array.disk(name, "256M")
+        disk = array.disk(name, "320M")
         array.target(IQN + name, [disk], portals=[A4], chap=("myaccount", SECRET))
     controller = Controller(host, package, collection)
     fresh = controller.play("--check", "--diff")
