@@ -20,8 +20,8 @@ def check(machine: Machine) -> Iterator[Finding]:
         if wrong:
             yield warn(
                 "boot-firmware",
-                "the machine boots from it, and its record is automatic: the login service may "
-                "log it out at shutdown, before the root filesystem is done",
+                "the machine boots from it, but its record is automatic: at shutdown the login "
+                "service may log it out before the root filesystem is unmounted",
                 f"iscsictl startup {shell_form(target)} onboot",
                 target,
             )
@@ -30,7 +30,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         else:
             yield warn(
                 "boot-firmware",
-                "the firmware's table names it, and there is no session",
+                "the firmware's boot table names it, but there is no session",
                 "iscsictl boot login",
                 target,
             )

@@ -32,7 +32,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         if own & set(changed) and (shown is None or not _is_as_kernel_has_it(session, shown)):
             yield fail(
                 "disk-changed",
-                f"the kernel says that LUNs of {session.target} have changed",
+                f"the kernel reports that LUNs of {session.target} have changed",
                 f"iscsictl rescan {shell_form(session.target)}",
                 session.target,
             )
@@ -69,21 +69,21 @@ def _check_mounted_disks(
             unit, why = reasons[0]
             rescan = f"iscsictl rescan {shell_form(session.target)}"
             fix = (
-                "write nothing to it: map the LUN on the array as it was; or "
-                f"umount {shell_form(path)}, then: {rescan}"
+                "do not write to it: map the LUN on the array as before, or umount "
+                f"{shell_form(path)}, then: {rescan}"
             )
             if has_surviving_path(disk, frozenset({session.sid}), index):
                 fix = f"{remove_path_command(unit)}; then: {rescan}"
-                why = f"of its path {unit.device}: {why}"
+                why = f"its path {unit.device}: {why}"
             yield fail("disk-changed", f"{device} is mounted on {path}, but {why}", fix, device)
         else:
-            yield ok("disk-changed", "it is the disk that was mounted, and as large", device)
+            yield ok("disk-changed", "it is the disk that was mounted, with the same size", device)
 
 
 def _report_foreign_path(session: Session, device: str, unit: Lun, why: str) -> Finding:
     return fail(
         "disk-changed",
-        f"of the paths of {device} one leads elsewhere: {unit.device}: {why}",
+        f"one of the paths of {device} leads elsewhere: {unit.device}: {why}",
         f"{remove_path_command(unit)}; then: iscsictl rescan {shell_form(session.target)}",
         device,
     )

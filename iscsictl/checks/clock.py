@@ -23,9 +23,9 @@ def check(machine: Machine) -> Iterator[Finding]:
             "timedatectl set-ntp true; then: hwclock --systohc",
         )
     elif clock.synchronized is None:
-        yield skip("clock", "the kernel does not say whether the clock is kept right")
+        yield skip("clock", "the kernel does not report whether the clock is synchronized")
     elif clock.synchronized:
-        yield ok("clock", "kept right by a time server")
+        yield ok("clock", "synchronized with a time server")
     else:
         yield warn(
             "clock",
@@ -36,6 +36,8 @@ def check(machine: Machine) -> Iterator[Finding]:
 
 def _time_server_fix(machine: Machine) -> str:
     if machine.kernel.contained:
-        return "keep the clock of this container's host right: it has no other"
+        return (
+            "synchronize the clock of this container's host: the container has no clock of its own"
+        )
     chrony = install_command("chrony", machine.package_manager)
     return f"{chrony}, or: timedatectl set-ntp true" if machine.systemd.running else chrony

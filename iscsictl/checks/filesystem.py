@@ -10,7 +10,7 @@ from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.mount_points import exposure
 
-_FULL = "the array is out of space: free or add some there, then "
+_FULL = "the array is out of space: free or add space there, then "
 
 
 def check(machine: Machine) -> Iterator[Finding]:
@@ -56,8 +56,8 @@ def _check_mount_point(path: str, state: Observation[tuple[str, ...]]) -> Iterat
         yield warn(
             "mount-exposed",
             exposure(path, state.value) or "",
-            "mount it elsewhere, such as below /srv, or let only root write there: "
-            f"chown root {shell_form(state.value[0])} && chmod go-w {shell_form(state.value[0])}",
+            "mount it elsewhere, for example under /srv, or allow only root to write there: chown "
+            f"root {shell_form(state.value[0])} && chmod go-w {shell_form(state.value[0])}",
             path,
         )
     elif isinstance(state, Known):
@@ -104,7 +104,7 @@ def _says_out_of_space(text: str) -> bool:
 def _fix_for_disk_error(text: str, device: str) -> str:
     if _says_out_of_space(text):
         return f"{_FULL}check the filesystem on {device}"
-    return f"see what the array says of the LUN of {device}, and: dmesg | grep 'error, dev'"
+    return f"check the array for errors on the LUN of {device}, and: dmesg | grep 'error, dev'"
 
 
 def _check_filesystem(mount: MountHealth, trouble: tuple[str, str] | None) -> Iterator[Finding]:
@@ -125,14 +125,14 @@ def _check_filesystem(mount: MountHealth, trouble: tuple[str, str] | None) -> It
             mount.path,
         )
     elif mount.error is not None:
-        yield fail("fs-failing", f"it answers: {mount.error}", again, mount.path)
+        yield fail("fs-failing", f"it reports: {mount.error}", again, mount.path)
     elif mount.read_only and not mount.meant_read_only:
         why = f" ({trouble[1]})" if trouble else ""
         yield fail("fs-readonly", f"it went read-only{why}", again, mount.path)
     elif mount.errors:
         yield fail(
             "fs-failing",
-            f"the filesystem has noted {mount.errors} errors of its own",
+            f"the filesystem has recorded {mount.errors} errors",
             again,
             mount.path,
         )

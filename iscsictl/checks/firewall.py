@@ -75,7 +75,7 @@ def _check_portal(
             fix = _accept_command(fate, portal, is_answer=is_answer)
             yield (fail if needed else warn)("net-firewall", message, fix, subject)
     if all(fate.passes for fate in (*sent, *received)):
-        yield ok("net-firewall", "no rule of nftables drops its packets", subject)
+        yield ok("net-firewall", "no nftables rule drops its packets", subject)
 
 
 def _packets(
@@ -166,9 +166,9 @@ def _describe_place(drop: Drop) -> str:
     chain = drop.chain
     place = f"table {chain.family} {chain.table}, chain {chain.name}"
     if drop.rule is None:
-        return f"{place}, by its policy"
+        return f"{place}, default policy"
     comment = f' "{drop.rule.comment}"' if drop.rule.comment else ""
-    return f"{place}, rule with handle {drop.rule.handle}{comment}"
+    return f"{place}, rule handle {drop.rule.handle}{comment}"
 
 
 def _accept_command(fate: Fate, portal: Portal, *, is_answer: bool) -> str:

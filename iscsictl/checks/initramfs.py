@@ -45,7 +45,7 @@ def check(machine: Machine) -> Iterator[Finding]:
             case Known(None):
                 kernel = path.partition("img-")[2]
                 yield fail(
-                    "boot-initramfs", "there is none for this kernel",
+                    "boot-initramfs", "there is no initramfs for this kernel",
                     f"update-initramfs -c -k {shell_form(kernel)}", path,
                 )  # fmt: skip
             case Known(Initramfs() as image):
@@ -55,7 +55,7 @@ def check(machine: Machine) -> Iterator[Finding]:
             yield skip("boot-initramfs", error.text, "sudo iscsictl boot check")
         case Known(parameters):
             if not boot.images:
-                yield skip("boot-initramfs", "there is no kernel in /boot with a name of Debian's")
+                yield skip("boot-initramfs", "/boot has no kernel that is named as on Debian")
             yield from _check_parameters(machine, boot, parameters)
 
 
@@ -108,7 +108,7 @@ def _check_contents(
             missing.append(f"{program}, which the root filesystem needs")
             package = needed
     if not missing:
-        return ok("boot-initramfs", "it has all that the root filesystem needs", path)
+        return ok("boot-initramfs", "it contains everything that the root filesystem needs", path)
     fix = f"apt install {package} && {renew}"
     if boot.excluded_by is not None:
         fix = f"delete NO_ISCSI_IN_INITRAMFS=yes from {boot.excluded_by}, then: {renew}"
@@ -171,9 +171,9 @@ def _check_login(
     by_hand = f"set ISCSI_TARGET_NAME and ISCSI_TARGET_IP in {_SETTINGS}, then: update-initramfs -u"
     if login.firmware:
         if boot.targets & {entry.target for entry in boot.firmware}:
-            return ok("boot-login", "it logs in to what the firmware's boot table names", path)
+            return ok("boot-login", "it logs in to the target in the firmware's boot table", path)
         return fail(
-            "boot-login", f"it goes by the firmware's boot table, which does not name {wanted}",
+            "boot-login", f"it uses the firmware's boot table, which does not name {wanted}",
             f"correct the boot table in the firmware, or delete iscsi_auto and {by_hand}", path,
         )  # fmt: skip
     if login.target is None or not login.addresses:
@@ -184,14 +184,14 @@ def _check_login(
         )  # fmt: skip
     if login.target not in boot.targets:
         return fail(
-            "boot-login", f"it logs in to {login.target}, and the root filesystem is on {wanted}",
+            "boot-login", f"it logs in to {login.target}, but the root filesystem is on {wanted}",
             by_hand, path,
         )  # fmt: skip
     accounts = accounts_of(machine, boot)
     if accounts and not login.has_secret:
         return fail(
-            "boot-login", f"{login.target} is used with the account {accounts[0]}, and the "
-            "initramfs has no secret",
+            "boot-login", f"{login.target} needs the account {accounts[0]}, but the initramfs has "
+                          "no secret for it",
             f"set ISCSI_USERNAME and ISCSI_PASSWORD in {_SETTINGS}, then: update-initramfs -u",
             path,
         )  # fmt: skip
@@ -199,7 +199,7 @@ def _check_login(
     if used and not set(used) & set(login.addresses):
         return warn(
             "boot-login",
-            f"it logs in at {', '.join(login.addresses)}, and the target is used at "
+            f"it logs in at {', '.join(login.addresses)}, but the target is in use at "
             f"{', '.join(used)}", by_hand, path,
         )  # fmt: skip
     return ok("boot-login", f"it logs in to {login.target} at {', '.join(login.addresses)}", path)
@@ -228,11 +228,11 @@ def _check_initiator(
             fix = f"iscsictl initiator set {shell_form(name)}"
         return fail(
             "boot-initiator",
-            f"it logs in as {name}, and this host is {own}: the array may refuse it",
+            f"it logs in as {name}, but this host is {own}: the array may refuse it",
             fix,
             path,
         )
-    return ok("boot-initiator", f"it logs in as {name}, like this host", path)
+    return ok("boot-initiator", f"it logs in as {name}, the name of this host", path)
 
 
 def _check_parameters(
@@ -253,7 +253,7 @@ def _check_address(machine: Machine, boot: RootBoot, parameters: KernelParameter
     """Check ip= (Documentation/admin-guide/nfs/nfsroot.rst of the kernel)."""
     value = parameters.ip
     if value is None:
-        return ok("boot-address", "there is no ip=, so DHCP is asked on every NIC",
+        return ok("boot-address", "ip= is not set, so DHCP is tried on every NIC",
                   parameters.source)  # fmt: skip
     if value in _NO_NETWORK:
         return fail(
@@ -267,12 +267,13 @@ def _check_address(machine: Machine, boot: RootBoot, parameters: KernelParameter
     if nic and nics and nic not in nics:
         return fail(
             "boot-address", f"ip= names the NIC {nic}, which this host does not have",
-            f"write one of {', '.join(sorted(set(nics) - {'lo'}))} for {nic}", parameters.source,
+            f"replace {nic} with one of {', '.join(sorted(set(nics) - {'lo'}))}", parameters.source,
         )  # fmt: skip
     own = {s.initiator_address for s in sessions_of(machine, boot) if s.initiator_address}
     if len(fields) > 1 and fields[0] and own and fields[0] not in own:
         return warn(
-            "boot-address", f"ip= sets {fields[0]}, and the session uses {', '.join(sorted(own))}",
-            "see which of the two the array and the network expect: ip address", parameters.source,
+            "boot-address", f"ip= sets {fields[0]}, but the session uses {', '.join(sorted(own))}",
+            "find out which of the two the array and the network expect: ip address",
+            parameters.source,
         )  # fmt: skip
     return ok("boot-address", f"ip={value}", parameters.source)

@@ -43,7 +43,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     elif all(finding.level is Level.OK for finding in transports):
         yield warn(
             "kernel-modules",
-            f"there is no /lib/modules/{release}: the running kernel's modules are gone",
+            f"/lib/modules/{release} does not exist: the running kernel's modules were removed",
             _GONE,
             release,
         )
@@ -56,7 +56,7 @@ def _check_transports(machine: Machine) -> Iterator[Finding]:
         if module is None:
             yield fail(
                 "kernel-transport",
-                f"the transport {transport} of a record is not one of open-iscsi's",
+                f"a record has the transport {transport}, which open-iscsi does not have",
                 "iscsictl iface show",
                 transport,
             )
@@ -73,8 +73,8 @@ def _check_module(machine: Machine, module: str, transport: str) -> Finding:
         where = kernel.blockers.get(module, "/etc/modprobe.d")
         return fail(
             "kernel-transport",
-            f"{module} may not be loaded: {where} forbids it",
-            f"take the line about {module} out of {where}, then: modprobe {module}",
+            f"{module} cannot be loaded: {where} forbids it",
+            f"delete the line about {module} from {where}, then: modprobe {module}",
             transport,
         )
     problem = f"the running kernel has no module {module}"

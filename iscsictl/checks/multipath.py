@@ -52,7 +52,7 @@ def _report_missing_map(machine: Machine, disk: Disk) -> Finding:
     why, fix = _explain_missing_map(machine, disk)
     return fail(
         "multipath-map",
-        f"{devices} are one disk and no map is over them: writing through two of them destroys "
+        f"{devices} are one disk without a multipath map: writing through two of them destroys "
         f"data{why}",
         fix,
         _wwid_or_device(disk),
@@ -77,14 +77,20 @@ def _explain_missing_map(machine: Machine, disk: Disk) -> tuple[str, str]:
     if facts.spelled and first not in facts.spelled:
         return (
             "; multipath's configuration excludes it",
-            f"see which line does: multipath -v3 {shell_form(first)}; multipathd show blacklist",
+            (
+                f"find the line that does: multipath -v3 {shell_form(first)}; multipathd show "
+                "blacklist"
+            ),
         )
     wwid = facts.spelled.get(first)
     unlisted = facts.files_were_read and wwid not in facts.listed
     if wwid is not None and unlisted and facts.find_multipaths == "strict":
         return (
             f"; its WWID {wwid} is not in /etc/multipath/wwids",
-            f"multipath -a {shell_form(first)}; iscsictl attach over all portals makes the map",
+            (
+                f"multipath -a {shell_form(first)}; then iscsictl attach over all portals creates "
+                "the map"
+            ),
         )
     return "", f"find out why there is no map: multipath -v3 {shell_form(first)}"
 
@@ -100,16 +106,16 @@ def _check_paths(disk: Disk) -> Finding:
     if len(dead) == len(disk.paths):
         return fail(
             "multipath-paths",
-            f"{disk.block.device} has no path that works ({devices}): I/O waits, and fails when "
-            "no_path_retry is over",
-            "bring the array or a network to it back; then: iscsictl reconnect; multipath -ll",
+            f"{disk.block.device} has no working path ({devices}): I/O waits, and fails once "
+            "no_path_retry is exhausted",
+            "restore the array or a network path to it; then: iscsictl reconnect; multipath -ll",
             _wwid_or_device(disk),
         )
     if len(disk.paths) == 1:
         return warn(
             "multipath-paths",
-            f"{disk.block.device} has one path ({devices}) left",
-            "iscsictl reconnect; multipath -ll shows the others",
+            f"{disk.block.device} has only one path left ({devices})",
+            "iscsictl reconnect; multipath -ll shows the other paths",
             _wwid_or_device(disk),
         )
     if dead:
@@ -126,9 +132,9 @@ def _report_paths_outside(disk: Disk, outside: Iterable[Disk]) -> Iterator[Findi
     for device in (path.device for other in outside for path in other.paths):
         yield warn(
             "multipath-paths",
-            f"{device} is a path of {_wwid_or_device(disk)}, and its map {disk.block.device} does "
+            f"{device} is a path of {_wwid_or_device(disk)}, but the map {disk.block.device} does "
             "not use it",
-            "attach it again, which asks the path whether it leads to that disk, and adds it; see "
+            "attach it again, which verifies that the path leads to that disk and adds it; to see "
             f"why it is not used: multipath -v3 {shell_form(device)}",
             _wwid_or_device(disk),
         )
@@ -142,13 +148,18 @@ def _check_queueing(machine: Machine, disk: Disk) -> Iterator[Finding]:
     word = facts.queueing.get(disk.block.device.removeprefix("/dev/mapper/"), "")
     checks = word.removesuffix(" chk")
     if word in {"off", "-"}:
-        problem = "I/O fails at once when no path works, and the filesystem with it"
+        problem = "when no path works, I/O fails at once, and the filesystem with it"
     elif word == "on":
-        problem = "I/O waits for ever when no path works: programs hang, the host cannot shut down"
+        problem = (
+            "when no path works, I/O waits forever: programs hang, and the host cannot shut down"
+        )
     elif not checks.isdecimal():
         return  # Unknown, or "55 sec": no path works, and it is counting down now.
     elif (seconds := int(checks) * facts.polling_interval) < SINGLE_AT_LEAST:
-        problem = f"I/O fails {seconds} s after the last path: a restart of an array takes longer"
+        problem = (
+            f"I/O fails {seconds} s after the last path is lost: the restart of an array takes "
+            "longer"
+        )
     else:
         yield ok("multipath-queue", f"I/O waits {seconds} s for a path", _wwid_or_device(disk))
         return
@@ -178,7 +189,7 @@ def _check_single_nic(machine: Machine, disk: Disk) -> Iterator[Finding]:
         yield warn(
             "multipath-nic",
             f"all {len(sessions)} paths of {disk.block.device} go through {nic}",
-            "give each portal a subnet of its own, and each subnet a NIC; or bind each path to a "
+            "give each portal its own subnet, and each subnet its own NIC; or bind each path to a "
             "NIC: iscsictl iface add",
             _wwid_or_device(disk),
         )
@@ -191,20 +202,20 @@ def _check_common_configuration(machine: Machine) -> Iterator[Finding]:
         # The kernel continues with the paths it has, and nobody counts the checks of no_path_retry.
         yield fail(
             "multipath-daemon",
-            f"{MULTIPATHD} does not run: a path that fails is not used again when it is back, and "
-            "I/O may wait for ever when the last one fails",
+            f"{MULTIPATHD} is not running: a failed path is not used again when it recovers, and "
+            "I/O may wait forever when the last one fails",
             f"systemctl start {MULTIPATHD}",
         )
     elif not facts.answers:
         yield warn(
             "multipath-daemon",
-            "multipathd does not answer, so what only it knows was not checked",
-            "see what it is doing: journalctl -u multipathd; then run this again",
+            "multipathd does not answer, so some of its state could not be checked",
+            "check what it is doing: journalctl -u multipathd; then run this again",
         )
     if facts.installed and not facts.enabled:
         yield warn(
             "multipath-boot",
-            f"{MULTIPATHD} does not start at boot, so nothing makes the maps then",
+            f"{MULTIPATHD} does not start at boot, so nothing creates the maps then",
             f"systemctl enable {MULTIPATHD}",
         )
     for section in facts.endless_failover:
@@ -233,7 +244,7 @@ def _check_confusable_disks(
         )
         joined = disk.block.kind == "mpath"
         how = f"{disk.block.device} joins" if joined else f"the WWID {disk.wwid} is that of"
-        fix = "give each LUN a WWID of its own on the array, then log in again"
+        fix = "give each LUN its own WWID on the array, then log in again"
         if joined:
             fix += f"; until then: iscsictl umount, multipath -f {shell_form(disk.block.device)}"
         yield fail("disk-identity", f"{how} different disks: {words}", fix, disk.wwid)

@@ -75,7 +75,7 @@ def _check_cloned_name(machine: Machine, initiator: InitiatorName, name: str) ->
     fix = "iscsictl initiator generate --new, and put the new name into the array's access list"
     reasons = []
     if name.lower() in SAMPLES or any(part in name.lower() for part in _EXAMPLES):
-        reasons.append("it is a name of the manuals, which others have too")
+        reasons.append("it is an example name from the manuals, which other hosts have too")
     if (
         initiator.changed is not None
         and initiator.machine_changed is not None
@@ -86,20 +86,20 @@ def _check_cloned_name(machine: Machine, initiator: InitiatorName, name: str) ->
     if flapping:
         sids = ", ".join(map(str, flapping))
         reasons.append(
-            f"the array ends session {sids} again and again, as it does when two hosts log in "
-            "with one name"
+            f"the array keeps ending session {sids}, as it does when two hosts log in with the "
+            "same name"
         )
     if not reasons:
         if isinstance(machine.trouble, ReadFailed):
             yield skip(
                 "initiator-clone",
-                "the name is no known one; the kernel's log, where a clone would show, is not "
-                "for this user",
+                "the name is not a known default; this user cannot read the kernel's log, which "
+                "would show a clone",
                 "sudo iscsictl doctor",
                 name,
             )
         else:
-            yield ok("initiator-clone", "nothing says that another host has this name", name)
+            yield ok("initiator-clone", "nothing indicates that another host has this name", name)
     elif flapping:
         yield fail("initiator-clone", "; ".join(reasons), fix, name)
     else:
@@ -135,7 +135,7 @@ def _check_session_names(machine: Machine, name: str) -> Iterator[Finding]:
             yield warn(
                 "initiator-session",
                 f"session {session.sid} still runs under the name {session.initiator}",
-                "log out and in again when it is not in use: iscsictl logout "
-                f"-T {shell_form(session.target)}",
+                "when it is not in use, log out and in again: iscsictl logout -T "
+                f"{shell_form(session.target)}",
                 session.target,
             )

@@ -71,8 +71,8 @@ def _check_path_mtu(
     if not result.small:
         yield skip(
             "net-mtu",
-            "it answers no echo, so the MTU of the path cannot be tried",
-            "let the array answer ping, or compare the MTU of host, switch and array by hand",
+            "it does not answer ping, so the MTU of the path cannot be tested",
+            "enable ping on the array, or compare the MTU of host, switch and array by hand",
             subject,
         )
     elif not result.large:
@@ -139,12 +139,14 @@ def _check_nic_pair(machine: Machine, one: str, other: str, subnet: str) -> Find
     if any(nic.rp_filter == 1 for nic in nics):
         wrong.append("rp_filter=2")
     if not wrong:
-        return ok("net-one-subnet", f"both in {subnet}, with ARP and filter set for it", subject)
+        return ok(
+            "net-one-subnet", f"both in {subnet}, with ARP and rp_filter set accordingly", subject
+        )
     settings = " ".join(f"net.ipv4.conf.all.{one_setting}" for one_setting in wrong)
     return warn(
         "net-one-subnet",
-        f"both are in {subnet}: each answers ARP for the other, and one cable carries all",
-        f"give them subnets of their own, or bind ifaces (iscsictl iface add) and: "
-        f"sysctl -w {settings}",
+        f"both are in {subnet}: each answers ARP for the other, and one cable carries all traffic",
+        "put them in separate subnets, or bind ifaces (iscsictl iface add) and: sysctl -w "
+        f"{settings}",
         subject,
     )

@@ -50,7 +50,7 @@ def _check_lock(machine: Machine) -> Iterator[Finding]:
     elif not machine.root:
         yield skip(
             "nodedb-lock",
-            f"{lock.path} is {lock.age:.0f} s old; only root can see who owns it",
+            f"{lock.path} is {lock.age:.0f} s old; only root can see who holds it",
             "sudo iscsictl doctor",
             lock.path,
         )
@@ -58,7 +58,7 @@ def _check_lock(machine: Machine) -> Iterator[Finding]:
         yield fail(
             "nodedb-lock",
             f"a killed process left {lock.path} behind {lock.age:.0f} s ago: iscsiadm waits "
-            "30 s for it and gives up",
+            "30 s for it, then gives up",
             "iscsictl doctor --fix",
             lock.path,
             ClearLock(),
@@ -73,7 +73,7 @@ def _check_node_records(db: NodeDb) -> Iterator[Finding]:
             yield fail(
                 "nodedb-records",
                 f"{record.path} {record.problem}: iscsiadm can neither use nor delete it",
-                f"iscsictl doctor --fix removes it and {_KEEPS}; then find the target again: "
+                f"iscsictl doctor --fix removes it and {_KEEPS}; then rediscover the target: "
                 f"iscsictl discover {shell_form(record.portal)} --save",
                 where,
                 RemoveCorruptRecord(record.path, keep_copy=True),
@@ -81,7 +81,7 @@ def _check_node_records(db: NodeDb) -> Iterator[Finding]:
         elif record.iface not in names:
             yield fail(
                 "nodedb-iface",
-                f"{record.path} wants the iface {record.iface}, which is not defined",
+                f"{record.path} uses the iface {record.iface}, which is not defined",
                 f"iscsictl iface add {shell_form(record.iface)}, or: "
                 f"iscsictl forget {shell_form(record.target)}",
                 where,
@@ -90,14 +90,14 @@ def _check_node_records(db: NodeDb) -> Iterator[Finding]:
         if record.truncated and record.problem is None:
             yield warn(
                 "nodedb-records",
-                f"{record.path} is truncated: iscsiadm uses it with its own defaults for the rest",
-                "compare: iscsictl nodes show; iscsictl doctor --fix gives it its end, which keeps "
-                "these values",
+                f"{record.path} is truncated: iscsiadm uses its own defaults for the missing part",
+                "compare: iscsictl nodes show; iscsictl doctor --fix completes it with these "
+                "values",
                 where,
                 WriteRecord(record.target, record.portal, record.iface),
             )
     if db.records and all(r.problem is None and not r.truncated for r in db.records):
-        yield ok("nodedb-records", "every record is whole", db.path)
+        yield ok("nodedb-records", "every record is complete", db.path)
 
 
 def _check_discovery_and_ifaces(db: NodeDb) -> Iterator[Finding]:
@@ -106,8 +106,8 @@ def _check_discovery_and_ifaces(db: NodeDb) -> Iterator[Finding]:
             yield fail(
                 "nodedb-records",
                 f"{record.path} {record.problem}",
-                f"iscsictl doctor --fix removes it and {_KEEPS}; then ask again: "
-                f"iscsictl discover {shell_form(record.portal)} --save",
+                f"iscsictl doctor --fix removes it and {_KEEPS}; then discover again: iscsictl "
+                f"discover {shell_form(record.portal)} --save",
                 f"discovery at {record.portal}",
                 RemoveCorruptRecord(record.path, keep_copy=True),
             )
@@ -145,7 +145,7 @@ def _check_listing(db: NodeDb) -> Iterator[Finding]:
 def _report_stray_file(path: str) -> Finding:
     return fail(
         "nodedb-listing",
-        f"{path} is no record, and because of it iscsiadm lists no record at all",
+        f"{path} is not a record, and because of it iscsiadm lists no records at all",
         f"move it away: mv {shell_form(path)} /root/",
         path,
     )
@@ -179,8 +179,8 @@ def _unlistable_iface(iface: IfaceRecord, version: Version | None) -> Iterator[F
 
 def _describe_oversized(key: str) -> SettingProblem:
     return SettingProblem(
-        f"{key[:MAX_KEY]} is longer than {MAX_KEY} bytes, or its value than {MAX_VALUE}, which "
-        "overruns iscsiadm's buffer",
+        f"{key[:MAX_KEY]} is longer than {MAX_KEY} bytes, or its value longer than {MAX_VALUE}, "
+        "which overruns iscsiadm's buffer",
         f"{key}=",
     )
 
@@ -202,7 +202,7 @@ def _command_to_change(key: str, change: str, place: tuple[object, ...]) -> str:
         return f"iscsictl chap set {shell_form(*place)} --chap-user NAME --chap-secret-prompt"
     if setting is not None and setting.fixed is not None:
         forget = f"iscsictl forget {shell_form(*place)}"
-        return f"{forget}; then find the target again: iscsictl discover"
+        return f"{forget}; then rediscover the target: iscsictl discover"
     return f"iscsictl nodes set {shell_form(*place)} {shell_form(change)}"
 
 
@@ -215,7 +215,7 @@ def _check_file_modes(db: NodeDb) -> Iterator[Finding]:
     for record in every:
         if record.mode & _OTHERS and record.problem is None:
             make = fail if _has_secret(record) else warn
-            what = "a CHAP secret" if _has_secret(record) else "what may become a CHAP secret"
+            what = "a CHAP secret" if _has_secret(record) else "what may be a CHAP secret"
             yield make(
                 "nodedb-modes",
                 f"{record.path} has mode {record.mode:04o}: others can read {what}",
@@ -236,7 +236,7 @@ def _check_other_databases(db: NodeDb) -> Iterator[Finding]:
     for other in db.other_holders:
         yield warn(
             "nodedb-place",
-            f"{other} has records too, but this iscsiadm reads {db.path} only",
-            f"find the targets again with iscsictl discover, then remove {other}/nodes",
+            f"{other} has records too, but this iscsiadm reads only {db.path}",
+            f"rediscover the targets with iscsictl discover, then remove {other}/nodes",
             other,
         )

@@ -58,9 +58,9 @@ def check(machine: Machine) -> Iterator[Finding]:
             continue
         make = fail if needed else warn
         if "refused" in reason:
-            fix = "start the array's iSCSI service, or open its firewall for this host"
+            fix = "start the array's iSCSI service, or open its firewall to this host"
         elif "resolved" in reason:
-            fix = "repair the name service, or record the portal by its address"
+            fix = "fix name resolution, or use the portal's address in the record"
         else:
             fix = (
                 f"check array, cable, VLAN, route and firewall: ip route get {portal.address}; "

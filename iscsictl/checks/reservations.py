@@ -28,9 +28,9 @@ def check(machine: Machine) -> Iterator[Finding]:
         path = exclusive[0].mount_point or exclusive[0].uuid
         yield fail(
             "reservation-unit",
-            f"/etc/systemd/system/{TEMPLATE} is missing, or the program that it runs: {path} is "
+            f"/etc/systemd/system/{TEMPLATE} or the program that it runs is missing: {path} is "
             "not mounted at boot",
-            f"run attach again as it was run for {shell_form(path)}, with --exclusive",
+            f"run the attach command of {shell_form(path)} again, with --exclusive",
         )
 
 

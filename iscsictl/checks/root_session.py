@@ -69,13 +69,13 @@ def _check_iscsid(machine: Machine) -> Finding:
     if daemon is not None and daemon.enabled and not daemon.masked:
         return ok("boot-iscsid", "iscsid starts at boot")
     if daemon is not None and daemon.defined and not daemon.masked and systemd.iscsid_by_udev:
-        return ok("boot-iscsid", "udev has iscsid started at boot, when the disk appears")
+        return ok("boot-iscsid", "udev starts iscsid at boot, when the disk appears")
     if by_login and login is not None and login.enabled and not login.masked:
         return ok("boot-iscsid", f"{login.name} starts iscsid at boot, to log in to other records")
     return fail(
         "boot-iscsid",
         "nothing starts iscsid at boot: if the session of the root filesystem breaks, it is not "
-        "brought back",
+        "restored",
         "systemctl enable iscsid.service",
     )
 
@@ -93,8 +93,8 @@ def _check_first_login(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
         return
     yield fail(
         "boot-iscsid",
-        f"for the account {accounts[0]} iscsid reads /etc/ssl/openssl.cnf while it has no session "
-        "to the root filesystem: the boot hangs until reads fail",
+        f"to use the account {accounts[0]}, iscsid reads /etc/ssl/openssl.cnf while it has no "
+        "session to the root filesystem: the boot hangs until reads fail",
         _WITHOUT_OPENSSL_CONF,
     )
 
@@ -115,21 +115,21 @@ def _check_root_parameter(machine: Machine, boot: RootBoot) -> Iterator[Finding]
         return
     source, root = boot.parameters.value.source, boot.parameters.value.root
     uuids = sorted({block.uuid for block in _root_blocks(machine) if block.uuid})
-    by_uuid = f"write root=UUID={uuids[0]} for root={root} in {source}" if uuids else ""
+    by_uuid = f"replace root={root} with root=UUID={uuids[0]} in {source}" if uuids else ""
     if source.endswith("grub.cfg") and by_uuid:
         by_uuid = "update-grub"
     if root is None:
         return
     if DEVICE_LETTER.fullmatch(root):
         yield warn(
-            "boot-root", f"root={root} may be another disk after the next boot",
-            by_uuid or "write root=UUID=... for it", source,
+            "boot-root", f"root={root} may name another disk after the next boot",
+            by_uuid or "replace it with root=UUID=...", source,
         )  # fmt: skip
     elif root.startswith("UUID=") and uuids and root.removeprefix("UUID=").lower() not in {
         uuid.lower() for uuid in uuids
     }:  # fmt: skip
         yield fail(
-            "boot-root", f"it has root={root}, and the root filesystem is UUID={uuids[0]}",
+            "boot-root", f"it has root={root}, but the root filesystem is UUID={uuids[0]}",
             by_uuid, source,
         )  # fmt: skip
     else:
@@ -159,7 +159,7 @@ def _check_shutdown(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
             yield fail(
                 "boot-shutdown",
                 f"open-iscsi does not find the root filesystem {reason}: at shutdown it ends the "
-                "session below it",
+                "session under it",
                 f"iscsictl startup {shell_form(target)} onboot",
                 target,
             )
@@ -176,9 +176,9 @@ def _not_followed(machine: Machine) -> str | None:
     """Return why Debian's script does not find the root filesystem, None if it does."""
     for block in _root_blocks(machine):
         if block.fstype in _ANONYMOUS:
-            return f"where that is {block.fstype}"
+            return f"if it is {block.fstype}"
     strange = sorted(kinds_below_root(machine) - _FOLLOWED)
-    return f"on a device of the kind {strange[0]}" if strange else None
+    return f"on a device of type {strange[0]}" if strange else None
 
 
 def _check_nics(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
@@ -219,8 +219,8 @@ def _check_recovery(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
                 fix = f"iscsictl discover {shell_form(portal.address)} --save && {fix}"
             yield warn(
                 "boot-timeout",
-                f"{wait} s after its session breaks the root filesystem gets errors, and only a "
-                "reset helps then",
+                f"{wait} s after its session breaks, the root filesystem gets I/O errors, and "
+                "then only a reset helps",
                 f"{fix}, then reboot",
                 target,
             )

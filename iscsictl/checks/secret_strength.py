@@ -139,13 +139,13 @@ def _check_acceptable(secret: str, other: str | None) -> Iterator[Verdict]:
         yield Verdict("refuse", "blank", "the secret is blank")
         return
     if secret != secret.strip():
-        text = "it begins or ends with a blank, which open-iscsi loses"
+        text = "it begins or ends with a space, which open-iscsi drops"
         yield Verdict("refuse", "ends", text)
     if _byte_length(secret) > MAX_BYTES:
-        text = f"it has {_byte_length(secret)} bytes; open-iscsi takes {MAX_BYTES}"
+        text = f"it has {_byte_length(secret)} bytes; open-iscsi accepts at most {MAX_BYTES}"
         yield Verdict("refuse", "too-long", text)
     if any(c in secret for c in "\n\r\0"):
-        yield Verdict("refuse", "line-break", "it has a line break or a NUL inside")
+        yield Verdict("refuse", "line-break", "it contains a line break or a NUL")
     if other is not None and secret == other:
         text = "it is the same in both directions, which the standard forbids"
         yield Verdict("refuse", "same-both-ways", text)
@@ -158,13 +158,13 @@ def _check_size_and_characters(secret: str, weak: Level) -> Iterator[Verdict]:
         yield Verdict(weak, "short", text)
     if COMMON_MAX_BYTES < size <= MAX_BYTES:
         names = ", ".join(array.name for array in ARRAYS if array.longest < size)
-        yield Verdict(weak, "array-limit", f"it has {size} bytes, too long for: {names}")
+        yield Verdict(weak, "array-limit", f"with {size} bytes it is too long for: {names}")
     bad = [array for array in ARRAYS if any(c in secret for c in array.without)]
     if bad:
         names = ", ".join(array.name for array in bad)
-        yield Verdict("warn", "characters", f"it has a character that is refused by: {names}")
+        yield Verdict("warn", "characters", f"it contains a character that is rejected by: {names}")
     if not secret.isascii():
-        text = "it is not plain ASCII, so array and host may send different bytes"
+        text = "it is not pure ASCII, so array and host may encode it differently"
         yield Verdict("warn", "not-ascii", text)
 
 
@@ -175,7 +175,7 @@ def shared_with(targets: Iterable[str]) -> Verdict:
     targets are named.
     """
     shown = first_names(sorted(targets), 3)
-    return Verdict("warn", "shared", f"the same secret is in use for {shown}")
+    return Verdict("warn", "shared", f"the same secret is used for {shown}")
 
 
 def estimate_bits(secret: str, words: Iterable[str] = ()) -> float:
@@ -194,10 +194,10 @@ def estimate_bits(secret: str, words: Iterable[str] = ()) -> float:
 def _check_strength(secret: str, weak: Level, words: list[str]) -> Iterator[Verdict]:
     bits = estimate_bits(secret, words)
     if bits < _GUESSABLE_BITS:
-        text = f"it can be found with about 2^{bits:.0f} guesses"
+        text = f"it can be guessed in about 2^{bits:.0f} attempts"
         yield Verdict(weak, "guessable", text)
     elif bits < _PATTERNLESS_BITS:
-        yield Verdict("note", "estimate", f"it can be found with about 2^{bits:.0f} guesses")
+        yield Verdict("note", "estimate", f"it can be guessed in about 2^{bits:.0f} attempts")
     else:
         text = f"no pattern found: at least 2^{_PATTERNLESS_BITS} guesses"
         yield Verdict("note", "estimate", text)

@@ -42,11 +42,11 @@ def check(machine: Machine) -> Iterator[Finding]:
         yield warn(
             "security-port",
             f"this host itself listens on port 3260 ({machine.network.open_port})",
-            "if it is no target: stop what listens (ss -ltnp 'sport = :3260'), or close the port "
-            "in the firewall",
+            "if it is not a target: stop the program that listens (ss -ltnp 'sport = :3260'), or "
+            "close the port in the firewall",
         )
     else:
-        yield ok("security-port", "this host listens on no port 3260")
+        yield ok("security-port", "this host does not listen on port 3260")
 
 
 def _check_chap(record: NodeRecord) -> Iterator[Finding]:
@@ -55,7 +55,8 @@ def _check_chap(record: NodeRecord) -> Iterator[Finding]:
     if not (record.has_secret and record.username):
         yield warn(
             "chap-none",
-            "no CHAP: whoever has this host's name, or its address, has its disks",
+            "CHAP is not configured: any host that uses this host's name, or its address, can "
+            "access its LUNs",
             "set an account on the array, then: iscsictl chap set "
             f"-T {shell_form(target)} --user NAME "
             "--secret-prompt",
@@ -68,14 +69,16 @@ def _check_chap(record: NodeRecord) -> Iterator[Finding]:
         yield warn(
             "chap-md5",
             "CHAP with MD5 alone",
-            f"if the array can do better: iscsictl nodes set -T {shell_form(target)} "
+            f"if the array supports more: iscsictl nodes set -T {shell_form(target)} "
             f"node.session.auth.chap_algs={_ALGORITHMS}",
             subject,
         )
     if record.has_secret_in:
         yield ok("chap-none", "CHAP in both directions", subject)
     else:
-        yield ok("chap-none", "CHAP of this host; the array does not prove itself", subject)
+        yield ok(
+            "chap-none", "CHAP of this host only; the array does not authenticate itself", subject
+        )
 
 
 def _check_routed_digests(machine: Machine, record: NodeRecord) -> Iterator[Finding]:
@@ -90,7 +93,7 @@ def _check_routed_digests(machine: Machine, record: NodeRecord) -> Iterator[Find
     if all(value.upper().startswith("NONE") for value in values):
         yield warn(
             "digest-routed",
-            f"the way leads over the router {route.gateway} and nothing checks the data",
+            f"the path crosses the router {route.gateway}, and no digest protects the data",
             f"iscsictl login -T {shell_form(record.target)} "
             "--header-digest crc32c --data-digest crc32c",
             f"{record.target} {record.portal}",
@@ -103,8 +106,8 @@ def _check_shared_secrets(machine: Machine) -> Iterator[Finding]:
     for targets in machine.db.value.shared_secrets:
         yield warn(
             "chap-shared",
-            f"one CHAP secret serves {len(targets)} targets: {', '.join(targets)}",
-            "give each a secret of its own: iscsictl chap generate; iscsictl chap set",
+            f"{len(targets)} targets share one CHAP secret: {', '.join(targets)}",
+            "give each its own secret: iscsictl chap generate; iscsictl chap set",
         )
 
 
@@ -114,7 +117,8 @@ def _check_exposed_portal(machine: Machine, portal: Portal) -> Iterator[Finding]
         yield warn(
             "portal-public",
             "it has a public address: iSCSI sends data as plain text",
-            "put array and host into a private network, or a VPN, and close port 3260 to others",
+            "put the array and the host in a private network or a VPN, and close port 3260 to "
+            "others",
             subject,
         )
     route = find_route(portal.address, machine.network.routes)
@@ -122,8 +126,8 @@ def _check_exposed_portal(machine: Machine, portal: Portal) -> Iterator[Finding]
         yield warn(
             "portal-default-route",
             f"it is reached over the default route (through {route.gateway or route.nic})",
-            "give the host an address in the storage network, or a route of its own: "
-            f"ip route add {portal.address} via ROUTER",
+            "give the host an address in the storage network, or add a route: ip route add "
+            f"{portal.address} via ROUTER",
             subject,
         )
 
@@ -150,8 +154,8 @@ def _check_ipsec_policies(machine: Machine) -> Iterator[Finding]:
             else:
                 yield warn(
                     "ipsec-policy",
-                    "no IPsec policy covers it: on the wire the data can be read and changed",
-                    "keep it in a network of its own, or protect it: ip xfrm policy, strongSwan; "
-                    "where that is decided: iscsictl doctor --ignore ipsec-policy",
+                    "no IPsec policy covers it: the data can be read and modified on the wire",
+                    "use a separate network, or encrypt the traffic: ip xfrm policy, strongSwan; "
+                    "to accept the risk: iscsictl doctor --ignore ipsec-policy",
                     str(portal),
                 )

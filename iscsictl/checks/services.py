@@ -41,14 +41,14 @@ def check(machine: Machine) -> Iterator[Finding]:
     if not systemd.running:
         yield warn(
             "service-systemd",
-            "systemd is not the init here: nothing is known of what starts at boot",
-            "have the init start iscsid and then `iscsiadm -m node --loginall=automatic`",
+            "systemd is not the init system here: what starts at boot could not be checked",
+            "make the init system start iscsid, then `iscsiadm -m node --loginall=automatic`",
         )
         return
     if systemd.stale:
         yield warn(
             "service-reload",
-            "fstab or a unit was changed since systemd last read it",
+            "fstab or a unit has changed since systemd last read it",
             "systemctl daemon-reload",
             repair=Reload(),
         )
@@ -79,7 +79,7 @@ def _check_unit_enabled(unit: Unit, id_: str, needed: bool) -> Finding:
     if unit.enabled:
         return ok(id_, "it starts at boot", unit.name)
     if not needed:
-        return ok(id_, "it does not start at boot, and nothing needs it to", unit.name)
+        return ok(id_, "it does not start at boot, and nothing requires it to", unit.name)
     return fail(
         id_,
         "it does not start at boot, so nothing is logged in then",
@@ -138,11 +138,11 @@ def _check_unit_order(login: Unit) -> Iterator[Finding]:
 def _check_network_online(machine: Machine, needed: bool) -> Iterator[Finding]:
     providers = machine.systemd.online_providers
     if providers:
-        yield ok("boot-network-online", f"told by {', '.join(providers)}")
+        yield ok("boot-network-online", f"provided by {', '.join(providers)}")
     elif needed:
         yield warn(
             "boot-network-online",
-            "no unit waits for the network: at boot logins may begin before it is up",
+            "no unit waits for the network: at boot, logins may start before it is up",
             "systemctl enable NetworkManager-wait-online.service, or "
-            "systemd-networkd-wait-online.service, or the one of your network's manager",
+            "systemd-networkd-wait-online.service, or the equivalent of your network manager",
         )

@@ -26,7 +26,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         if session.status == "up" and session.luns is not None and not session.luns:
             yield warn(
                 "session-luns",
-                "the session is up and has no LUN",
+                "the session is up but has no LUN",
                 "map a LUN to this host on the array, then: iscsictl rescan",
                 subject,
             )
@@ -37,7 +37,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     for note in machine.listing.warnings:
         if any(wwid in note.text for wwid in unmapped):
             continue
-        yield warn("session-disks", note.text, "iscsictl ls -o json shows all that is known")
+        yield warn("session-disks", note.text, "iscsictl ls -o json shows everything that is known")
 
 
 def _check_session_state(machine: Machine, session: Session, subject: str) -> Finding:
@@ -70,32 +70,32 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
         if machine.iscsid is None:
             return fail(
                 "session-state",
-                f"the session is lost ({state}) and iscsid does not run to bring it back",
+                f"the session is lost ({state}), and iscsid is not running to restore it",
                 start_iscsid(machine),
                 subject,
             )
         if reason is not None:
             fix = f"bring {portal} back ({reason}): array, cable, route, firewall"
         elif not asked:
-            fix = f"see what iscsid says of {portal}: journalctl -u iscsid"
+            fix = f"check what iscsid logged about {portal}: journalctl -u iscsid"
         else:
             fix = (
                 f"{portal} answers, so the login is refused: journalctl -u iscsid says why "
-                "(account, access list, initiator name); once that is fixed it comes back by "
-                "itself; if it does not and nothing uses it: iscsictl logout "
-                f"-T {shell_form(session.target)}"
+                "(account, access list, initiator name); once that is fixed, the session recovers "
+                "by itself; if it does not, and nothing uses it: iscsictl logout -T "
+                f"{shell_form(session.target)}"
             )
         return fail("session-state", message, fix, subject)
     if session.status == "down":
         return fail(
             "session-state",
-            f"the session is down ({state}) and nobody tries to bring it back",
+            f"the session is down ({state}), and nothing is trying to restore it",
             "iscsictl reconnect",
             subject,
         )
     return warn(
         "session-state",
-        f"the state of the session is not known ({state})",
+        f"the state of the session is unknown ({state})",
         "systemctl status iscsid.service" if machine.systemd.running else "pgrep -a iscsid",
         subject,
     )
@@ -110,8 +110,8 @@ def _report_bad_lun(session: Session, lun: Lun) -> Finding:
     fix = "iscsictl rescan"
     if lun.state == "offline" and lun.hctl:
         fix = (
-            f"the kernel gave it up: see dmesg; then: "
-            f"echo running > /sys/class/scsi_device/{lun.hctl}/device/state"
+            "the kernel took it offline: see dmesg; then: echo running > "
+            f"/sys/class/scsi_device/{lun.hctl}/device/state"
         )
     return fail(
         "session-luns",
@@ -134,8 +134,8 @@ def _check_startup_modes(machine: Machine) -> Iterator[Finding]:
     for target in sorted(meant - by_boot - machine.boot_targets) if systemd.running else ():
         yield warn(
             "session-startup",
-            f"its record is onboot, and {systemd.login_service} does not log in to that: it is not "
-            "logged in at boot",
+            f"its record is onboot, which {systemd.login_service} ignores: it is not logged in at "
+            "boot",
             f"iscsictl startup {shell_form(target)} automatic",
             target,
         )
@@ -158,9 +158,9 @@ def _check_missing_sessions(machine: Machine) -> Iterator[Finding]:
             make = warn if spared else fail
             yield make(
                 "session-missing",
-                f"the record is {record.startup} and there is no session"
+                f"the record is {record.startup}, but there is no session"
                 if missing == record.session_count
-                else f"{missing} of the {record.session_count} sessions that the record asks for "
+                else f"{missing} of the {record.session_count} sessions that the record requires "
                 "(node.session.nr_sessions) are missing",
                 "iscsictl reconnect",
                 subject,

@@ -43,7 +43,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         if seconds < DISK_AT_LEAST:
             yield warn(
                 "timeout-disk",
-                f"{device} gives a command {seconds} s: a busy array looks dead",
+                f"{device} times out commands after {seconds} s: a busy array looks dead",
                 f"echo 60 > /sys/block/{device.removeprefix('/dev/')}/device/timeout",
                 device,
             )
@@ -83,7 +83,7 @@ def _check_noop_interval(record: NodeRecord) -> Iterator[Finding]:
     if number_of(record.values.get(key)) == 0:
         yield warn(
             "timeout-noop",
-            "the session is never tried with a ping, so a dead array is noticed late",
+            "the session is never pinged, so a dead array is noticed late",
             f"iscsictl nodes set -T {shell_form(record.target)} {key}=5",
             f"{record.target} {record.portal}",
         )

@@ -58,7 +58,7 @@ def _check_versions(machine: Machine) -> Iterator[Finding]:
     if machine.iscsid is not None and machine.iscsid.replaced:
         yield warn(
             "tools-versions",
-            f"iscsid (pid {machine.iscsid.pid}) runs from a file that was replaced since",
+            f"iscsid (pid {machine.iscsid.pid}) runs from a file that has since been replaced",
             "systemctl restart iscsid.service (sessions stay up); doctor never does it itself",
             "iscsid",
         )
@@ -84,15 +84,15 @@ def _check_iscsid(machine: Machine) -> Iterator[Finding]:
         if machine.listing.sessions:
             yield fail(
                 "iscsid-running",
-                "iscsid does not run: sessions that break are not brought back",
+                "iscsid is not running: broken sessions are not restored",
                 start_iscsid(machine),
             )
         elif not machine.has_program("iscsid"):
             return  # That is reported already, and it must be installed before it can be started.
         elif machine.systemd.running and socket and socket.enabled and not socket.masked:
-            yield ok("iscsid-running", "iscsid is started by its socket when it is needed")
+            yield ok("iscsid-running", "iscsid is started by its socket when needed")
         else:
-            yield warn("iscsid-running", "iscsid does not run", start_iscsid(machine))
+            yield warn("iscsid-running", "iscsid is not running", start_iscsid(machine))
         return
     if daemon.stopped:
         yield fail(
@@ -105,15 +105,15 @@ def _check_iscsid(machine: Machine) -> Iterator[Finding]:
         yield fail(
             "iscsid-answers",
             f"iscsid (pid {daemon.pid}) hangs in the kernel (state D)",
-            f"see where: cat /proc/{daemon.pid}/stack; repair the path to the array",
+            f"to see where: cat /proc/{daemon.pid}/stack; repair the path to the array",
         )
     elif machine.iscsid_error is not None:
         yield fail(
             "iscsid-answers",
             machine.iscsid_error,
-            "look at: journalctl -u iscsid; then: systemctl restart iscsid.service",
+            "check journalctl -u iscsid; then: systemctl restart iscsid.service",
         )
     elif not machine.root and machine.listing.sessions:
-        yield skip("iscsid-answers", "only root can ask iscsid", "sudo iscsictl doctor")
+        yield skip("iscsid-answers", "only root can query iscsid", "sudo iscsictl doctor")
     else:
         yield ok("iscsid-running", f"pid {daemon.pid}")

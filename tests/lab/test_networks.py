@@ -21,7 +21,7 @@ HOST4 = "192.0.2.9"
 MARK = "MARK=of-the-disk"
 #: Rules that stop iSCSI, by what doctor is to say of them.
 RULES = {
-    "what is sent to it: table inet lab, chain out, by its policy": """
+    "packets to it: table inet lab, chain out, default policy": """
 table inet lab {
     chain out {
         type filter hook output priority 0; policy drop;
@@ -30,7 +30,7 @@ table inet lab {
         tcp dport { 22, 443 } accept
     }
 }""",
-    "its answers: table ip lab, chain in, by its policy": """
+    "its answers: table ip lab, chain in, default policy": """
 table ip lab {
     chain in {
         type filter hook input priority 0; policy drop;
@@ -39,7 +39,7 @@ table ip lab {
         icmp type echo-reply accept
     }
 }""",
-    'what is sent to it: table inet lab, chain san, rule with handle 3 "no iSCSI"': """
+    'packets to it: table inet lab, chain san, rule handle 3 "no iSCSI"': """
 table inet lab {
     chain san {
         tcp dport 3260-3261 drop comment "no iSCSI"

@@ -247,7 +247,7 @@ def test_secrets_that_every_user_can_read_are_named() -> None:
 
 def test_a_root_parameter_by_letter_or_of_another_filesystem_is_named() -> None:
     found = only(with_parameters(root="/dev/sda1"), "boot-root", Level.WARN)
-    assert found.fix == "write root=UUID=0a-1 for root=/dev/sda1 in /proc/cmdline"
+    assert found.fix == "replace root=/dev/sda1 with root=UUID=0a-1 in /proc/cmdline"
     only(with_parameters(root="UUID=ff"), "boot-root")
     assert bad(with_parameters(root="UUID=0A-1")) == {}
     by_grub = with_parameters(root="UUID=ff", source="/boot/grub/grub.cfg")
@@ -404,5 +404,5 @@ def test_a_target_that_the_root_filesystem_is_to_be_moved_to_is_checked_by_its_n
     tree.session(2, other)
     answer = call(["boot", "check", other, "-o", "tsv"], tmp_path, uid=0)
     assert answer.code == 1
-    assert f"it logs in to {ROOT_IQN}, and the root filesystem is on {other}" in answer.out
+    assert f"it logs in to {ROOT_IQN}, but the root filesystem is on {other}" in answer.out
     assert call(["boot", "check", "nobody"], tmp_path, uid=0).code == 3

@@ -106,8 +106,8 @@ def test_of_a_map_that_is_not_mounted_the_path_that_changed_is_named_too() -> No
     assert finding.level is Level.FAIL
     (over,) = machine.listing.disks or ()
     assert finding.message == (
-        f"of the paths of {over.block.device} one leads elsewhere: /dev/sdb: "
-        f"it is another disk now: naa.99, not {WWID}"
+        f"one of the paths of {over.block.device} leads elsewhere: /dev/sdb: it is another disk "
+        f"now: naa.99, not {WWID}"
     )
     remove = f"multipathd del path sdb; then: iscsictl rescan {IQN}"
     assert finding.fix == remove

@@ -298,7 +298,7 @@ def test_no_chap_is_fixed_by_a_line_that_works_as_it_stands() -> None:
     ("timeouts", "end"),
     [
         (Timeouts(600), "I/O waits 600 s, then fails"),
-        (Timeouts(-1), "I/O waits for ever"),
+        (Timeouts(-1), "I/O waits forever"),
         (Timeouts(None), "I/O waits"),
         (None, "I/O waits"),
     ],

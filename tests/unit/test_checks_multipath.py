@@ -56,7 +56,7 @@ def test_a_map_over_two_networks_that_waits_long_enough_is_ok() -> None:
         ("off", "fails at once"),
         ("-", "fails at once"),
         ("12 chk", "fails 60 s after"),
-        ("on", "for ever"),
+        ("on", "forever"),
     ],
 )
 def test_a_map_that_waits_too_short_or_without_end_is_named(queueing: str, words: str) -> None:

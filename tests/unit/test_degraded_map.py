@@ -167,7 +167,7 @@ def test_doctor_fails_when_no_path_of_a_map_is_left() -> None:
     assert levels["multipath-paths"] is Level.FAIL
     assert levels["session-state"] is Level.FAIL
     assert levels["portal-reachable"] is Level.FAIL
-    assert "no path that works" in found(lost, "multipath-paths").message
+    assert "no working path" in found(lost, "multipath-paths").message
     states = [one.message for one in examine(lost) if one.id == "session-state"]
     assert len(states) == 2
     assert all("I/O waits in its map" in one and "then fails" not in one for one in states)

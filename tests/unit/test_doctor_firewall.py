@@ -80,17 +80,17 @@ DROP = {"drop": None}
     [
         (
             "policy_out",
-            "drops what is sent to it: table inet filter, chain output, by its policy",
+            "drops packets to it: table inet filter, chain output, default policy",
             "nft add rule inet filter output ip daddr 192.0.2.5 tcp dport 3260 accept",
         ),
         (
             "rule_out",
-            'rejects what is sent to it: table inet filter, chain san, rule with handle 3 "away"',
+            'rejects packets to it: table inet filter, chain san, rule handle 3 "away"',
             "nft insert rule inet filter san handle 3 ip daddr 192.0.2.5 tcp dport 3260 accept",
         ),
         (
             "policy_in",
-            "drops its answers: table ip guard, chain in, by its policy",
+            "drops its answers: table ip guard, chain in, default policy",
             (
                 "nft add rule ip guard in ip saddr 192.0.2.5 tcp sport 3260 ct state established "
                 "accept"
@@ -98,7 +98,7 @@ DROP = {"drop": None}
         ),
         (
             "iptables_in",
-            "drops its answers: table ip filter, chain INPUT, by its policy",
+            "drops its answers: table ip filter, chain INPUT, default policy",
             (
                 "iptables -I INPUT -s 192.0.2.5 -p tcp --sport 3260 -m conntrack "
                 "--ctstate ESTABLISHED -j ACCEPT"
@@ -106,22 +106,22 @@ DROP = {"drop": None}
         ),
         (
             "rule_in",
-            "drops its answers: table inet filter, chain early, rule with handle 2",
+            "drops its answers: table inet filter, chain early, rule handle 2",
             "nft insert rule inet filter early handle 2 ip saddr 192.0.2.5 tcp sport 3260 accept",
         ),
         (
             "not_to_it",
-            'drops what is sent to it: table inet filter, chain output, rule with handle 3 "held"',
+            'drops packets to it: table inet filter, chain output, rule handle 3 "held"',
             "nft insert rule inet filter output handle 3 ip daddr 192.0.2.5 tcp dport 3260 accept",
         ),
         (
             "iptables",
-            "rejects what is sent to it: table ip filter, chain storage, rule with handle 6",
+            "rejects packets to it: table ip filter, chain storage, rule handle 6",
             "iptables -I storage -d 192.0.2.5 -p tcp --dport 3260 -j ACCEPT",
         ),
         (
             "iptables_state",
-            "drops what is sent to it: table ip filter, chain OUTPUT, by its policy",
+            "drops packets to it: table ip filter, chain OUTPUT, default policy",
             "iptables -I OUTPUT -d 192.0.2.5 -p tcp --dport 3260 -j ACCEPT",
         ),
     ],

@@ -271,7 +271,7 @@ def _require_may_go(
         raise UnreachableError(
             f"the array of {meant.target} does not answer, so {used.mounts[0]} "
             "cannot be unmounted without losing what was not written yet",
-            hint="bring the array back; if it is gone for ever: "
+            hint="bring the array back; if it is gone forever: "
             f"iscsictl detach {shell_form(request.name)} --lost "
             f"--confirm {shell_form(disk.wwid)}",
         )

@@ -264,7 +264,7 @@ def _add_unmount_steps(builder: PlanBuilder, inventory: DiskInventory, name: str
             raise UnreachableError(
                 f"the array of {chosen.target} does not answer, so {paths[0]} cannot be "
                 "unmounted without losing what was not written yet",
-                hint="bring the array back; if it is gone for ever: "
+                hint="bring the array back; if it is gone forever: "
                 f"iscsictl detach {shell_form(name)} --lost "
                 f"--confirm {shell_form(chosen.disk.wwid)}",
             )

@@ -86,6 +86,6 @@ def require_stranded_mount_given_up(
         raise UnreachableError(
             f"{line.mount_point} cannot be unmounted without losing what was not written yet: "
             f"{reason}",
-            hint="bring the array back; if it is gone for ever: "
+            hint="bring the array back; if it is gone forever: "
             f"iscsictl detach {shell_form(name)} --lost --confirm {shell_form(line.wwid)}",
         )
