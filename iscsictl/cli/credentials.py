@@ -24,7 +24,9 @@ else:
     secret_strength = lazy_import("iscsictl.checks.secret_strength")
     accounts = lazy_import("iscsictl.observers.accounts")
 
-_HINT = "open-iscsi takes 1 to 255 bytes without blanks at the ends; see: iscsictl chap check"
+_HINT = (
+    "open-iscsi accepts 1 to 255 bytes without leading or trailing spaces; see: iscsictl chap check"
+)
 
 
 def read_secret(
@@ -38,7 +40,7 @@ def read_secret(
     if file is None and not prompt:
         return None
     if file is not None and prompt:
-        raise UsageError(f"{whose}: give a file or a prompt, not both")
+        raise UsageError(f"{whose}: give a secret file or a prompt, not both")
     text = ask_secret(whose, twice=twice) if file is None else read_text(settings, file, whose)
     try:
         return Secret(text)
@@ -54,7 +56,7 @@ def ask_secret(whose: str, *, twice: bool) -> str:
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
-            f"{whose}: there is no terminal to ask on",
+            f"{whose}: there is no terminal for the prompt",
             hint="give the secret in a file, or on standard input: "
             f"--{'mutual' if whose.endswith('array') else 'chap'}-secret-file -",
         )
@@ -95,11 +97,11 @@ def account(
     if (mutual_user is None) != (mutual_secret is None):
         raise UsageError("the array's CHAP account needs both a name and a secret")
     if mutual_user is not None and user is None:
-        raise UsageError("mutual CHAP needs this host's own account too")
+        raise UsageError("mutual CHAP also needs this host's own account")
     if mutual_secret is not None and mutual_secret == secret:
         raise UsageError(
-            "the two secrets of mutual CHAP must differ (RFC 7143), or open-iscsi refuses them",
-            hint="give the array another secret: iscsictl chap generate",
+            "the two secrets of mutual CHAP must differ (RFC 7143); open-iscsi refuses equal ones",
+            hint="give the array a different secret: iscsictl chap generate",
         )
     if user is None or secret is None:
         return None

@@ -10,52 +10,52 @@ _TARGET: Final = "iqn.2001-04.com.example:mail"
 #: Keyed by the words that call a command. The tests parse each example.
 EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "": (
-        ("attach", "ask for the array, show the plan, mount a LUN after your yes"),
+        ("attach", "ask for the array, show the plan, and mount a LUN once you confirm"),
         ("ls", "show sessions, LUNs and mounts"),
         ("doctor", "show what is wrong and how to fix it"),
     ),
     "attach": (
-        ("attach", "ask for what is needed, show the plan, change nothing before your yes"),
+        ("attach", "ask for what is needed, show the plan, and change nothing until you confirm"),
         ("attach -p 192.0.2.5 --fs ext4 --mount /srv/mail --dry-run",
-         "show how a blank disk gets a filesystem that is mounted now and at boot"),
+         "show how a blank disk would be formatted and mounted, now and at boot"),
         ("attach -p 192.0.2.5 --chap-user me --chap-secret-prompt",
          "log in with a CHAP account and stop at the disk"),
     ),
     "detach": (
         ("detach /srv/mail --dry-run", "show what would be done"),
         ("detach /srv/mail", "unmount it, log out, keep the record"),
-        (f"detach {_TARGET} --forget", "the same by target, and delete the records"),
+        (f"detach {_TARGET} --forget", "the same by target, and delete its records"),
     ),
     "reconnect": (
         ("reconnect --dry-run", "show what is missing"),
         ("reconnect", "log in and mount what is missing"),
-        ("reconnect -q", "the same for cron: prints only errors"),
+        ("reconnect -q", "the same for cron: print only errors"),
     ),
     "ls": (
         ("ls", "show all sessions, LUNs and mounts"),
-        ("ls --tree", "draw them from portal to mount"),
+        ("ls --tree", "draw a tree from portal to mount"),
         ("ls --from sosreport.tar.xz", "show those of another host"),
     ),
     "doctor": (
         ("doctor", "show what is wrong and how to fix it"),
-        ("doctor --fix --dry-run", "show which fixes iscsictl would make itself"),
-        ("doctor --from report.tar.gz", "show what was wrong on the host of a report"),
+        ("doctor --fix --dry-run", "show what iscsictl would fix"),
+        ("doctor --from report.tar.gz", "show what was wrong on the host that a report is from"),
     ),
     "plan": (
         ("plan volumes.toml", "show what apply would do"),
-        ("plan volumes.toml --out saved.json", "save it, so that apply does just that"),
+        ("plan volumes.toml --out saved.json", "save it, so that apply executes exactly this plan"),
     ),
     "apply": (
         ("apply volumes.toml", "create all volumes of the file"),
-        ("apply volumes.toml --plan saved.json", "do only what the saved plan contains"),
+        ("apply volumes.toml --plan saved.json", "execute only what the saved plan contains"),
     ),
     "export": (
-        ("export > volumes.toml", "write a file of volumes of this host"),
+        ("export > volumes.toml", "write a volumes file that describes this host"),
         ("export -J", "the same as JSON"),
     ),
     "discover": (
         ("discover 192.0.2.5", "show the targets that a portal offers"),
-        ("discover 192.0.2.5 --save", "make their records, for login"),
+        ("discover 192.0.2.5 --save", "create their records, for login"),
         ("discover 192.0.2.5 --user me --secret-prompt", "ask with an account"),
     ),
     "nodes": (
@@ -73,15 +73,15 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         (f"nodes set node.session.scan= -T {_TARGET}", "remove it: the default is used"),
     ),
     "login": (
-        (f"login {_TARGET}", "log in through all its records"),
-        ("login --all", "log in to all that are logged in to at boot"),
+        (f"login {_TARGET}", "log in through all of its records"),
+        ("login --all", "log in to all targets with login at boot"),
     ),
     "logout": (
-        (f"logout {_TARGET}", "log out, until unhold or a boot"),
+        (f"logout {_TARGET}", "log out, until unhold or a reboot"),
         (f"logout {_TARGET} --for 2h", "reconnect logs in again after two hours"),
     ),
     "rescan": (
-        ("rescan", "look for new LUNs and new sizes everywhere"),
+        ("rescan", "look for new LUNs and new sizes on all targets"),
         (f"rescan {_TARGET}", "look at one target"),
     ),
     "startup": (
@@ -95,7 +95,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "prune": (
         ("prune --dry-run", "show which targets the array no longer offers"),
         ("prune", "remove their sessions and records"),
-        (f"prune {_TARGET} --for 1min", "remove one that went a minute ago"),
+        (f"prune {_TARGET} --for 1min", "remove one that has been gone for a minute"),
     ),
     "take-over": (
         (f"take-over {_TARGET} --lun 0 --confirm 0x4b1f6c -n",
@@ -104,13 +104,13 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
          "end the reservation of the host with this key"),
     ),
     "hold": (
-        (f"hold {_TARGET}", "leave the target alone, until unhold or a boot"),
-        ("hold /srv/mail --for 30min", "leave a mount alone for half an hour"),
+        (f"hold {_TARGET}", "leave the target alone, until unhold or a reboot"),
+        ("hold /srv/mail --for 30min", "leave a mount point alone for half an hour"),
         ("hold", "show what is on hold"),
     ),
     "unhold": (
         (f"unhold {_TARGET}", "include the target in reconnect again"),
-        ("unhold /srv/mail", "include the mount again"),
+        ("unhold /srv/mail", "include the mount point again"),
     ),
     "chap": (
         ("chap", "show all accounts, never a secret"),
@@ -120,7 +120,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "chap set": (
         (f"chap set {_TARGET} --user me --secret-prompt", "ask for the secret"),
         ("chap set --default --user me --secret-file /root/secret",
-         "the account of records that are made from now on"),
+         "the account for records created from now on"),
     ),
     "chap clear": (
         (f"chap clear {_TARGET}", "log in without CHAP from now on"),
@@ -140,7 +140,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     ),
     "schedule": (
         ("schedule install", "run reconnect periodically and after a boot"),
-        ("schedule", "show whether and how it runs"),
+        ("schedule", "show whether and how it is scheduled"),
     ),
     "schedule install": (
         ("schedule install", "every two minutes"),
@@ -155,15 +155,15 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     ),
     "schedule remove": (
         ("schedule remove --dry-run", "show what would be removed"),
-        ("schedule remove", "run it no more"),
+        ("schedule remove", "stop running it"),
     ),
     "watch": (
         ("watch", "show sessions and throughput until Ctrl-C"),
-        ("watch --timeout 1min -o tsv", "record a minute of them"),
+        ("watch --timeout 1min -o tsv", "record one minute"),
     ),
     "initiator": (
         ("initiator", "show the name of this host"),
-        ("initiator generate", "make one, if there is none"),
+        ("initiator generate", "generate one, if there is none"),
     ),
     "initiator show": (("initiator show", "show the name"), ("initiator show -J", "as JSON")),
     "initiator set": (
@@ -171,8 +171,8 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         ("initiator set iqn.2001-04.com.example:web1", "set the name"),
     ),
     "initiator generate": (
-        ("initiator generate --dry-run", "show whether one would be made"),
-        ("initiator generate", "make one, if there is none"),
+        ("initiator generate --dry-run", "show whether one would be generated"),
+        ("initiator generate", "generate one, if there is none"),
     ),
     "iface": (
         ("iface", "list the interfaces to log in through"),
@@ -198,7 +198,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "boot": (
         ("boot", "show the firmware's targets"),
         ("boot login", "log in to them"),
-        ("boot check", "check whether a root filesystem on iSCSI boots again"),
+        ("boot check", "check whether a root filesystem on iSCSI will boot again"),
     ),
     "boot check": (
         ("boot check", "check the next boot of a root filesystem on iSCSI"),
@@ -225,7 +225,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "disk": (
         ("disk", "list the disks of iSCSI sessions"),
         ("disk show /dev/sdb", "show one, with its partitions"),
-        ("disk grow /srv/mail", "use the space that the array added"),
+        ("disk grow /srv/mail", "use the space that was added on the array"),
     ),
     "disk ls": (("disk ls", "list all disks of sessions"), ("disk ls -J", "as JSON")),
     "disk show": (
@@ -238,18 +238,18 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     ),
     "disk mkfs": (
         ("disk mkfs /dev/sdb1 --fs ext4 --dry-run", "show what would be done"),
-        ("disk mkfs /dev/sdb1 --fs xfs --label mail", "make a filesystem on a blank partition"),
+        ("disk mkfs /dev/sdb1 --fs xfs --label mail", "create a filesystem on a blank partition"),
     ),
     "disk grow": (
         ("disk grow /srv/mail --dry-run", "show what would grow"),
-        ("disk grow /srv/mail", "grow disk, partition and filesystem while it is mounted"),
+        ("disk grow /srv/mail", "grow the disk, partition and filesystem while mounted"),
     ),
     "disk part": (
-        ("disk part add /dev/sdb --rest", "add a partition of all free space"),
+        ("disk part add /dev/sdb --rest", "add a partition with all free space"),
         ("disk part verify /dev/sdb", "check the table"),
     ),
     "disk part add": (
-        ("disk part add /dev/sdb --rest", "a partition of all free space"),
+        ("disk part add /dev/sdb --rest", "a partition with all free space"),
         ("disk part add /dev/sdb --size 10G --type lvm", "one of 10 GiB for LVM"),
     ),
     "disk part rm": (
@@ -257,7 +257,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         ("disk part rm /dev/sdb 2", "delete partition 2"),
     ),
     "disk part type": (
-        ("disk part type /dev/sdb 1 lvm", "give partition 1 a type"),
+        ("disk part type /dev/sdb 1 lvm", "set the type of partition 1"),
         ("disk part type --list gpt", "list the types"),
     ),
     "disk part bootable": (
@@ -269,8 +269,8 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         ("disk part verify /dev/sdb -J", "as JSON"),
     ),
     "mount": (
-        ("mount /srv/mail", "mount what fstab has there"),
-        ("mount /dev/sdb1 /mnt", "mount the filesystem of a disk, until a boot"),
+        ("mount /srv/mail", "mount what fstab specifies for it"),
+        ("mount /dev/sdb1 /mnt", "mount the filesystem of a disk, until the next boot"),
     ),
     "umount": (
         ("umount /srv/mail --dry-run", "show what would be done"),
@@ -288,7 +288,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     ),
     "fstab rm": (
         ("fstab rm /srv/mail --dry-run", "show what would be removed"),
-        ("fstab rm /srv/mail", "do not mount it at boot any more"),
+        ("fstab rm /srv/mail", "no longer mount it at boot"),
     ),
     "fstab check": (("fstab check", "find dangerous entries"), ("fstab check -J", "as JSON")),
     "import": (
@@ -306,6 +306,6 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "explain": (
         ("explain 24", "explain an exit code of iscsiadm"),
         ('explain "detected conn error (1020)"', "explain a line of the log"),
-        ("explain -", "explain what is piped in: journalctl -u iscsid | ..."),
+        ("explain -", "explain piped input: journalctl -u iscsid | ..."),
     ),
 }  # fmt: skip

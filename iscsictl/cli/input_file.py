@@ -22,7 +22,7 @@ def read_input_file(name: str, *, largest: int) -> bytes:
         raise unreadable_file(name, error) from None
     if len(data) > largest:
         raise UsageError(
-            f"{display_name(name)}: it is larger than {largest >> 20} MiB",
+            f"{display_name(name)} is larger than {largest >> 20} MiB",
             hint="give a text file of this command's format, or split it into several",
         )
     return data

@@ -39,9 +39,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "doctor": Entry("doctor:doctor", "Check every layer and say how to fix what is wrong."),
     },
     "Many volumes": {
-        "plan": Entry("apply:plan", "Show what apply would do with a file of volumes."),
+        "plan": Entry("apply:plan", "Show what apply would do with a volumes file."),
         "apply": Entry("apply:apply", "Create all volumes listed in a file, in parallel."),
-        "export": Entry("export:export", "Print a file of volumes that describes this host."),
+        "export": Entry("export:export", "Print a volumes file that describes this host."),
     },
     "Sessions": {
         "discover": Entry("sessions:discover", "Ask a portal which targets it offers."),
@@ -81,7 +81,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "import": Entry("import_legacy:import_", "Import the configuration of the sfnet driver."),
         "completion": Entry("completion:completion", "Print the completion script for a shell."),
         "explain": Entry("explain:explain", "Explain what an error means and what to do."),
-        "report": Entry("report:report", "Write one archive for a colleague, without secrets."),
+        "report": Entry("report:report", "Write one archive to share, without secrets."),
     },
 }
 

@@ -189,7 +189,7 @@ def common_with(
             click.option("-q", "--quiet", is_flag=True, help="Only errors."),
             click.option(
                 "--timeout", type=duration, metavar="DURATION",
-                help="How long to wait for others [60s].",
+                help="How long to wait for other instances [60s].",
             ),
         ]  # fmt: skip
         decorated: Callable[..., None] = with_settings
@@ -227,7 +227,11 @@ def target_argument(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, **options)
 
     decorated = click.option(
-        "-T", "--target", "target_option", metavar="IQN", help="The target, as the argument."
+        "-T",
+        "--target",
+        "target_option",
+        metavar="IQN",
+        help=("The target, as an alternative to the argument."),
     )(with_target)
     return click.argument("target", metavar="[TARGET]", required=False)(decorated)
 
@@ -318,5 +322,5 @@ verify_blank = click.option(
 discard = click.option(
     "--discard",
     is_flag=True,
-    help="Have mkfs discard all blocks first; nothing on them can be rescued afterwards.",
+    help="Let mkfs discard all blocks first; nothing on them can be recovered afterwards.",
 )

@@ -81,9 +81,9 @@ def target_or_all(selector: RecordSelector, everything: bool) -> None:
     No command that starts or ends sessions affects all of them by default.
     """
     if everything == (selector.target is not None):
-        raise UsageError("name a target, or take all of them with --all")
+        raise UsageError("name a target, or select all with --all")
     if everything and (selector.portal or selector.iface):
-        raise UsageError("--all does not go with -p or -I")
+        raise UsageError("--all cannot be used with -p or -I")
 
 
 def account_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -304,7 +304,7 @@ def test_reconnect_that_one_process_keeps_out_three_times_fails(tmp_path: Path) 
         answers = [call(["reconnect"], tmp_path, uid=0) for _ in range(4)]
     assert [answer.code for answer in answers] == [0, 0, Exit.IN_USE, Exit.IN_USE]
     assert f"(pid {os.getpid()})" in answers[2].err
-    assert "kept out reconnect 3 times in a row" in answers[2].err
+    assert "blocked reconnect 3 times in a row" in answers[2].err
     assert "hint: " in answers[2].err
 
 

@@ -340,7 +340,7 @@ def test_a_file_of_which_no_line_is_understood_is_a_usage_error(
         answer = call(["import", name, *options], tmp_path)
         assert answer.code == 2
         first, second = answer.err.splitlines()
-        assert "no line of it is understood as " in first
+        assert "none of its lines is valid in " in first
         assert second.startswith("hint: ")
     assert json.loads(answer.out)["error"]["exit"] == 2
 
@@ -362,7 +362,7 @@ def test_a_line_that_is_understood_and_makes_nothing_is_no_error(
     put(tmp_path, name, text)
     answer = call(["import", name, "-n"], tmp_path)
     assert answer.code == 0
-    assert answer.err.endswith(f"{name}: nothing to take over\n")
+    assert answer.err.endswith(f"{name}: nothing to import\n")
 
 
 def test_a_missing_file_exits_2(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_an_unknown_column_is_named_with_those_that_there_are(machine: Path, wro
 def test_columns_do_not_go_with_other_forms(machine: Path, form: str) -> None:
     answer = ls(machine, "-o", "target", form)
     assert answer.code == 2
-    assert "chosen columns" in answer.err
+    assert "columns cannot be selected" in answer.err
 
 
 @pytest.mark.parametrize(

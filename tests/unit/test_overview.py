@@ -100,7 +100,7 @@ def test_a_name_that_only_root_may_read_is_no_error(
     monkeypatch.setattr(initiator_name, "read_file", refuse)
     put(tmp_path, "usr/sbin/iscsiadm")
     found = dict(overview_rows(observe_overview(tmp_path)))
-    assert found["initiator"] == "its name can be read by root only"
+    assert found["initiator"] == "only root can read its name"
     # That the name is not known is no reason to make one.
     assert "initiator" not in found["next"]
     assert found["next"] == FIRST_ATTACH
@@ -117,7 +117,7 @@ def test_where_there_is_no_session_the_first_step_to_one_is_told() -> None:
     manual = replace(RECORD, values={"node.startup": "manual"})
     for found, step in (
         (nothing_yet(installed=False), f"open-iscsi is not installed: {INSTALL}"),
-        (nothing_yet(records=None), "root alone sees the node records: sudo iscsictl nodes"),
+        (nothing_yet(records=None), "only root can read the node records: sudo iscsictl nodes"),
         (nothing_yet(records=(RECORD,)), "log in to what is missing: iscsictl reconnect"),
         (
             nothing_yet(records=(manual,)),

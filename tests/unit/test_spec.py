@@ -205,7 +205,7 @@ def test_a_byte_order_mark_is_no_part_of_the_file(
         (b"\xef\xbb\xbf#\r\n# \xff\n", "v.toml, line 2, column 3: a byte that is not UTF-8"),
         (LEAST.encode() + b'mount = "/a"\nowner = "no-such-user"\n',
          "v.toml, line 6, column 1: owner no-such-user: there is no such user"),
-        (b"#" * (16 << 20) + b"\n", "v.toml: it is larger than 16 MiB"),
+        (b"#" * (16 << 20) + b"\n", "v.toml is larger than 16 MiB"),
     ],
 )  # fmt: skip
 def test_what_only_the_host_can_judge_of_a_file_is_told_with_its_place_too(

@@ -339,4 +339,4 @@ def test_keys_that_mean_nothing_are_left_out_and_a_sequence_is_one_key(tmp_path:
 def test_the_help_of_timeout_says_that_it_ends_the_watch(tmp_path: Path) -> None:
     text = " ".join(call(["watch", "--help"], tmp_path).out.split())
     assert "--timeout DURATION How long to watch [until Ctrl-C]." in text
-    assert "wait for others" in call(["ls", "--help"], tmp_path).out
+    assert "wait for other instances" in call(["ls", "--help"], tmp_path).out

@@ -49,7 +49,7 @@ _MAX_BYTES = 16 << 20
 def _parallel_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--parallel", type=Number(1, 64), default=AT_ONCE, metavar="N",
-        show_default=False, help=f"How many volumes to work on at a time [{AT_ONCE}].",
+        show_default=False, help=f"How many volumes to process at a time [{AT_ONCE}].",
     )(command)  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
 
 @command("apply")
 @click.argument("file", metavar="FILE")
-@click.option("--plan", "saved", metavar="FILE", help="Do only what this saved plan contains.")
+@click.option("--plan", "saved", metavar="FILE", help="Execute only what this saved plan contains.")
 @_parallel_option
 @changing
 @common
@@ -121,7 +121,7 @@ class _Many:
             # The saved plan contains the file from which it was made: only that was approved.
             if plan_.text != self.text:
                 raise UsageError(
-                    f"{saved} was not made from {file} as it is now",
+                    f"{saved} was not made from the current content of {file}",
                     hint="save it again: "
                     f"iscsictl plan {shell_form(file)} --out {shell_form(saved)}",
                 )

@@ -71,7 +71,7 @@ def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
     """
     user, _, group = text.partition(":")
     if not user and not group:
-        raise UsageError(f"{what} {text}: expected USER:GROUP, or one of them")
+        raise UsageError(f"{what} {text}: expected USER:GROUP, USER or :GROUP")
     try:
         uid = _user_or_group_id(user, lambda name: pwd.getpwnam(name).pw_uid)
         gid = _user_or_group_id(group, lambda name: grp.getgrnam(name).gr_gid)
@@ -79,7 +79,7 @@ def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
         raise UsageError(f"{what} {text}: there is no such user or group") from None
     for number in (uid, gid):
         if number is not None and number > _LAST_ID:
-            raise UsageError(f"{what} {text}: no user or group has a number above {_LAST_ID}")
+            raise UsageError(f"{what} {text}: user and group numbers end at {_LAST_ID}")
     return uid, gid
 
 
@@ -114,7 +114,7 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     type=portal,
     multiple=True,
     metavar="ADDR[:PORT[,TPGT]]",
-    help="Address of the array; can be repeated. Without it a terminal is asked.",
+    help="Address of the array; can be repeated. Without it, attach asks on the terminal.",
 )
 @click.option("-T", "--target", metavar="IQN", help="The target, if the array offers several.")
 @click.option("--lun", type=Number(0, values.MAX_LUN), help="The LUN, if the target has several.")
@@ -124,13 +124,13 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     "ifaces",
     multiple=True,
     metavar="IFACE",
-    help="The open-iscsi interface to log in through; several are paths of one map.",
+    help="The open-iscsi interface to log in through; several make paths of one map.",
 )
 @click.option(
     "--multipath",
     type=click.Choice(["auto", "require", "off"]),
     default="auto",
-    help="Use all paths through a map: if one can be had, or refuse without, or use one path.",
+    help="Combine all paths in a map: if possible, always, or never (use one path).",
 )
 @account_options
 @click.option("--table", type=click.Choice(values.TABLES), help="Partition table to create [gpt].")
@@ -146,11 +146,11 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     metavar="UNIT",
     help="A systemd unit that must wait for the mount.",
 )
-@click.option("--wwid", metavar="WWID", help="The disk must have this WWID.")
+@click.option("--wwid", metavar="WWID", help="The WWID that the disk must have.")
 @click.option("--adopt", is_flag=True, help="Mount a filesystem that already exists.")
 @click.option("--adopt-unverified", is_flag=True,
-              help="The same for btrfs and others that do not tell whether another host has them "
-              "mounted.")  # fmt: skip
+              help="The same for btrfs and others that do not record whether another host has "
+                   "them mounted.")  # fmt: skip
 @click.option("--wipe", is_flag=True, help="Destroy what is on the disk; needs --confirm.")
 @click.option(
     "--confirm",
@@ -161,7 +161,9 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A value of the node record."
 )
 @click.option(
-    "--exclusive", is_flag=True, help="Let no other host write to the LUN until it is detached."
+    "--exclusive",
+    is_flag=True,
+    help=("Prevent other hosts from writing to the LUN until it is detached."),
 )
 @click.option("--no-boot", is_flag=True, help="Do not log in or mount at boot.")
 @click.option("--over-nonempty", is_flag=True, help="Mount over a directory that is not empty.")
@@ -182,7 +184,9 @@ def attach(settings: Settings, **options: Any) -> int:
     """  # fmt: skip
     if not options["portals"]:
         if not settings.interactive or settings.yes or settings.output != "table":
-            raise UsageError("name the array with -p ADDR; only a terminal is asked for it")
+            raise UsageError(
+                "name the array with -p ADDR; without a terminal, attach cannot ask for it"
+            )
         require_root("attach")
         return guided.attach_guided(settings, options, sys.argv[1:], _make_spec, _attach_task)
     spec = _make_spec(settings, options)
@@ -202,7 +206,7 @@ def attach(settings: Settings, **options: Any) -> int:
 @click.option("--lun", type=Number(0, values.MAX_LUN), help="Only this LUN of the target.")
 @click.option("--forget", is_flag=True, help="Delete the node records too.")
 @click.option("--lost", is_flag=True, help="The array is gone for good; needs --confirm.")
-@click.option("--confirm", metavar="WWID", help="The WWID of the disk that is lost.")
+@click.option("--confirm", metavar="WWID", help="The WWID of the lost disk.")
 @changing
 @common
 def detach(
@@ -216,7 +220,7 @@ def detach(
     """
     if lost != (confirm is not None):
         raise UsageError(
-            "--lost and --confirm WWID go together",
+            "--lost and --confirm WWID must be given together",
             hint="iscsictl ls -o json shows the WWID",
         )
     require_root("detach")
@@ -268,7 +272,7 @@ def _attach_task(settings: Settings, spec: AttachSpec) -> Task:
 def _make_spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
     if options["wipe"] and options["confirm"] is None:
         raise UsageError(
-            "--wipe and --confirm WWID go together",
+            "--wipe and --confirm WWID must be given together",
             hint="iscsictl ls -o json shows the WWID; compare it with the array's",
         )
     fs, label = options["fs"], options["fs_label"]

@@ -72,5 +72,5 @@ def check(settings: Settings, target: str | None) -> int:
     if machine.root_boot is not None or settings.output != "table":
         show_findings(settings, findings, everything=True)
     elif not settings.quiet:
-        print_message("the root filesystem is not on an iSCSI disk: there is nothing to check")
+        print_message("the root filesystem is not on an iSCSI disk, so there is nothing to check")
     return exit_code_of(findings)

@@ -46,7 +46,7 @@ ALGORITHMS = {name.lower(): name for name in ("MD5", "SHA1", "SHA256", "SHA3-256
 NODE = "node.session"
 # Discovery records use this name too: idbm.c, "reusing SESSION_CHAP_ALGS".
 CHAP_ALGS = f"{NODE}.auth.chap_algs"
-KEEPS = "the session that is up keeps its account until the next login"
+KEEPS = "a running session keeps its account until the next login"
 
 
 @click.group("chap", cls=GroupWithShow)
@@ -73,7 +73,7 @@ def _parse_algorithms(_ctx: click.Context, _param: click.Parameter, text: str | 
     unknown = [name for name in names if name not in ALGORITHMS]
     if unknown or len(set(names)) < len(names):
         raise click.BadParameter(
-            f"{text!r}: expected names out of {','.join(ALGORITHMS.values())}, best first"
+            f"{text!r}: expected names from {','.join(ALGORITHMS.values())}, best first"
         )
     return ",".join(ALGORITHMS[name] for name in names)
 
@@ -81,7 +81,7 @@ def _parse_algorithms(_ctx: click.Context, _param: click.Parameter, text: str | 
 def _require_chap(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
     if name != "CHAP":
         raise click.BadParameter(
-            f"{name} is in the iSCSI standard, but not in open-iscsi; use CHAP"
+            f"the iSCSI standard has {name}, but open-iscsi does not support it; use CHAP"
         )
     return name
 
@@ -147,7 +147,7 @@ def _take_account_place(settings: Settings, options: dict[str, Any]) -> Place:
     named = choice.target is not None or choice.portal is not None
     if named + (asked is not None) + defaults != 1:
         raise UsageError(
-            "say whose account is meant: -T TARGET, -p PORTAL, --discovery ADDR or --default"
+            "say whose account to set: -T TARGET, -p PORTAL, --discovery ADDR or --default"
         )
     return None if defaults else asked or choice
 
@@ -195,7 +195,7 @@ def show(settings: Settings, **options: Any) -> int:
     if choice.selects_all:
         accounts += _accounts_elsewhere(context)
     warnings = [
-        f"{', '.join(group)} share a secret: whoever knows one knows the others"
+        f"{', '.join(group)} share a secret: whoever knows one of them knows all"
         for group in groups_sharing_a_secret(inventory.records)
         if choice.selects_all or any(record.target in group for record in records)
     ]
@@ -234,7 +234,13 @@ def _account_of_values(kind: str, where: Portal | None, values: Any, prefix: str
 
 
 @chap.command("check")
-@click.option("--chap-user", "--user", "user", metavar="NAME", help="The user name it belongs to.")
+@click.option(
+    "--chap-user",
+    "--user",
+    "user",
+    metavar="NAME",
+    help=("The user name that the secret belongs to."),
+)
 @click.option(
     "--chap-secret-file",
     "--secret-file",
@@ -253,7 +259,7 @@ def _account_of_values(kind: str, where: Portal | None, values: Any, prefix: str
     "--mutual-secret-file",
     "other_file",
     metavar="FILE",
-    help="The secret of the other direction, which must differ.",
+    help="The secret of the other direction; it must differ.",
 )
 @common
 def check(
@@ -268,7 +274,7 @@ def check(
         raise UsageError("give a file or a prompt, not both")
     # Reading the first secret would consume all of standard input.
     if file == other_file == "-":
-        raise UsageError("standard input can give one secret only")
+        raise UsageError("standard input can supply only one secret")
     whose = "CHAP secret"
     secret = ask_secret(whose, twice=False) if file is None else read_text(settings, file, whose)
     other = other_file and read_text(settings, other_file, "CHAP secret of the array")
@@ -311,7 +317,9 @@ def generate(settings: Settings, out: Path | None) -> int:
     secret = secret_strength.generate_secret()
     if out is None:
         if settings.output == "json":
-            raise UsageError("no secret goes into JSON", hint="write it to a file with --out FILE")
+            raise UsageError(
+                "secrets are not printed as JSON", hint="write it to a file with --out FILE"
+            )
         click.echo(secret.reveal())
         return 0
     save_secret(out, secret)

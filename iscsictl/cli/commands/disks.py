@@ -61,7 +61,7 @@ FILESYSTEMS = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap"]
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50}
 
 by_lun = click.option(
-    "--lun", type=Number(0, values.MAX_LUN), help="The LUN, where a target is named."
+    "--lun", type=Number(0, values.MAX_LUN), help="The LUN, if the disk is named by target."
 )
 
 
@@ -87,7 +87,7 @@ def consent(wipe: bool, confirm: str | None) -> Consent:
     """
     if wipe != (confirm is not None):
         raise UsageError(
-            "--wipe and --confirm WWID go together",
+            "--wipe and --confirm WWID must be given together",
             hint="iscsictl disk ls shows the WWID; compare it with the array's",
         )
     return Consent(wipe=confirm)
@@ -96,9 +96,9 @@ def consent(wipe: bool, confirm: str | None) -> Consent:
 def destroying(command: Callable[..., None]) -> Callable[..., None]:
     """Add --wipe and --confirm to a command; `consent` reads them."""
     command = click.option(
-        "--confirm", metavar="WWID", help="The disk whose content --wipe may destroy."
+        "--confirm", metavar="WWID", help="The WWID of the disk whose content --wipe may destroy."
     )(command)
-    return click.option("--wipe", is_flag=True, help="Destroy what is on it.")(command)
+    return click.option("--wipe", is_flag=True, help="Destroy the current content.")(command)
 
 
 @click.group("disk", cls=GroupWithDefault)
@@ -193,7 +193,9 @@ def _filesystem_uuid(fs: str, given: str | None) -> str:
         return f"{generated[:4]}-{generated[4:8]}".upper() if fs == "vfat" else generated
     if fs == "vfat":
         if not re.fullmatch(r"[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}", given):
-            raise UsageError(f"--uuid {given}: vfat has eight digits such as 1A2B-3C4D")
+            raise UsageError(
+                f"--uuid {given}: a vfat UUID has eight hexadecimal digits, such as 1A2B-3C4D"
+            )
         return given.upper()
     try:
         return str(uuid.UUID(given))
@@ -225,7 +227,7 @@ def part() -> None:
 @part.command("add")
 @click.argument("name", metavar="DISK")
 @click.option("--size", type=amount, metavar="SIZE", help="How large: 10G, 500M, 2048s (sectors).")
-@click.option("--rest", is_flag=True, help="Use all of the largest free gap.")
+@click.option("--rest", is_flag=True, help="Use the whole largest free gap.")
 @click.option("--start", type=amount, metavar="PLACE", help="Where it starts: 1M, 2048s [aligned].")
 @click.option("--type", "kind", default="linux", metavar="TYPE",
               help="linux, lvm, raid, swap, efi, a code or a GUID [linux].")  # fmt: skip
@@ -242,7 +244,7 @@ def add(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
     """
     size, start = options["size"], options["start"]
     if (size is None) != options["rest"]:
-        raise UsageError("say how large: --size SIZE, or --rest")
+        raise UsageError("give the size: --size SIZE, or --rest")
     size, size_in_sectors = size or (None, False)
     start, start_in_sectors = start or (None, False)
     spec = AddPartitionSpec(
@@ -288,7 +290,7 @@ def rm(settings: Settings, name: str, number: int, lun: int | None) -> int:
 @click.argument("number", metavar="N", type=Number(1, 128), required=False)
 @click.argument("kind", metavar="TYPE]", required=False)
 @click.option("--list", "listed", type=click.Choice(["gpt", "dos", "sun"]),
-              help="List the types of such tables.")  # fmt: skip
+              help="List the partition types of such a table.")  # fmt: skip
 @by_lun
 @changing
 @common
@@ -297,12 +299,15 @@ def type_(settings: Settings, name: str | None, number: int | None, kind: str | 
     """Give partition N a type: linux, lvm, raid, swap, efi, a code, a GUID or a name."""
     if listed is not None:
         if name is not None:
-            raise UsageError("--list goes without DISK")
+            raise UsageError("--list does not take a DISK")
         screen = screen_of(sys.stdout, settings.color)
         print_types(listed, partition_type_names(listed), screen, settings.output)
         return int(Exit.DONE)
     if name is None or number is None or kind is None:
-        raise UsageError("say which: iscsictl disk part type DISK N TYPE, or --list gpt|dos|sun")
+        raise UsageError(
+            "give a partition and a type: iscsictl disk part type DISK N TYPE, or use --list "
+            "gpt|dos|sun"
+        )
     require_root("disk part type")
     wanted, place = kind, number
     query = DiskQuery(name, lun, whole_disk=True, table=True)

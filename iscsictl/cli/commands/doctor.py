@@ -37,17 +37,21 @@ _LARGEST = 1 << 26  # bytes of a saved -J; 1000 sessions need less than a hundre
 @command("doctor")
 @click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
 @click.option(
-    "-a", "--all", "everything", is_flag=True, help="Show each finding, also what is in order."
+    "-a",
+    "--all",
+    "everything",
+    is_flag=True,
+    help=("Show all findings, including checks that passed."),
 )
 @click.option(
     "--ignore", "ignored", multiple=True, metavar="ID",
-    help="Skip a check, or all whose ids begin with ID-; can be repeated.",
+    help="Skip the check ID, or all whose ids begin with ID-; can be repeated.",
 )  # fmt: skip
 @click.option(
     "--only",
     multiple=True,
     metavar="ID",
-    help="Run only this check, or those beginning with ID-; can be repeated.",
+    help="Run only the check ID, or those whose ids begin with ID-; can be repeated.",
 )
 @click.option(
     "--from", "source", metavar="FILE|-|DIR", type=click.Path(path_type=Path),
@@ -81,7 +85,7 @@ def doctor(
     if not fix:
         return _report_on_host(settings, chosen, everything=everything)
     if settings.output in {"nagios", "prometheus"}:
-        raise UsageError(f"-o {settings.output} does not go with --fix")
+        raise UsageError(f"-o {settings.output} cannot be used with --fix")
     require_root("doctor --fix")
 
     code = run_task(settings, repairs(chosen))
@@ -97,7 +101,7 @@ def _filter_by_ids(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[
     unknown = [n for n in (*only, *ignored) if not any(is_called(check, n) for check in IDS)]
     if unknown:
         raise UsageError(
-            f"there is no check {unknown[0]}", hint="the ids stand in front: iscsictl doctor --all"
+            f"there is no check {unknown[0]}", hint="to list the ids: iscsictl doctor --all"
         )
 
     def matches_any(finding: Finding, names: tuple[str, ...]) -> bool:
@@ -130,9 +134,11 @@ def _show_saved(
     everything: bool,
 ) -> int:
     if fix:
-        raise UsageError("--fix repairs this host only: it does not go with --from")
+        raise UsageError("--fix repairs only this host; it cannot be used with --from")
     if settings.output in {"nagios", "prometheus"}:
-        raise UsageError(f"-o {settings.output} is about this host: it does not go with --from")
+        raise UsageError(
+            f"-o {settings.output} reports on this host; it cannot be used with --from"
+        )
     if str(source) == "-":
         piped = read_input_file("-", largest=_LARGEST)
         saved = report.findings_in(piped, display_name("-"))

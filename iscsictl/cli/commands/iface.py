@@ -123,7 +123,9 @@ def set_(
     core.require_name(name)
     values = core.requested_settings(name, transport, netdev, mac, ip, _parse_changes(pairs))
     if not values:
-        raise UsageError("say what to change", hint="for example --netdev eth1, or vlan_id=7")
+        raise UsageError(
+            "name the settings to change", hint="for example --netdev eth1, or vlan_id=7"
+        )
     require_root("iface set")
     if unknown_keys("iface", values):
         ifaces = host.iface_facts(open_context(settings.wait, settings.root)).ifaces

@@ -32,7 +32,7 @@ LARGEST = 8 * 1024 * 1024
 @click.option(
     "--bindings",
     metavar="FILE",
-    help="For fstab.iscsi: the old driver's list of targets [/var/lib/iscsi/bindings].",
+    help="For fstab.iscsi: the sfnet driver's list of targets [/var/lib/iscsi/bindings].",
 )
 @changing
 @common
@@ -65,7 +65,7 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
             )
     if nothing:
         if not settings.quiet:
-            why = "nothing to take over" if plan.empty else "this host has that name already"
+            why = "nothing to import" if plan.empty else "this host already has that name"
             click.echo(f"{file}: {why}", err=True)
         return Exit.DONE
     if settings.dry_run:

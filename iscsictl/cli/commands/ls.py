@@ -36,8 +36,8 @@ MAX_NOTES, MAX_ALIKE = 20, 5  # how many notes on skipped lines, and similar war
 @target_argument
 @common_with(columns=tuple(column.key for column in LONG_COLUMNS))
 @click.option("--tree", is_flag=True, help="Draw portal - target - session - LUN - mount.")
-@click.option("--no-header", is_flag=True, help="No line of titles.")
-@click.option("-l", "--long", is_flag=True, help="Tell all that is known of each session.")
+@click.option("--no-header", is_flag=True, help="Omit the header line.")
+@click.option("-l", "--long", is_flag=True, help="Show all details of each session.")
 @click.option(
     "--from",
     "source",
@@ -60,7 +60,7 @@ def ls(
     every LUN that has reservations: this host, the key of another one, or nobody.
     """
     if settings.columns and (tree or long):
-        raise UsageError("chosen columns go neither with --tree nor with --long")
+        raise UsageError("columns cannot be selected with --tree or --long")
     listing = _read_listing(settings, source, long=long)
     if target is not None:
         listing = selection.keep_targets(listing, selection.named_targets(listing, target))

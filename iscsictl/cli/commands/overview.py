@@ -78,7 +78,7 @@ def overview_rows(overview: Overview) -> list[tuple[str, str]]:
     if stopped:
         sessions += f", {stopped} {'LUN' if stopped == 1 else 'LUNs'} not running"
     if missing is None:
-        sessions += "; which are wanted at boot can be read by root only"
+        sessions += "; only root can read which ones are logged in at boot"
     elif missing:
         sessions += f", {missing} missing"
     wanted = [entry.mount_point for entry in overview.fstab.ours if entry.auto]
@@ -91,7 +91,7 @@ def overview_rows(overview: Overview) -> list[tuple[str, str]]:
     return [
         ("initiator", _initiator_text(overview.initiator)),
         ("sessions", sessions),
-        ("volumes", mounts if paths else "none in /etc/fstab written by iscsictl"),
+        ("volumes", mounts if paths else "no entries written by iscsictl in /etc/fstab"),
         ("on hold", ", ".join(names) or "nothing"),
         ("next", _next_action(overview, missing or 0, unmounted)),
     ]
@@ -99,7 +99,7 @@ def overview_rows(overview: Overview) -> list[tuple[str, str]]:
 
 def _initiator_text(initiator: InitiatorName | None) -> str:
     if initiator is None:
-        return "its name can be read by root only"
+        return "only root can read its name"
     return initiator.name or "this host has no initiator name"
 
 
@@ -125,4 +125,4 @@ def _next_action(overview: Overview, missing: int, unmounted: list[str]) -> str:
         return "iscsictl doctor"
     if not overview.sessions and not overview.records:
         return FIRST_ATTACH
-    return "all is well: iscsictl ls shows it, iscsictl doctor checks it"
+    return "all is well; details: iscsictl ls; all checks: iscsictl doctor"

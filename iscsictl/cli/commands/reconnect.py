@@ -83,7 +83,7 @@ def reconnect(settings: Settings, target: str | None, metrics: Path | None) -> i
     """
     require_root("reconnect")
     if metrics is not None and target is not None:
-        raise UsageError("--metrics is about the whole host: leave out the target")
+        raise UsageError("--metrics covers the whole host: leave out the target")
     if metrics is None or settings.dry_run:
         return _reconnect(settings, target).code
     try:
@@ -171,9 +171,9 @@ def _restore_missing(settings: Settings, target: str | None) -> _Run:
         times = count_kept_out(settings.root)
         if times >= _KEPT_OUT_LIMIT:
             raise InUseError(
-                f"{error.text}; it has kept out reconnect {times} times in a row",
-                hint="see what it waits for, and end it if it hangs: ps -o pid,stat,etime,args -C "
-                "iscsictl",
+                f"{error.text}; it has blocked reconnect {times} times in a row",
+                hint="see what it is waiting for, and stop it if it hangs: ps -o "
+                "pid,stat,etime,args -C iscsictl",
             ) from None
         if not settings.quiet:
             print_message(f"{error.text}; nothing was done")

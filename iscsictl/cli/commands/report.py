@@ -13,10 +13,13 @@ from iscsictl.observers.report import write_report
 from iscsictl.output.views import doctor as doctor_view
 
 
-@command("report", short_help="Write one archive for a colleague, without secrets.")
+@command("report", short_help="Write one archive to share, without secrets.")
 @click.argument("file", metavar="FILE")
 @click.option(
-    "--no-names", "without_names", is_flag=True, help="Replace names and addresses by stand-ins."
+    "--no-names",
+    "without_names",
+    is_flag=True,
+    help=("Replace names and addresses with placeholders."),
 )
 @common
 def report(settings: Settings, file: str, without_names: bool) -> int:
@@ -34,5 +37,5 @@ def report(settings: Settings, file: str, without_names: bool) -> int:
     size = write_report(Path(file), findings, settings.root, without_names=without_names)
     if not settings.quiet:
         names = "names are replaced" if without_names else "names are not"
-        print_message(f"{file}: {size} bytes; secrets are struck out, {names}")
+        print_message(f"{file}: {size} bytes; secrets are removed, {names}")
     return 0

@@ -31,7 +31,7 @@ def status(settings: Settings) -> int:
     if not any(unit.defined for unit in systemd.units.values()):
         require_systemd(systemd)
         raise MissingError(
-            "there is no unit of open-iscsi here",
+            "this host has no open-iscsi unit",
             hint=install_command("open-iscsi", facts.package_manager),
         )
     show_services(systemd, screen_of(sys.stdout, settings.color), settings.output)

@@ -57,7 +57,7 @@ def _print_unless_quiet(settings: Settings, text: str) -> None:
 @command("discover")
 @click.argument("address", metavar="ADDR[:PORT]")
 @click.option("--isns", is_flag=True, help="The address is that of an iSNS server.")
-@click.option("--save", is_flag=True, help="Make records of targets that have none, for login.")
+@click.option("--save", is_flag=True, help="Create records for targets that have none, for login.")
 @click.option(
     "-I", "--interface", "iface", default=DEFAULT_IFACE, metavar="IFACE", help="Ask through it."
 )
@@ -76,7 +76,7 @@ def discover(
     if isns and not address.endswith(f":{where.port}"):
         where = Portal(where.address, ISNS_PORT)
     if isns and any(options.values()):
-        raise UsageError("iSNS knows no CHAP", hint="leave the account away")
+        raise UsageError("iSNS does not support CHAP", hint="omit the account")
     changes = _discovery_changes(take_account(settings, options, "discover"))
     require_root("discover")
     kind = "isns" if isns else "sendtargets"
@@ -120,7 +120,7 @@ def _show_discovered(
 
 @command("login")
 @by_target
-@click.option("--all", "everything", is_flag=True, help="All records that log in at boot.")
+@click.option("--all", "everything", is_flag=True, help="All records with login at boot.")
 @click.option(
     "--header-digest", type=click.Choice(DIGESTS, case_sensitive=False), help="Checksum of headers."
 )
@@ -163,7 +163,7 @@ def login(
 @click.option("--all", "everything", is_flag=True, help="All sessions.")
 @click.option(
     "--for", "seconds", type=duration, metavar="DURATION",
-    help="How long reconnect leaves it alone [until a boot].",
+    help="How long reconnect leaves it alone [until a reboot].",
 )  # fmt: skip
 @changing
 @common
@@ -256,7 +256,7 @@ def forget(settings: Settings, **options: Any) -> int:
 @command("hold")
 @click.argument("name", metavar="[TARGET|DIR]", required=False)
 @click.option(
-    "--for", "seconds", type=duration, metavar="DURATION", help="How long [until a boot]."
+    "--for", "seconds", type=duration, metavar="DURATION", help="How long [until a reboot]."
 )
 @changing
 @common
@@ -273,9 +273,7 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
         return 0
 
     if seconds is not None and seconds < 1:
-        raise UsageError(
-            "--for: a hold is for a second at least", hint="to end one: iscsictl unhold"
-        )
+        raise UsageError("--for: the minimum is one second", hint="to end one: iscsictl unhold")
     require_root("hold")
     name = named(name)
     return run_independent(
