@@ -75,13 +75,13 @@ def add_login_service(builder: PlanBuilder, host: HostFacts, *, boot: bool = Tru
     if host.by_script:
         name = unit.removesuffix(".service")
         builder.notes.append(
-            f"nothing logs in at boot, for no runlevel starts /etc/init.d/{name}: "
-            f"update-rc.d {name} defaults"
+            f"nothing logs in at boot, because no runlevel starts /etc/init.d/{name}: update-rc.d "
+            f"{name} defaults"
         )
         return
     builder.notes.append(
-        f"nothing logs in at boot, for there is no {unit}: install open-iscsi with its units, or "
-        "have the init of this host run: iscsiadm -m node --loginall=automatic"
+        f"nothing logs in at boot, because there is no {unit}: install open-iscsi with its units, "
+        "or make this host's init system run: iscsiadm -m node --loginall=automatic"
     )
 
 

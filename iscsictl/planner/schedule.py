@@ -29,7 +29,7 @@ LONGEST = 365 * 86400
 _SYSTEMD = {SERVICE, TIMER, *DROP_INS}
 #: A portal that is slow to answer is asked again the next time; reconnect is not to wait for it.
 _PRUNE = "prune --yes --quiet --timeout 10s"
-_NO_SYSTEMD = "systemd is not the init of this machine"
+_NO_SYSTEMD = "systemd is not the init system of this host"
 _NO_CRON = "no cron that reads /etc/cron.d is installed"
 
 
@@ -47,8 +47,8 @@ def cron_times(seconds: int) -> str:
     if seconds % 3600 == 0 and 1 <= hours <= 24 and 24 % hours == 0:
         return "7 0 * * *" if hours == 24 else f"7 */{hours} * * *"
     raise UsageError(
-        f"cron cannot run something every {seconds} s",
-        hint="take a divisor of an hour or of a day, such as 2min, 15min or 6h; or --systemd",
+        f"cron cannot run a job every {seconds} s",
+        hint="use a divisor of an hour or a day, such as 2min, 15min or 6h; or --systemd",
     )
 
 
@@ -79,7 +79,7 @@ def schedule_files(
         }
         return {CRON: _fill_template(templates["cron"], values)}
     if not 10 <= seconds <= LONGEST:
-        raise UsageError("a timer runs it every 10s at least and 365d at most",
+        raise UsageError("the interval of a timer is 10s to 365d",
                          hint="take --every 2min")  # fmt: skip
     values = {
         "@EXECUTABLE@": _quote_for_systemd(executable),
@@ -130,7 +130,7 @@ def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
     """
     timer = CRON not in wanted
     if timer and not there.systemd:
-        raise MissingError(_NO_SYSTEMD, hint="have cron do it: iscsictl schedule install --cron")
+        raise MissingError(_NO_SYSTEMD, hint="use cron: iscsictl schedule install --cron")
     if not timer and there.cron is None:
         raise MissingError(_NO_CRON, hint=install_command("cron", there.package_manager))
     draft = PlanBuilder()
@@ -147,7 +147,7 @@ def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
     else:
         _stop_timer(draft, there, "cron does it")
     old = {CRON} if timer else _SYSTEMD
-    _remove_files(draft, there, old, "the other method does it")
+    _remove_files(draft, there, old, "the other method runs it")
     if not timer:
         draft.notes += _cron_problems(there)
     return draft.build()
@@ -191,11 +191,11 @@ def find_problems(there: Scheduled) -> tuple[str, ...]:
         if not there.systemd:
             found.append(f"{_NO_SYSTEMD}: nothing starts the timer")
         elif there.timer_active is False:
-            found.append(f"the timer does not run: systemctl start {TIMER_UNIT}")
+            found.append(f"the timer is not running: systemctl start {TIMER_UNIT}")
     if "cron" in there.method:
         found += _cron_problems(there)
     if not _is_one_schedule(there) or len(there.method) > 1:
-        found.append("the files and the timer do not fit together: install or remove it again")
+        found.append("the files and the timer do not match: install or remove it again")
     return tuple(found)
 
 
@@ -211,5 +211,5 @@ def _cron_problems(there: Scheduled) -> tuple[str, ...]:
     if there.cron is None:
         return (f"{_NO_CRON}: {install_command('cron', there.package_manager)}",)
     if not there.cron.runs:
-        return (f"{there.cron.name} does not run: start it, and have it start at boot",)
+        return (f"{there.cron.name} is not running: start it, and enable it at boot",)
     return ()

@@ -144,7 +144,7 @@ def test_of_many_volumes_the_foreign_one_is_refused_alone_and_the_rest_is_finish
     run_on(host, "iscsictl detach /srv/mail --forget")
     kept = traces(host)
     misfit = run_on(host, "iscsictl apply /root/saved", 9)
-    assert "no longer fits" in misfit.err
+    assert "no longer matches" in misfit.err
     assert traces(host) == kept
 
 

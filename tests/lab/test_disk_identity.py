@@ -98,7 +98,7 @@ def test_disks_that_agree_in_all_are_one_only_where_one_discovery_offers_both(la
     run_on(host, LOGIN.partition(" && ")[2])
     assert rows_of_ls(lab) == [["/dev/sda"], ["/dev/sdb"]]
     refused = run_on(host, f"iscsictl disk mkfs {disks[0].wwid} --fs ext4 --yes", 3)
-    assert "fits several" in refused.err
+    assert "matches several" in refused.err
     for disk, portal in zip(disks, (A4, B4), strict=True):
         attach = f"iscsictl attach -p {portal} -T {IQN}{disk.name} {MAKE} --yes"
         refused = run_on(host, attach, 9)

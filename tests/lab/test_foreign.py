@@ -197,7 +197,7 @@ def test_two_disks_with_one_wwid_are_not_written_and_one_serial_with_two_is_a_wa
         result = lab.host.run(f"{ATTACH} --lun {lun} --fs ext4 --mount /srv/x", timeout=PATIENCE)
         assert result.code == 9, str(result)
         assert all(device in result.err for device in devices), result.err
-    assert "fits several" in call(lab, "disk", "mkfs", devices[0], "--fs", "ext4", code=3).err
+    assert "matches several" in call(lab, "disk", "mkfs", devices[0], "--fs", "ext4", code=3).err
     assert [lab.array.digest(disk) for disk in disks] == before
 
     # Another company id in front of the same serial number makes another WWID.

@@ -39,7 +39,7 @@ def test_detach_ends_soon_on_a_dead_array_and_with_lost_forgets_it(lab: Lab) -> 
     assert mounted(host) == set(sessions(host)) == {"gone", "kept"}
 
     said = run_on(host, f"iscsictl detach /srv/gone --lost --confirm {gone.wwid}", timeout=SOON)
-    assert "what was not written to /srv/gone is lost" in said.err
+    assert "data not yet written to /srv/gone is lost" in said.err
     assert "(sleep) works in /srv/gone, which is lost" in said.err
     assert mounted(host) == set(sessions(host)) == {"kept"}
     assert "/srv/gone" not in host.text("/etc/fstab")

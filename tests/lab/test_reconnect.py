@@ -199,7 +199,7 @@ def test_no_acknowledged_write_is_lost_while_the_array_is_away(lab: Lab, seconds
     run_on(host, "until [ $(cat /sys/class/iscsi_session/*/state) = FAILED ]; do sleep 0.2; done")
     stuck = numbered(host)
     away = run_on(host, f"{RECONNECT} --quiet", 6)
-    assert "is recovering: iscsid keeps trying, and what is written waits" in away.err
+    assert "is recovering: iscsid keeps trying, and writes wait" in away.err
     time.sleep(max(0.0, seconds - (time.monotonic() - began)))
     assert numbered(host) == stuck
     assert writer.poll() is None

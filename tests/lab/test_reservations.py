@@ -319,7 +319,7 @@ def test_a_host_that_died_while_it_formatted_is_taken_over_only_with_its_key(
     login = f"iscsictl discover {A4} --save && iscsictl login {target}"
     lab.second.run(login, check=True, timeout=PATIENCE)
     assert lab.second.run(f"{command} 0xdead --yes", timeout=PATIENCE).code == 3
-    assert "may be running" in refused(lab.second.run(f"{command} {key}", timeout=PATIENCE))
+    assert "may still be running" in refused(lab.second.run(f"{command} {key}", timeout=PATIENCE))
     assert not read_state(lab.array, disk).is_free
     lab.second.run(f"{command} {key} --yes", check=True, timeout=PATIENCE)
     assert read_state(lab.array, disk).is_free

@@ -297,7 +297,7 @@ def test_rescan_sees_what_grew_appeared_and_became_another_disk(lab: Lab) -> Non
     three = lab.array.disk("three", "64M")
     lab.array.swap(IQN, 0, three)
     told = ctl(lab, "rescan")
-    assert f"it is another disk now: {three.wwid}, not {one.wwid}" in told.err
+    assert f"it is now another disk: {three.wwid}, not {one.wwid}" in told.err
     listed = json.loads(ctl(lab, "ls -J").out)
     luns = {lun["lun"]: lun["wwid"] for lun in listed["sessions"][0]["luns"]}
     assert luns[0] == three.wwid
@@ -370,7 +370,7 @@ def test_a_lun_that_shrank_under_a_mount_fails_in_rescan_and_in_doctor(lab: Lab)
     lab.host.run(f"mkfs.ext4 -q -F {device} 32M && mount --mkdir {device} /m", check=True)
     lab.array.grow(disk, "64M")
     told = ctl(lab, "rescan", 4)
-    assert f"it has {64 << 20} bytes now, it had {128 << 20}" in told.err
+    assert f"it now has {64 << 20} bytes, not {128 << 20}" in told.err
     assert lab.host.run(f"blockdev --getsize64 {device}").out.strip() == str(128 << 20)
     (finding,) = json.loads(ctl(lab, "doctor -J --only disk-changed", 1).out)["findings"]
     assert (finding["level"], finding["subject"]) == ("fail", device)

@@ -98,7 +98,7 @@ def test_an_error_of_iscsictl_is_that_of_the_module(tmp_path: Path) -> None:
 
 
 def test_a_volume_that_is_gone_is_absent_already(tmp_path: Path) -> None:
-    gone = {**ERROR, "text": "nothing here is called that", "exit": 3}
+    gone = {**ERROR, "text": "nothing on this host is named that", "exit": 3}
     printed = json.dumps({"schema": "iscsictl.plan/1", "steps": [], "refusals": [gone]})
     arguments = {"volumes": [VOLUME], "state": "absent"}
     result = call_module(tmp_path, "volumes", arguments, printed, 3)

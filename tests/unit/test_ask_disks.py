@@ -83,7 +83,7 @@ def test_a_lun_that_the_target_does_not_support_is_gone(
 ) -> None:
     put_disk(disk)
     ((unit, why),) = find_replaced_luns(SESSION, ask_disks([SESSION]))
-    assert (unit.lun, why) == (0, "the target does not have it any more")
+    assert (unit.lun, why) == (0, "the target no longer has it")
 
 
 @pytest.mark.fault("F108")
@@ -95,4 +95,4 @@ def test_a_target_without_report_luns_still_tells_of_another_disk(
     assert answers.luns == {}
     assert answers.sizes == {"2:0:0:0": 4096}
     ((_, why),) = find_replaced_luns(SESSION, answers)
-    assert why == f"it is another disk now: naa.99, not {WWID}"
+    assert why == f"it is now another disk: naa.99, not {WWID}"

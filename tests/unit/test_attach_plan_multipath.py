@@ -91,7 +91,7 @@ def test_the_wwid_is_never_spelled_by_us() -> None:
     now = on(STRICT).logged_in()
     facts = replace(now.inventory.host.multipath, spelled={})
     error = refused(planned(now.having(host=HostFacts(multipath=facts))))
-    assert "/dev/sda is not taken as a path of a map" in error.text
+    assert "does not accept /dev/sda as a path of a map" in error.text
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_off_uses_one_portal_and_says_so() -> None:
     plan = planned(on(STRICT), spec(multipath="off"))
     assert portals(plan) == [A]
     assert "map" not in [s.action.verb for s in plan.steps]
-    assert any("as --multipath off says" in note for note in plan.notes)
+    assert any("because of --multipath off" in note for note in plan.notes)
 
 
 def test_require_makes_a_map_of_a_single_path() -> None:
@@ -137,8 +137,10 @@ def test_a_volume_that_is_mounted_on_one_path_stays_there_and_the_plan_says_so()
     both = spec(portals=(at(A), at(B)))
     plan = planned(now, both)
     assert portals(plan) == [A]
-    assert any("in use on one path" in note and "detached" in note for note in plan.notes)
-    assert "in use on one path" in refused(planned(now, replace(both, multipath="require"))).text
+    assert any("in use through one path" in note and "detached" in note for note in plan.notes)
+    assert (
+        "in use through one path" in refused(planned(now, replace(both, multipath="require"))).text
+    )
 
 
 def test_a_path_that_is_down_does_not_stop_what_works_over_the_other() -> None:
@@ -256,7 +258,7 @@ def test_a_disk_command_names_a_path_outside_of_the_map() -> None:
     for disk in now.disks:
         with pytest.raises(RefusedError) as raised:
             disk_id(now, DiskSelection(TARGET, 0, disk, disk.block))
-        assert f"/dev/sdb is a path of {W}, and not in its map {MAP}" in raised.value.text
+        assert f"/dev/sdb is a path of {W}, but not in its map {MAP}" in raised.value.text
         assert "attach it again" in (raised.value.hint or "")
 
 

@@ -46,16 +46,16 @@ def test_a_disk_that_is_what_it_was_is_no_fault() -> None:
     [
         (
             replace(SAME, names={"2:0:0:0": frozenset({"naa.99"})}),
-            "it is another disk now: naa.99",
+            "it is now another disk: naa.99",
         ),
         (
             replace(SAME, names={"2:0:0:0": frozenset()}),
-            "the target does not have it any more",
+            "the target no longer has it",
         ),
-        (replace(SAME, luns={1: (1,)}), "the target does not have it any more"),
+        (replace(SAME, luns={1: (1,)}), "the target no longer has it"),
         (
             replace(SAME, sizes={"2:0:0:0": GIB // 2}),
-            f"it has {GIB // 2} bytes now, it had {GIB}",
+            f"it now has {GIB // 2} bytes, not {GIB}",
         ),
     ],
     ids=["another", "gone", "unmapped", "smaller"],
@@ -93,7 +93,7 @@ def without_first_path(machine: Machine) -> Machine:
 def test_of_a_map_the_path_that_changed_is_named_and_the_rest_stays_mounted() -> None:
     machine = on_a_map(mounted=True)
     finding = next(f for f in examine(machine) if f.id == "disk-changed" and f.level is Level.FAIL)
-    assert "/dev/sdb: it is another disk now: naa.99" in finding.message
+    assert "/dev/sdb: it is now another disk: naa.99" in finding.message
     assert finding.fix == f"multipathd del path sdb; then: iscsictl rescan {IQN}"
     # Without another path that works the filesystem has to go.
     assert "umount /srv" in (found(without_first_path(machine), "disk-changed").fix or "")
@@ -106,8 +106,8 @@ def test_of_a_map_that_is_not_mounted_the_path_that_changed_is_named_too() -> No
     assert finding.level is Level.FAIL
     (over,) = machine.listing.disks or ()
     assert finding.message == (
-        f"one of the paths of {over.block.device} leads elsewhere: /dev/sdb: it is another disk "
-        f"now: naa.99, not {WWID}"
+        f"one of the paths of {over.block.device} leads elsewhere: /dev/sdb: it is now another "
+        f"disk: naa.99, not {WWID}"
     )
     remove = f"multipathd del path sdb; then: iscsictl rescan {IQN}"
     assert finding.fix == remove

@@ -402,7 +402,7 @@ def test_reconnect_says_of_a_session_without_a_record_what_it_lacks(tmp_path: Pa
     assert answer.code == Exit.NOT_FOUND
     assert answer.err.splitlines() == [
         f"iscsictl: there is no node record of {target}",
-        "hint: make one: iscsictl discover 192.0.0.1:3260 --save",
+        "hint: create one: iscsictl discover 192.0.0.1:3260 --save",
     ]
 
 
@@ -412,7 +412,7 @@ def test_reconnect_takes_a_part_of_a_name_on_a_terminal_alone(
     put_record(tmp_path)
     answer = call(["reconnect", "-n", "example:a"], tmp_path, uid=0)
     assert answer.code == Exit.NOT_FOUND
-    assert "the exact name is needed off a terminal" in answer.err
+    assert "without a terminal, the exact name is required" in answer.err
     monkeypatch.setattr(Settings, "interactive", property(lambda _: True))
     answer = call(["reconnect", "-n", "example:a"], tmp_path, uid=0)
     assert "portal 192.0.2.5:3260 does not answer" in answer.err

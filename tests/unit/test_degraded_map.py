@@ -122,7 +122,7 @@ def test_reconnect_tells_of_a_broken_mount_whose_map_works_through_another_targe
     )
     plan = plan_reconnect(inventory, {"/srv": Mounted(("ro",))})
     (error,) = errors(plan)
-    assert "fell back to read-only" in error.text
+    assert "became read-only after errors" in error.text
     assert errors(plan_reconnect(inventory, {"/srv": Mounted(("rw",))})) == []
 
 
@@ -130,7 +130,7 @@ def test_reconnect_tells_of_a_broken_mount_whose_map_works_through_another_targe
 def test_reconnect_says_of_a_map_without_a_path_that_writes_wait_and_advises_no_fsck() -> None:
     plan = reconnected(way(1, PORTAL, "recovering"), LOST)
     for error in errors(plan):
-        assert "its map has no path left: what is written waits" in error.text
+        assert "its map has no path left: writes wait" in error.text
         assert "multipath -ll" in (error.hint or "")
         for word in ("umount", "fsck", "replacement_timeout"):
             assert word not in f"{error.text} {error.hint}"

@@ -114,7 +114,7 @@ def test_the_session_ends_when_the_other_lun_is_only_visible() -> None:
 def test_records_that_stay_for_another_lun_are_told_of() -> None:
     plan = planned(attached(second=SECOND), forget=True)
     assert "forget" not in pending(plan)
-    assert f"the records of {TARGET} stay with its session" in plan.notes
+    assert f"the records of {TARGET} are kept with its session" in plan.notes
 
 
 def test_the_session_that_the_machine_booted_from_stays_for_a_lun_beside() -> None:

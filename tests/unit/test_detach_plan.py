@@ -323,7 +323,10 @@ def test_what_stands_on_the_disk_is_refused_with_the_commands_that_release_it() 
     [
         ("LABEL=data", "nofail", "still mounts /home/data at boot"),
         (f"/dev/disk/by-id/wwn-0x{W.partition('.')[2]}-part1", "defaults",
-         "still mounts /home/data at boot, and the boot waits for it: add nofail, or take it out"),
+         (
+             "still mounts /home/data at boot, and the boot waits for it: add nofail, or delete "
+             "the entry"
+         )),
         ("/srv/data/home", "bind,nofail", None),
         ("LABEL=data", "noauto", None),
         ("LABEL=other", "defaults", None),

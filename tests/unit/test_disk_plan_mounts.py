@@ -163,7 +163,7 @@ def test_what_stands_on_two_luns_names_none_of_them_to_write_on(name: str) -> No
     with pytest.raises(NotFoundError, match=rf"{IQN} LUN 0, {IQN} LUN 1") as caught:
         disk_id(inventory, inventory.one)
     assert caught.value.hint == "name the target and --lun"
-    with pytest.raises(NotFoundError, match="fits several LUNs"):
+    with pytest.raises(NotFoundError, match="matches several LUNs"):
         find(inventory, name, None)
 
 
@@ -258,7 +258,7 @@ def test_a_filesystem_that_an_admin_s_own_line_names_in_any_way_gets_no_second_l
     inventory = disk_inventory(named, lines=lines)
     plan = plan_fstab_add(inventory, MountSpec("/srv"))
     assert isinstance(plan.refusal, RefusedError)
-    assert f"line 1 is for {UUID} already, and not ours" in plan.refusal.text
+    assert f"line 1 is already for {UUID}, and not written by iscsictl" in plan.refusal.text
     # It tells where the filesystem is mounted, and how.
     (mount,) = (
         s.action for s in plan_mount(inventory, MountSpec()).steps
@@ -310,7 +310,7 @@ def test_the_entry_to_take_out_is_found_by_any_name_of_its_device(name: str) -> 
     for other in ("/dev/sda2", f"UUID={NEW}", "/dev/sdb"):
         left = plan_fstab_rm(inventory, other)
         assert left.refusal is None
-        assert left.notes == (f"no line of /etc/fstab is for {other}",)
+        assert left.notes == (f"/etc/fstab has no line for {other}",)
 
 
 def test_the_entry_of_a_disk_stays_when_a_snapshot_of_it_is_named() -> None:
@@ -323,7 +323,7 @@ def test_the_entry_of_a_disk_stays_when_a_snapshot_of_it_is_named() -> None:
     for name in ("/dev/sdb", "/dev/sdb1"):
         left = plan_fstab_rm(inventory, name)
         assert left.refusal is None
-        assert left.notes == (f"no line of /etc/fstab is for {name}",)
+        assert left.notes == (f"/etc/fstab has no line for {name}",)
     for name in ("/dev/sda1", UUID):
         assert verbs(plan_fstab_rm(inventory, name)) == ["unfstab"]
 

@@ -177,7 +177,7 @@ def test_a_partition_that_the_kernel_does_not_have_goes_only_with_consent() -> N
     assert isinstance(plan.refusal, ConsentRequiredError)
     assert plan.refusal.exit == 9
     assert plan.refusal.grant == "remove"
-    assert plan.refusal.text.startswith("/dev/sda1 could not be looked at")
+    assert plan.refusal.text.startswith("/dev/sda1 could not be examined")
     assert "partx --add --nr 1 /dev/sda" in (plan.refusal.hint or "")
     assert "part rm /dev/sda 1 --yes" in (plan.refusal.hint or "")
     assert not plan.pending

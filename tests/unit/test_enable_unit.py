@@ -158,8 +158,8 @@ def test_a_script_that_no_runlevel_starts_is_enabled_by_systemd_or_named_with_th
     assert not builder.steps
     (note,) = builder.notes
     assert note == (
-        "nothing logs in at boot, for no runlevel starts /etc/init.d/open-iscsi: "
-        "update-rc.d open-iscsi defaults"
+        "nothing logs in at boot, because no runlevel starts /etc/init.d/open-iscsi: update-rc.d "
+        "open-iscsi defaults"
     )
     (tmp_path / "run/systemd/system").mkdir(parents=True)
     builder = PlanBuilder()

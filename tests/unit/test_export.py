@@ -41,7 +41,7 @@ def judged(machine: Machine) -> tuple[list[dict[str, Any]], list[str]]:
     for volume in read(found):
         plan = planned(machine, volume)
         assert plan.refusal is None
-        assert not plan.pending or any("plan will have this to do" in n for n in found.notes)
+        assert not plan.pending or any("plan will show a change" in n for n in found.notes)
     return list(found.volumes), list(found.notes)
 
 
@@ -102,13 +102,13 @@ def test_a_line_that_waits_while_its_target_is_logged_in_at_boot_is_noauto() -> 
 def test_one_disk_behind_two_targets_is_one_volume() -> None:
     (row,), notes = exported(made(twin=True), facts=OVER_ALL)
     assert row["target"] == IQN
-    assert notes == [f"left out: {IQN}.b LUN 0, another way to the disk of mail"]
+    assert notes == [f"left out: {IQN}.b LUN 0, another path to the disk of mail"]
 
 
 def test_under_a_map_a_portal_without_a_session_is_what_plan_will_log_in_to() -> None:
     (row,), told = exported(made(startup="automatic", spare=True, ways=2), facts=OVER_ALL)
     assert row["portals"] == ["192.0.2.5", "203.0.113.5", "198.51.100.5"]
-    assert told == [f"plan will have this to do: login {IQN} {SPARE} (opens the session)"]
+    assert told == [f"plan will show a change: login {IQN} {SPARE} (opens the session)"]
 
 
 def test_over_one_path_the_other_portals_stay_to_be_tried_in_turn() -> None:
@@ -129,7 +129,7 @@ def test_of_records_that_differ_in_the_tag_alone_the_one_with_the_session_is_nam
 def test_under_a_map_the_sessions_through_a_second_iface_are_paths_too() -> None:
     (row,), notes = exported(made(ways=2, nic=True), facts=OVER_ALL)
     assert (row["portals"], row["iface"]) == (["192.0.2.5", "203.0.113.5"], ["default", "nic"])
-    assert all("plan will have this to do" in note for note in notes)
+    assert all("plan will show a change" in note for note in notes)
 
 
 def test_without_a_map_sessions_through_a_second_iface_are_left_out_and_named() -> None:
@@ -149,7 +149,7 @@ def test_what_the_record_does_not_say_is_what_plan_will_set() -> None:
     (row,), notes = exported(made(user="u", method=None))
     assert "set" not in row
     what = f"settings {IQN} {PORTAL} (sets node.session.auth.authmethod)"
-    assert notes == [f"plan will have this to do: {what}"]
+    assert notes == [f"plan will show a change: {what}"]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_what_the_record_does_not_say_is_what_plan_will_set() -> None:
     [
         ({"at": None}, ["mount /srv/mail (mounts it)"]),
         ({"at": None, "held": True},
-         ["mount /srv/mail (mounts it)", "unhold /srv/mail (it is wanted again)"]),
+         ["mount /srv/mail (mounts it)", "unhold /srv/mail (no longer on hold)"]),
         ({"ways": 0}, [f"login {IQN} {PORTAL} (opens the session)"]),
     ],
 )  # fmt: skip
@@ -166,14 +166,14 @@ def test_what_was_taken_down_is_what_plan_will_bring_up(
 ) -> None:
     (row,), notes = exported(made(**changes))
     assert row["mount"] == "/srv/mail"
-    assert notes == [f"plan will have this to do: {what}" for what in says]
+    assert notes == [f"plan will show a change: {what}" for what in says]
 
 
 def test_the_login_service_that_is_not_enabled_is_named_once() -> None:
     facts = HostFacts(service_enabled=False)
     _, notes = exported(made(), made(name="www"), facts=facts)
     what = "enable open-iscsi.service (logs in at boot)"
-    assert notes == [f"plan will have this to do: {what}"]
+    assert notes == [f"plan will show a change: {what}"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_the_login_service_that_is_not_enabled_is_named_once() -> None:
     [
         ({"placed": False, "at": "/mnt"}, "/dev/sd1 is in use: the mount on /mnt/0"),
         ({"at": "/mnt"}, "/dev/sd1 is in use: the mount on /mnt/0"),
-        ({"at": None, "empty": False}, "/srv/mail is not empty: a mount would hide what is in it"),
+        ({"at": None, "empty": False}, "/srv/mail is not empty: a mount would hide its content"),
     ],
 )  # fmt: skip
 def test_a_filesystem_that_plan_would_refuse_is_left_out_and_its_disk_is_not(
@@ -222,7 +222,9 @@ def test_a_mount_that_does_not_answer_stays_in_the_file() -> None:
     machine = Machine([made()])
     found = export(machine.inventory, {})
     assert [row["mount"] for row in found.volumes] == ["/srv/mail"]
-    assert found.notes == ("plan will stop at mail: /srv/mail does not tell its owner and mode",)
+    assert found.notes == (
+        ("plan will stop at mail: the owner and mode of /srv/mail could not be read"),
+    )
 
 
 def test_one_value_that_no_file_can_have_spoils_no_file() -> None:
@@ -254,7 +256,7 @@ def test_a_filesystem_in_a_partition_is_found_again_when_it_is_not_mounted() -> 
     machine.disks[0] = disk._replace(block=Block("/dev/sd1", "disk", children=(part,)))
     found = export(machine.inventory, machine.places)
     assert [(row["mount"], "table" in row) for row in found.volumes] == [("/srv/mail", False)]
-    assert found.notes == ("plan will have this to do: mount /srv/mail (mounts it)",)
+    assert found.notes == ("plan will show a change: mount /srv/mail (mounts it)",)
 
 
 def test_a_line_of_ours_that_names_no_lun_is_told() -> None:
@@ -264,7 +266,7 @@ def test_a_line_of_ours_that_names_no_lun_is_told() -> None:
     machine.fstab = Fstab((replace(line, options=options),))
     (row,), notes = judged(machine)
     assert "mount" not in row
-    assert notes == ["left out: UUID=u-0, whose line of fstab names no LUN"]
+    assert notes == ["left out: UUID=u-0, whose fstab line names no LUN"]
 
 
 def test_what_is_left_out_for_one_reason_is_one_line_with_how_many(
@@ -277,7 +279,7 @@ def test_what_is_left_out_for_one_reason_is_one_line_with_how_many(
     several, alone = brief_notes(found)
     assert several == (
         f"left out: {IQN} LUN 0: /dev/sd1, /dev/sd2 are paths of one disk, naa.0, without a "
-        "multipath map (19 more like this; all of them: iscsictl export -v)"
+        "multipath map (19 more like this; to see all: iscsictl export -v)"
     )
     assert alone.endswith("/dev/sd41 reports no WWID and cannot be identified reliably")
     monkeypatch.setattr(command, "observe_for_export", lambda _: observed(Machine(rows)))
@@ -293,13 +295,13 @@ def test_what_is_left_out_for_one_reason_is_one_line_with_how_many(
         Machine([made(name=f"v{n}", twin=True) for n in range(5)], OVER_ALL),
         Machine([made(name=f"v{n}", options=["x y"]) for n in range(5)]),
     ],
-    ids=["down", "another way to the disk", "without its filesystem"],
+    ids=["down", "another path to the disk", "without its filesystem"],
 )
 def test_notes_that_differ_only_in_names_are_one(machine: Machine) -> None:
     found = export(*observed(machine))
     assert len(found.notes) == 5
     (note,) = brief_notes(found)
-    assert note == f"{found.notes[0]} (4 more like this; all of them: iscsictl export -v)"
+    assert note == f"{found.notes[0]} (4 more like this; to see all: iscsictl export -v)"
 
 
 def observed(machine: Machine) -> tuple[Inventory, dict[str, MountPointState]]:

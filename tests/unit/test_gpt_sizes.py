@@ -117,9 +117,9 @@ def test_a_table_with_room_for_fewer_or_more_takes_as_many() -> None:
     assert refusal(200, 256) is None
     assert refusal(64, 64) is None
     text = getattr(refusal(100, 64), "text", "")
-    assert text == "a gpt table has 64 partitions, there is no 100"
+    assert text == "a gpt table has at most 64 partitions, so there is no partition 100"
     full = tuple(Entry(n, 2048 * n, 2048, LINUX) for n in range(1, 5))
-    with pytest.raises(RefusedError, match="all its 4 partitions"):
+    with pytest.raises(RefusedError, match="already has 4 partitions"):
         layout.next_number(Table("gpt", entries=full, slots=4))
     assert layout.next_number(Table("gpt", entries=full)) == 5
 
@@ -133,8 +133,8 @@ def test_a_table_that_the_kernel_cannot_read_is_not_changed() -> None:
     ):  # fmt: skip
         assert isinstance(plan.refusal, RefusedError)
         assert plan.refusal.text == (
-            "the gpt table of /dev/sda has entries of 256 bytes: the kernel reads those of 128 "
-            "alone, and none of these partitions"
+            "the gpt table of /dev/sda has entries of 256 bytes: the kernel reads only entries of "
+            "128, and none of these partitions"
         )
         assert not plan.pending
 

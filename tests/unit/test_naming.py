@@ -128,7 +128,7 @@ def test_what_spans_several_luns_is_the_first_and_the_others_beside_it(name: str
     (meant,) = find(now, name, None, spanning=True)
     assert (meant.lun, meant.wwid) == (1, wwid_of(1))
     assert meant.also_on == (f"{TARGET} LUN 2", f"{TARGET} LUN 3")
-    with pytest.raises(NotFoundError, match="fits several LUNs"):
+    with pytest.raises(NotFoundError, match="matches several LUNs"):
         find(now, name, None)
 
 
@@ -145,7 +145,7 @@ def test_one_disk_under_two_names_spans_nothing() -> None:
         for sid, name in ((1, TARGET), (2, OTHER))
     )
     now = Inventory(sessions=sessions, disks=(Disk(W, paths, top),))
-    with pytest.raises(NotFoundError, match="fits several LUNs"):
+    with pytest.raises(NotFoundError, match="matches several LUNs"):
         find(now, "u", None, spanning=True)
 
 

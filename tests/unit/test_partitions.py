@@ -231,7 +231,7 @@ def test_a_sun_table_counts_cylinders_and_keeps_the_first_for_itself() -> None:
 
 def test_five_primary_partitions_are_too_many() -> None:
     entries = tuple(Entry(n, n * 2048, 2048, "83") for n in (1, 2, 3, 4))
-    with pytest.raises(RefusedError, match="all its 4"):
+    with pytest.raises(RefusedError, match="already has 4"):
         next_number(Table("dos", entries=entries))
 
 

@@ -146,7 +146,7 @@ def test_what_is_in_use_or_meant_to_come_back_is_kept_and_said(more: Any, why: s
     plan = plan_prune(replace(facts, **more), seconds=WAIT)
     assert plan.steps == ()
     (note,) = plan.notes
-    assert note.startswith(f"{target('x')} is not offered any more, but kept: ")
+    assert note.startswith(f"{target('x')} is no longer offered, but kept: ")
     assert why in note
 
 

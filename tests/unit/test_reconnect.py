@@ -135,7 +135,7 @@ def test_what_is_on_hold_stays_down_where_it_is_named_too_and_that_is_said() -> 
         assert not plan.pending
         error = next(e for name, e in errors(plan).items() if name.startswith("login:"))
         assert (type(error), error.text) == (RefusedError, f"{A} is on hold")
-        assert error.hint == f"let it be looked after again: iscsictl unhold {A}"
+        assert error.hint == f"end the hold: iscsictl unhold {A}"
     held = replace(world, sessions=(session(),), holds=(Hold(mount_point="/srv/a"),))
     plan = plan_reconnect(held, {}, A)
     assert errors(plan)["mount:/srv/a"].text == "/srv/a is on hold"
@@ -266,7 +266,7 @@ def test_what_is_below_the_mount_of_another_target_also_waits_for_its_own_login(
 @pytest.mark.parametrize(
     ("now", "word"),
     [
-        (Mounted(("ro", "relatime")), "fell back to read-only"),
+        (Mounted(("ro", "relatime")), "became read-only after errors"),
         (Mounted(("rw",), "its disk is gone"), "its disk is gone"),
     ],
 )

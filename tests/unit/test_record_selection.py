@@ -42,10 +42,10 @@ def error(name: str, known: list[str], *, interactive: bool) -> NotFoundError:
 def test_what_is_said_of_a_name_that_does_not_do() -> None:
     several = error("rai", NAMES, interactive=True)
     assert several.text == f"'rai' fits 2 targets: {NAMES[0]}, {NAMES[1]}"
-    assert several.hint == "give more of the name, or all of it"
+    assert several.hint == "give a longer part of the name, or the full name"
     part = error("mail", NAMES, interactive=False)
     assert part.text == "no target is called 'mail' here"
-    assert part.hint == f"the exact name is needed off a terminal: {NAMES[2]}"
+    assert part.hint == f"without a terminal, the exact name is required: {NAMES[2]}"
     typing_error = error("iqn.2026-01.exampel:array.mail", NAMES, interactive=False)
     assert typing_error.hint == f"did you mean: {NAMES[2]}, {NAMES[1]}, {NAMES[0]}"
     assert error("nothing like it", NAMES, interactive=True).hint == (
@@ -90,14 +90,14 @@ def test_no_record_is_an_error_that_says_how_to_make_one() -> None:
     with pytest.raises(NotFoundError) as caught:
         select_records(here, RecordSelector(A, P2))
     assert caught.value.text == f"there is no node record of {A}, portal {P2}"
-    assert caught.value.hint == f"make one: iscsictl discover {P2} --save"
+    assert caught.value.hint == f"create one: iscsictl discover {P2} --save"
     with pytest.raises(NotFoundError) as caught:
         select_records(Inventory(), RecordSelector())
-    assert caught.value.hint == "make one: iscsictl discover ADDRESS --save"
+    assert caught.value.hint == "create one: iscsictl discover ADDRESS --save"
     up = Inventory(sessions=(session(target=A),))
     with pytest.raises(NotFoundError) as caught:
         select_records(up, RecordSelector(A))
-    assert caught.value.hint == f"make one: iscsictl discover {P1} --save"
+    assert caught.value.hint == f"create one: iscsictl discover {P1} --save"
 
 
 def test_a_corrupt_record_is_named_with_the_way_out() -> None:
@@ -131,7 +131,7 @@ def test_a_name_that_fits_several_lists_them_and_says_how_to_choose() -> None:
     now = replace(world(unit(blank(W))).logged_in().inventory, fstab=Fstab(lost))
     with pytest.raises(NotFoundError) as caught:
         find(now, DIR, None)
-    assert caught.value.text == f"{DIR} fits several LUNs: {TARGET} LUN 1, {TARGET} LUN 2"
+    assert caught.value.text == f"{DIR} matches several LUNs: {TARGET} LUN 1, {TARGET} LUN 2"
     assert caught.value.hint == "name the target and --lun"
 
 

@@ -132,7 +132,7 @@ def test_no_offer_points_at_the_access_list() -> None:
 
 
 def test_an_array_that_nobody_asked_is_not_an_array_without_targets() -> None:
-    with pytest.raises(IscsictlError, match="was not asked"):
+    with pytest.raises(IscsictlError, match="was not queried"):
         find_login_paths(replace(Inventory(), offers=NotObserved()), spec())
 
 
@@ -289,13 +289,14 @@ def test_each_error_says_what_to_do() -> None:
     )
     assert unknown.hint == f"it offers: {TARGET}, {OTHER}"
     assert refusal(offers(), target=TARGET).hint == (
-        "it offers nothing: is this host's name in its access list? see: iscsictl initiator show"
+        "it offers nothing: check that this host's name is in its access list: iscsictl initiator "
+        "show"
     )
     assert refusal(offers()).hint == (
-        "put this host's name into the array's access list; see: iscsictl initiator show"
+        "add this host's name to the array's access list; see: iscsictl initiator show"
     )
     assert refusal(seen).text.endswith(f"name one with --target: {TARGET}, {OTHER}")
-    assert refusal(Inventory()).text == "the array was not asked for its targets"
+    assert refusal(Inventory()).text == "the array was not queried for its targets"
     assert refusal(offers((TARGET, A), silent={A: "timed out"})).hint == (
         "check the address, the cable and the route, and that the array's iSCSI service is "
         "running; see: iscsictl doctor"

@@ -155,7 +155,11 @@ def test_a_sound_disk_takes_writes() -> None:
 @pytest.mark.parametrize(
     ("content", "said", "hinted"),
     [
-        (blank(WRONG), f"/dev/sda is not the disk {W} any more: it says it is {WRONG}", "rescan"),
+        (
+            blank(WRONG),
+            (f"/dev/sda is no longer the disk {W}: it reports the WWID {WRONG}"),
+            "rescan",
+        ),
         (blank(W, reservations=RESERVED), OTHER_HOST, "/dev/sda"),
         (blank(W, read_only=True), "/dev/sda is read-only", "writable"),
     ],
@@ -396,14 +400,14 @@ def test_each_refusal_says_what_to_do() -> None:
         "make the LUN writable on the array"
     )
     assert hint_of(lambda: ground(blank(W), Consent(wipe=WRONG))) == (
-        "compare with the array before you wipe anything"
+        "compare it with the array before you wipe anything"
     )
     assert hint_of(lambda: ground(bare(W, "xfs"))) == (f"to destroy it: --wipe --confirm {W}")
     assert hint_of(lambda: overwrite.may_adopt(filesystem(uuid=None), one, (), yes)) == (
         "give it one, then attach it"
     )
     assert hint_of(lambda: overwrite.may_adopt(filesystem(dirty=True), one, (), yes)) == (
-        "unmount it there; if no host has it, recover it by hand: e2fsck, then --adopt"
+        "unmount it there; if no host has it mounted, recover it by hand: e2fsck, then --adopt"
     )
     assert hint_of(lambda: overwrite.may_adopt(filesystem(), one, (), Consent())) == (
         f"to mount it as it is: --adopt; to destroy it: --wipe --confirm {W}"

@@ -96,7 +96,7 @@ def test_a_step_that_destroys_is_not_done_where_none_was_saved() -> None:
     refusal = planned(world(blank(W)), saved(milder)).refusal
     assert isinstance(refusal, PlanMismatchError)
     assert refusal.exit is Exit.REFUSED
-    assert "no longer fits" in refusal.text
+    assert "no longer matches" in refusal.text
 
 
 def test_what_was_so_when_it_was_saved_is_not_done_later() -> None:
@@ -144,9 +144,9 @@ def test_the_error_says_what_would_have_done_in_that_place(tmp_path: Path) -> No
     assert answer.code == Exit.USAGE
     assert answer.err.splitlines() == [
         f"iscsictl: {file} is no saved plan",
-        "hint: make one: iscsictl plan FILE --out SAVED",
+        "hint: create one: iscsictl plan FILE --out SAVED",
     ]
     file.write_text("{")
     answer = call(["apply", "-n", str(file)], tmp_path, uid=0)
     assert answer.code == Exit.USAGE
-    assert "is neither a file of volumes nor a saved plan" in answer.err
+    assert "is neither a volumes file nor a saved plan" in answer.err

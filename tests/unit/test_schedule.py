@@ -54,7 +54,7 @@ def test_a_timer_takes_what_systemd_can_read() -> None:
         schedule_files(TEMPLATES, "systemd", LONGEST, "/x")[TIMER] == f"{LONGEST} {LONGEST // 10}\n"
     )
     for seconds in (0, 9, LONGEST + 1):
-        with pytest.raises(UsageError, match="10s at least and 365d at most"):
+        with pytest.raises(UsageError, match="10s to 365d"):
             schedule_files(TEMPLATES, "systemd", seconds, "/x")
 
 
@@ -158,25 +158,25 @@ def test_a_schedule_that_runs_has_no_problems(there: Scheduled) -> None:
     ("there", "said"),
     [
         (Scheduled({CRON: ""}), "no cron that reads /etc/cron.d is installed"),
-        (Scheduled({CRON: ""}, cron=Cron("crond", runs=False)), "crond does not run"),
+        (Scheduled({CRON: ""}, cron=Cron("crond", runs=False)), "crond is not running"),
         (Scheduled({**UNITS}, timer_enabled=True), "systemd is not the init"),
         (
             Scheduled({**UNITS}, timer_enabled=True, timer_active=False, systemd=True),
-            "the timer does not run: systemctl start iscsictl-reconnect.timer",
+            "the timer is not running: systemctl start iscsictl-reconnect.timer",
         ),
-        (Scheduled({**UNITS}, systemd=True), "do not fit together"),
-        (Scheduled({TIMER: ""}, timer_enabled=True, systemd=True), "do not fit together"),
+        (Scheduled({**UNITS}, systemd=True), "do not match"),
+        (Scheduled({TIMER: ""}, timer_enabled=True, systemd=True), "do not match"),
         # The package is gone, and was not purged.
-        (Scheduled({**DROP_IN}, timer_enabled=True, systemd=True), "do not fit together"),
-        (Scheduled({**DROP_IN}, PACKAGED, systemd=True), "do not fit together"),
+        (Scheduled({**DROP_IN}, timer_enabled=True, systemd=True), "do not match"),
+        (Scheduled({**DROP_IN}, PACKAGED, systemd=True), "do not match"),
         (
             Scheduled({**UNITS, **DROP_IN}, PACKAGED, timer_enabled=True, systemd=True),
-            "do not fit together",
+            "do not match",
         ),
-        (Scheduled({SERVICE: "", CRON: ""}, cron=CRON_RUNS), "do not fit together"),
+        (Scheduled({SERVICE: "", CRON: ""}, cron=CRON_RUNS), "do not match"),
         (
             Scheduled({**UNITS, CRON: ""}, timer_enabled=True, systemd=True, cron=CRON_RUNS),
-            "do not fit together",
+            "do not match",
         ),
     ],
 )

@@ -153,8 +153,8 @@ def test_a_means_that_nothing_runs_is_refused_and_nothing_changed(machine: Machi
         answer = machine.schedule(*words)
         assert answer.code == Exit.MISSING
         assert answer.err == (
-            "iscsictl: systemd is not the init of this machine\n"
-            "hint: have cron do it: iscsictl schedule install --cron\n"
+            "iscsictl: systemd is not the init system of this host\nhint: use cron: iscsictl "
+            "schedule install --cron\n"
         )
     (machine.root / "usr/sbin/cron").unlink()
     answer = machine.schedule(*BY_CRON, "--every", "5min")
@@ -201,10 +201,10 @@ def test_a_cron_that_was_stopped_is_told(machine: Machine) -> None:
     machine.start("init")
     installed = machine.schedule(*BY_CRON)
     assert installed.code == Exit.DONE
-    assert "cron does not run" in installed.err
+    assert "cron is not running" in installed.err
     document = json.loads(machine.schedule("status", "-J").out)
     assert (document["method"], document["cron"]) == ("cron", "cron")
-    assert "cron does not run" in document["warnings"][0]["text"]
+    assert "cron is not running" in document["warnings"][0]["text"]
 
 
 @pytest.mark.parametrize("verb", ["enable", "restart", "daemon-reload"])
@@ -411,7 +411,7 @@ def test_an_interrupt_leaves_one_means_on_and_a_second_run_finishes(
         assert machine.schedule(*then).code == Exit.INTERRUPTED
     assert observe_schedule(machine.root).method
     if steps:
-        assert "do not fit together: install or remove it again" in machine.schedule("status").err
+        assert "do not match: install or remove it again" in machine.schedule("status").err
     assert machine.schedule(*then).code == Exit.DONE
     status = machine.schedule("status")
     assert status.out.startswith(f"by {then[1].removeprefix('--')}: ")

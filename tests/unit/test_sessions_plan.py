@@ -121,7 +121,7 @@ def test_logout_names_who_holds_the_disk_and_holds_nothing() -> None:
     assert isinstance(error, InUseError)
     assert "/srv" in error.text
     assert "swap on /dev/sdc" in error.text
-    assert error.hint == "end what uses it, or take it down: iscsictl detach /dev/sdc"
+    assert error.hint == "stop what uses it, or detach it: iscsictl detach /dev/sdc"
 
 
 @pytest.mark.fault("F106")
@@ -154,7 +154,7 @@ def test_the_session_that_booted_the_machine_stays() -> None:
 @pytest.mark.fault("F102")
 @pytest.mark.parametrize(
     ("path", "command"), [("/", "boot check"), ("/srv", "boot show")],
-    ids=["root filesystem on it", "only the firmware's table names it"],
+    ids=["root filesystem on it", "only the firmware's boot table names it"],
 )  # fmt: skip
 def test_the_hint_for_a_target_that_is_booted_from_shows_why(path: str, command: str) -> None:
     """Without a table of the firmware `boot show` would be empty."""

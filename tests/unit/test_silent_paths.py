@@ -53,8 +53,8 @@ def test_a_path_outside_of_the_map_that_does_not_answer_is_told_and_left_outside
     assert {s.status for s in plan.steps} == {Status.UNCHANGED}
     (note,) = (n for n in plan.notes if "outside" in n)
     assert note == (
-        f"/dev/sd{'ab'[lost]} does not answer, so whether it leads to {W} cannot be asked: it "
-        f"stays outside of the map {MAP}, which works without it; attach it again when it answers"
+        f"/dev/sd{'ab'[lost]} does not answer, so it cannot be verified that it leads to {W}: it "
+        f"stays outside the map {MAP}, which works without it; attach it again when it answers"
     )
 
 

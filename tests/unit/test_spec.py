@@ -126,16 +126,18 @@ def test_every_key_reaches_the_spec() -> None:
         (LEAST.replace('"192.0.2.5"', "5"), (3, 12), "not 5"),
         (LEAST + 'mount = "/a"\nrequired-by = ["mail"]\n', (6, 16), "a unit such as mail.service"),
         (LEAST + 'chap = "u"\n', (5, 1), "chap: expected {"),
-        (LEAST + 'chap = { secret-file = "/x" }\n', (5, 1), "chap: there is no user"),
+        (LEAST + 'chap = { secret-file = "/x" }\n', (5, 1), "chap: the user is missing"),
         (LEAST + 'chap = { user = "u", secret = "x" }\n', (5, 22), "secret: there is no such key"),
         (LEAST + 'chap = { user = "u", secret-file = "a/b" }\n', (5, 22), "an absolute path"),
         (LEAST + "[volume.chap]\nuser = 1\n", (6, 1), "user: expected a string"),
         (LEAST + 'mutual = { user = "u" }\n', (5, 1), "mutual: needs chap"),
         (LEAST + 'chap = { user = "u", secret-file = "/x" }\nmutual = { user = "m" }\n', (6, 1),
-         "mutual: both need a secret-file"),
+         "mutual: give a secret-file for both"),
         (LEAST + 'set = { scan = "manual" }\n', (5, 9),
          "set: scan: open-iscsi has no such setting"),
-        (LEAST + 'set = { "node.session.auth.password" = "hunter2" }\n', (5, 9), "a secret stands"),
+        (LEAST + 'set = { "node.session.auth.password" = "hunter2" }\n', (5, 9), (
+            "a secret belongs"
+        )),
         (LEAST + f'set = {{ "node.session.auth.username" = "{256 * "y"}" }}\n', (5, 9),
          "longer than 255 bytes"),
         (LEAST + '[volume.set]\n"node.session.scan" = "manual"\n"node.x" = 5\n', (7, 1),
@@ -151,7 +153,7 @@ def test_every_key_reaches_the_spec() -> None:
          "cannot be the name of a setting"),
         (LEAST + f"lun = {'9' * 5000}\n", (5, 7), "a number has more than 4300 digits"),
         (f'# {"1" * 5000}\nx = "{"1" * 5000}"\ny = {"1_" * 4301}1\n', (3, 5), "4300 digits"),
-        (LEAST + f"lun = 0x{'f' * 5000}\n", (5, 1), "not a number as long as that"),
+        (LEAST + f"lun = 0x{'f' * 5000}\n", (5, 1), "not a number with that many digits"),
         (LEAST + f"lun = {'[' * 9999}{']' * 9999}\n", (5, 107), "nested too deeply"),
         ("[volume]\n[volume]\n", (2, 8), "this table is there twice"),
         (LEAST + 'chap = { user = "u" }\nchap.x = "y"\n', (6, 13), "was closed where it stands"),
@@ -229,7 +231,7 @@ def test_the_time_to_read_a_file_grows_with_it_and_not_with_its_square() -> None
 
 def test_an_empty_file_has_no_volume_and_the_hint_quotes_lines_that_are_toml() -> None:
     text, hint = fault("# nothing\n")
-    assert "there is no volume" in text
+    assert "contains no volumes" in text
     quoted = re.findall(r'\[\[\w+\]\]|\w+ = "\w+"', hint)
     assert tomllib.loads("\n".join(quoted)) == {"volume": [{"name": "mail"}]}
     assert "man 5 iscsictl-volumes" in hint

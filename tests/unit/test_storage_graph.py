@@ -176,7 +176,7 @@ def test_a_name_that_nothing_has_is_said_like_a_uuid_that_nothing_has() -> None:
     seen = replace(facts(), absent=frozenset({"LABEL=mial"}))
     (found,) = findings("LABEL=mial /srv ext4 defaults 0 0\n", seen)
     assert (found.id, found.severity) == ("uuid-nowhere", "fail")
-    assert found.text == "no device LABEL=mial is here, and the boot waits for it"
+    assert found.text == "this host has no device LABEL=mial, and the boot waits for it"
     assert found.fix == "correct LABEL=mial, or delete the entry, in line 1 of /etc/fstab"
     assert ids("LABEL=mial /srv ext4 noauto 0 0\n", seen) == []
 

@@ -64,7 +64,12 @@ def test_where_nobody_else_has_registered_nothing_is_to_be_done() -> None:
     [
         (RESERVED, 0xDEAD, NotFoundError, "there is: 0x0000000000000abc"),
         (OURS, OWN_KEY, RefusedError, "the key of this host"),
-        (replace(FREE, supported=False), OTHER_KEY, RefusedError, "no persistent reservations"),
+        (
+            replace(FREE, supported=False),
+            OTHER_KEY,
+            RefusedError,
+            ("does not support persistent reservations"),
+        ),
         (replace(FREE, holder=Reservation()), OTHER_KEY, NotFoundError, "does not tell its key"),
     ],
 )

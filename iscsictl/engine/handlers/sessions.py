@@ -289,7 +289,7 @@ def _refuse_in_use(target: str, who: Sequence[str]) -> None:
     if who:
         raise InUseError(
             f"a device of {target} is in use: {', '.join(who)}",
-            hint="end that process, then run this again",
+            hint="stop that process, then run this again",
         )
 
 

@@ -52,7 +52,7 @@ def _plan_with_disk_facts(
 ) -> Callable[[Inventory], Plan]:
     def plan(inventory: Inventory) -> Plan:
         if not isinstance(inventory, DiskInventory):
-            raise IscsictlError("no disk was looked at")
+            raise IscsictlError("no disk was examined")
         return make_plan(inventory)
 
     return plan

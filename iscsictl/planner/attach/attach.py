@@ -178,7 +178,7 @@ def _drop_matching_holds(
         if (spec.mount is not None and hold.covers_mount(spec.mount)) or any(
             hold.covers(route.target, route.portal, route.iface) for route in routes
         ):
-            builder.add(actions.DropHold(hold), hold.name, "it is wanted again")
+            builder.add(actions.DropHold(hold), hold.name, "no longer on hold")
 
 
 def _add_record(
@@ -245,10 +245,9 @@ def _choose_lun(inventory: Inventory, spec: AttachSpec, session: Session) -> Lun
         # need not be the one that is meant.
         number = luns[0].lun
         raise UnreachableError(
-            f"{session.target} did not tell which LUNs it has: LUN {number} may not be the only "
-            "one",
-            hint=f"run it again with the one that is meant, such as --lun {number}; if the disk "
-            "does not answer, see why: iscsictl doctor",
+            f"{session.target} did not report its LUNs: LUN {number} may not be the only one",
+            hint=f"run this again with the one you mean, such as --lun {number}; if the disk does "
+            "not answer, see why: iscsictl doctor",
         )
     sizes = [inventory.index.disk_of_path(session.sid, lun.hctl) for lun in luns]
     raise SeveralLunsError(
@@ -271,7 +270,7 @@ class SeveralLunsError(NotFoundError):
         )
         super().__init__(
             f"{target} has {len(luns)} LUNs: {rows}",
-            hint=f"run it again with the one that is meant, such as --lun {luns[0][0].lun}",
+            hint=f"run this again with the one you mean, such as --lun {luns[0][0].lun}",
         )
         self.target = target
         self.luns = luns

@@ -55,7 +55,7 @@ def plan_detach(
             builder.notes.append(f"{request.name} is not attached")
         else:
             raise NotFoundError(
-                f"nothing here is called {request.name}",
+                f"nothing on this host is named {request.name}",
                 hint=_hint_for_unknown_name(inventory, request.name),
             )
         add_read_step(builder, inventory)
@@ -70,7 +70,7 @@ def _hint_for_unknown_name(inventory: Inventory, name: str) -> str:
     names |= {record.target for record in inventory.records}
     names |= {line.mount_point for line in inventory.fstab.ours if line.mount_point}
     near = similar_names(name, names)
-    return f"did you mean: {first_names(near, SHOWN)}" if near else "see what is there: iscsictl ls"
+    return f"did you mean: {first_names(near, SHOWN)}" if near else "list what exists: iscsictl ls"
 
 
 def _detach_luns(
@@ -106,12 +106,14 @@ def _detach_luns(
             reasons.append("the machine booted from it")
         builder.notes.append(f"the session to {target} stays: {'; '.join(reasons)}")
         if request.forget:
-            builder.notes.append(f"the records of {target} stay with its session")
+            builder.notes.append(f"the records of {target} are kept with its session")
         for one in meant:
             if one.disk is not None:
                 hctls = tuple(path.hctl for path in one.disk.paths)
                 remove = actions.RemoveDevice(_disk_id_of(one, one.disk), hctls)
-                builder.add(remove, _lun_name_for_steps(one, meant), "the kernel forgets the disk")
+                builder.add(
+                    remove, _lun_name_for_steps(one, meant), "removes the disk from the kernel"
+                )
     else:
         _end_sessions(builder, inventory, request, target, sessions)
     # By its WWID: two LUNs that tell one have the same settings.
@@ -138,7 +140,9 @@ def _note_entries_of_others(
             file, does = "/etc/crypttab", f"opens {entry.name}"
         else:
             file, does = "/etc/fstab", f"mounts {entry.mount_point or entry.spec}"
-        wait = "" if entry.nofail else ", and the boot waits for it: add nofail, or take it out"
+        wait = (
+            "" if entry.nofail else (", and the boot waits for it: add nofail, or delete the entry")
+        )
         builder.notes.append(f"{file} line {entry.number} still {does} at boot{wait}")
 
 
@@ -200,7 +204,7 @@ def _reasons_to_stay(
         disk = disks.get(unit.hctl or "")
         if disk is None:
             why: str | None = (
-                "is no disk, so whether it is used is not known; to end the session all the same: "
+                "is not a disk, so its use could not be checked; to end the session anyway: "
                 f"iscsictl detach {shell_form(target)}"
             )
         else:
@@ -269,8 +273,8 @@ def _require_may_go(
     _require_free(inventory, request, disk, used)
     if used.mounts and not inventory.index.has_session_up(disk):
         raise UnreachableError(
-            f"the array of {meant.target} does not answer, so {used.mounts[0]} "
-            "cannot be unmounted without losing what was not written yet",
+            f"the array of {meant.target} does not answer, so {used.mounts[0]} cannot be "
+            "unmounted without losing data that is not written yet",
             hint="bring the array back; if it is gone forever: "
             f"iscsictl detach {shell_form(request.name)} --lost "
             f"--confirm {shell_form(disk.wwid)}",
@@ -313,8 +317,8 @@ def _note_on_reservation(inventory: Inventory, subject: str) -> str:
     key = inventory.host.reservation_key
     named = "this host" if key is None else f"this host, {format_key(key)},"
     return (
-        f"the array could not be asked: if it comes back, {subject} is still reserved for {named} "
-        "until take-over on another host or the array's own command ends that"
+        f"the array did not answer: if it comes back, {subject} is still reserved for {named} "
+        "until that is ended by take-over on another host or by a command of the array"
     )
 
 
@@ -364,7 +368,10 @@ def _require_free(
     if foreign and not (request.lun is None and request.name.startswith("/dev/")):
         raise InUseError(
             f"{device} is mounted on {', '.join(foreign)}, which iscsictl did not set up",
-            hint=f"if it may go: iscsictl detach {shell_form(path)}, or umount {shell_form(path)}",
+            hint=(
+                f"if it is not needed: iscsictl detach {shell_form(path)}, or umount "
+                f"{shell_form(path)}"
+            ),
         )
     if not set(used.mounts) <= set(mount_paths(disk.block)):
         raise InUseError(f"{device} is mounted through another device")
@@ -384,7 +391,7 @@ def _end_sessions(
             write = actions.WriteRecord(
                 target, record.portal, record.iface, startup_values("manual")
             )
-            builder.add(write, name, "not again at boot", done=not record.onboot)
+            builder.add(write, name, "not at the next boot", done=not record.onboot)
     # After the records: a boot between the two must not log in again.
     for session in sessions:
         portal = session.persistent_portal or session.portal
@@ -418,9 +425,9 @@ def _drop_entries(
     for line in _fstab_entries_of(inventory, meant):
         path = line.mount_point
         if path is not None and any(path in p for p in inventory.host.required.values()):
-            builder.add(actions.DropRequire(path), path, "no unit waits for it any more")
+            builder.add(actions.DropRequire(path), path, "no unit waits for it any longer")
         drop = actions.DropFstab(line)
-        builder.add(drop, path or line.uuid or line.wwid or "", "not mounted again at boot")
+        builder.add(drop, path or line.uuid or line.wwid or "", "no longer mounted at boot")
 
 
 def _fstab_entries_of(inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> Iterator[FstabLine]:

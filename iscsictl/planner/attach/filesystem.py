@@ -87,8 +87,8 @@ class FilesystemPlanner:
         if mounted is not None:
             if mounted.uuid is None:
                 raise RefusedError(
-                    f"{mounted.device} is mounted on {self.spec.mount}, but tells no UUID",
-                    hint="see what udev knows of it: udevadm info " + mounted.device,
+                    f"{mounted.device} is mounted on {self.spec.mount}, but has no UUID",
+                    hint="see what udev knows about it: udevadm info " + mounted.device,
                 )
             require_own_lines(self.inventory, self.spec.mount or "/", self.device.wwid)
             chosen = TargetFilesystem(mounted.uuid, mounted.fstype or "auto")
@@ -200,8 +200,8 @@ class FilesystemPlanner:
             raise RefusedError(
                 f"/etc/fstab line {real.number} says that {real.uuid} is on this disk, "
                 f"but {self.device.device} carries {content.description}",
-                hint="if the data is gone, take the line out: "
-                f"iscsictl fstab rm {shell_form(real.uuid)}",
+                hint="if the data is gone, remove the line: iscsictl fstab rm "
+                f"{shell_form(real.uuid)}",
             )
         if spec.consent.wipe is not None:
             return None
@@ -214,7 +214,7 @@ class FilesystemPlanner:
                 return TargetFilesystem(there.uuid or "", there.type)
             if spec.fs is None:
                 raise RefusedError(
-                    f"a run that was stopped was making {there.type} on {self.device.device}",
+                    f"an interrupted run was making {there.type} on {self.device.device}",
                     hint=f"finish it with --fs {there.type}",
                 )
             return None
@@ -227,7 +227,7 @@ class FilesystemPlanner:
             raise RefusedError(
                 f"{self.device.device} has no filesystem to mount: it carries "
                 f"{content.description}",
-                hint=f"to make one: --fs {DEFAULT_FS}",
+                hint=f"to create one: --fs {DEFAULT_FS}",
             )
         return None
 
@@ -237,13 +237,13 @@ class FilesystemPlanner:
         has = None if there is None else there.label
         if spec.fs_label is not None and has != spec.fs_label:
             self.builder.notes.append(
-                "the filesystem stays as it is: its label is "
+                "the filesystem is kept as it is: its label is "
                 f"{'none' if has is None else repr(has)}, not {spec.fs_label!r}"
             )
         table = content.table or "none"
         if spec.table is not None and table != spec.table:
             self.builder.notes.append(
-                f"the disk stays as it is: its partition table is {table}, not {spec.table}"
+                f"the disk is kept as it is: its partition table is {table}, not {spec.table}"
             )
 
     def _propose_options(self) -> None:
@@ -256,8 +256,8 @@ class FilesystemPlanner:
         if self.spec.mount is not None and missing:
             options = ",".join((*self.spec.options, *missing))
             self.builder.notes.append(
-                f"the filesystem was made elsewhere: unless its programs and device files are "
-                f"trusted, use --options {options}"
+                "the filesystem was created elsewhere: unless you trust its programs and device "
+                f"files, use --options {options}"
             )
 
     def _plan_new_filesystem(self, content: Content) -> TargetFilesystem:
@@ -356,7 +356,7 @@ class FilesystemPlanner:
             if not same and is_read_only_mount(spec.options):
                 raise RefusedError(
                     f"{path} is to be mounted read-only: its owner and mode cannot be set",
-                    hint="leave out --owner and --mode, or the option ro",
+                    hint="omit --owner and --mode, or the option ro",
                 )
             add(actions.Own(path, *wanted), path, "owner and mode", done=same)
 
@@ -371,7 +371,7 @@ class FilesystemPlanner:
         same = line is not None and line.uuid == chosen.uuid and line.auto == boot
         same = same and line is not None and line.exclusive == spec.exclusive
         same = same and line is not None and wanted <= set(line.options)
-        why = "mounted again after a boot" if boot else "notes whose filesystem it is"
+        why = "mounted again after a boot" if boot else "notes which filesystem it is for"
         self.builder.add(write, spec.mount or self.name, why, done=same)
         for unit in spec.required_by:
             waits = spec.mount in self.inventory.host.required.get(unit, ())

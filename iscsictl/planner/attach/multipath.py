@@ -56,8 +56,8 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
     obstacle = None if has_map else _find_map_obstacle(inventory, disks)
     if spec.multipath == "require" and obstacle is not None:
         raise RefusedError(
-            f"there can be no multipath map: {obstacle[0]}",
-            hint=f"{obstacle[1]}; or leave out --multipath require",
+            f"a multipath map is not possible: {obstacle[0]}",
+            hint=f"{obstacle[1]}; or omit --multipath require",
         )
     facts = inventory.host.multipath
     # Settings without a map: an attach over several paths was stopped. It is continued as one,
@@ -72,9 +72,9 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
         return PathChoice(paths, True, True if many else one_now, _notes_on_failed_paths(paths))
     notes: tuple[str, ...] = ()
     if forced and spec.multipath == "off":
-        notes = ("multipathd has a map over the disk, and it is used; to end it: iscsictl detach",)
+        notes = ("the disk has a multipath map, which is used; to remove it: iscsictl detach",)
     elif len(paths) > 1:
-        why = "as --multipath off says" if obstacle is None else obstacle[0]
+        why = "because of --multipath off" if obstacle is None else obstacle[0]
         notes = (f"uses one of {len(paths)} paths, {paths[0].portal}: {why}",)
     if forced and obstacle is None:
         return PathChoice(paths[:1], True, one_now, notes)
@@ -139,7 +139,7 @@ def _find_map_obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[s
         if disk.block.kind != "mpath" and in_use(disk.block, _SYSTEM_KINDS):
             device = disk.block.device
             return (
-                f"{device} is in use on one path, and stays so until it is detached",
+                f"{device} is in use through one path, until it is detached",
                 f"detach it first: iscsictl detach {shell_form(device)}, then attach it again",
             )
     if not facts.installed:
@@ -155,7 +155,7 @@ def _find_map_obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[s
             f"systemd does not start {MULTIPATHD}: {facts.unmet_condition}",
             "mpathconf --enable"
             if without_file
-            else f"see what its condition is about: systemctl cat {MULTIPATHD}",
+            else f"see the condition: systemctl cat {MULTIPATHD}",
         )
     return None
 
@@ -199,12 +199,15 @@ def add_map_steps(
     if spelled == UNKNOWN and not builder.beyond_frontier:
         if not facts.answers:
             raise UnreachableError(
-                f"multipathd does not answer, so how it calls {device} is not known",
-                hint="see what it is doing: journalctl -u multipathd; then run this again",
+                f"multipathd does not answer, so its name for {device} is unknown",
+                hint="check what it is doing: journalctl -u multipathd; then run this again",
             )
         raise RefusedError(
-            f"{device} is not taken as a path of a map by multipathd",
-            hint="is it excluded? see: multipathd show blacklist; or attach with --multipath off",
+            f"multipathd does not accept {device} as a path of a map",
+            hint=(
+                "check whether it is excluded: multipathd show blacklist; or attach with "
+                "--multipath off"
+            ),
         )
     retries = max(1, WAIT_FOR_PATH // facts.polling_interval)
     has_map = disk is not None and disk.block.kind == "mpath"
@@ -227,7 +230,7 @@ def add_map_steps(
         # A daemon that was not asked, as by `export`, has read what the file says.
         and (not facts.spelled or facts.in_force.get(spelled) == settings.no_path_retry)
     )
-    why = f"I/O waits {WAIT_FOR_PATH} s while no path works"
+    why = f"I/O waits {WAIT_FOR_PATH} s when no path works"
     if key is not None:
         why += ", and each path is registered before it is used"
         if theirs:
@@ -237,9 +240,9 @@ def add_map_steps(
             )
     builder.add(write, name, why, done=theirs or ours)
     allow = actions.AllowMap(known, spelled)
-    builder.add(allow, name, "multipathd may make a map of it", done=spelled in facts.listed)
+    builder.add(allow, name, "allows multipathd to create its map", done=spelled in facts.listed)
     make = actions.MakeMap(known, joins=has_map or bool(outside))
-    builder.add(make, name, "one disk over all paths", done=has_map and not outside)
+    builder.add(make, name, "combines all paths in one disk", done=has_map and not outside)
 
 
 def _outside_map(inventory: Inventory, disk: Disk) -> tuple[Disk, ...]:
@@ -261,10 +264,10 @@ def add_release_steps(
     if settings is not None:
         disallow = actions.DisallowMap(settings.wwid)
         listed = settings.wwid in facts.listed
-        builder.add(disallow, subject, "multipathd makes no map of it again", done=not listed)
+        builder.add(disallow, subject, "multipathd will not create its map again", done=not listed)
     if mapped:
         remove = actions.RemoveMap(disk, lost)
-        builder.add(remove, disk.device, "the paths are let go")
+        builder.add(remove, disk.device, "releases the paths")
 
 
 def add_forget_steps(
@@ -278,7 +281,7 @@ def add_forget_steps(
     settings = inventory.host.multipath.settings_of(wwid)
     if settings is not None:
         drop = actions.DropMapSettings(settings.wwid)
-        builder.add(drop, subject, "its map needs no settings any more")
+        builder.add(drop, subject, "its map no longer needs settings")
 
 
 def add_read_step(builder: PlanBuilder, inventory: Inventory) -> None:
@@ -290,7 +293,7 @@ def add_read_step(builder: PlanBuilder, inventory: Inventory) -> None:
     dropped = any(isinstance(step.action, actions.DropMapSettings) for step in builder.steps)
     if dropped or inventory.host.multipath.unread:
         read = actions.ReadMapSettings()
-        builder.add(read, MULTIPATHD, "forgets the settings of the map that is gone")
+        builder.add(read, MULTIPATHD, "drops the settings of the removed map")
 
 
 def silent_paths(inventory: Inventory, target: str | None) -> tuple[tuple[Disk, Disk], ...]:
@@ -323,8 +326,8 @@ def without_silent_paths(
             continue
         silent.add(id(other))
         notes.append(
-            f"{other.block.device} does not answer, so whether it leads to {disk.wwid} cannot be "
-            f"asked: it stays outside of the map {disk.block.device}, which works without it; "
+            f"{other.block.device} does not answer, so it cannot be verified that it leads to "
+            f"{disk.wwid}: it stays outside the map {disk.block.device}, which works without it; "
             "attach it again when it answers"
         )
     if not silent:

@@ -304,7 +304,7 @@ class _Keep:
             return _on_hold_error(target)
         return NotFoundError(
             f"there is no node record of {target}",
-            hint="make one: iscsictl discover ADDRESS --save; or take the line out of fstab",
+            hint="create one: iscsictl discover ADDRESS --save; or delete the line from fstab",
         )
 
     def _down_session_error(self, session: Session, portal: Portal | None) -> UnreachableError:
@@ -345,7 +345,7 @@ def _mount_for_line(line: FstabLine) -> actions.Mount:
 def _on_hold_error(name: str) -> RefusedError:
     return RefusedError(
         f"{name} is on hold",
-        hint=f"let it be looked after again: iscsictl unhold {shell_form(name)}",
+        hint=f"end the hold: iscsictl unhold {shell_form(name)}",
     )
 
 
@@ -362,26 +362,26 @@ def _session_error(
     given_up = any(unit.state in _GIVEN_UP for unit in session.luns or ())
     if session.status == "down":
         return UnreachableError(
-            f"{where}: iscsid is not trying to bring it back",
-            hint="see what it says: journalctl -u iscsid; then: systemctl restart iscsid",
+            f"{where}: iscsid is not trying to restore it",
+            hint="see its log: journalctl -u iscsid; then: systemctl restart iscsid",
         )
     if not given_up:
         return UnreachableError(
-            f"{where}: iscsid keeps trying, and what is written waits",
+            f"{where}: iscsid keeps trying, and writes wait",
             hint="check the array, the cable and the route; see: iscsictl doctor",
         )
     if under_maps:
         return UnreachableError(
-            f"{where}, and its map has no path left: what is written waits, and fails when "
-            "no_path_retry is over",
-            hint="bring the array or a network to it back, and iscsid logs in again by itself; "
+            f"{where}, and its map has no path left: writes wait, and fail once no_path_retry is "
+            "exhausted",
+            hint="restore the array or a network path to it; iscsid then logs in again by itself; "
             "see: iscsictl doctor, multipath -ll",
         )
     places = [line.mount_point or "" for line in lines if line.target == session.target]
     what = f"umount {shell_form(*places)}, fsck, " if places else ""
     return UnreachableError(
-        f"{where} for longer than its recovery timeout: its disks fail all that is written",
-        hint=f"bring the array back; then: {what}iscsictl reconnect; for a longer wait raise "
+        f"{where} for longer than its recovery timeout: its disks fail all writes",
+        hint=f"bring the array back; then: {what}iscsictl reconnect; to wait longer, raise "
         "node.session.timeo.replacement_timeout with: iscsictl nodes set",
     )
 
@@ -391,13 +391,13 @@ def _broken_mount_error(now: Mounted, expected: actions.Mount) -> IscsictlError 
     problem, path = now.problem, expected.path
     if problem is None and now.other is not None:
         return InUseError(
-            f"{path} is the mount point of {now.other}, not of the filesystem {expected.uuid} that "
-            "/etc/fstab has for it",
-            hint=f"copy away what was written there; then: umount {shell_form(path)}, iscsictl "
-            "reconnect",
+            f"{path} is the mount point of {now.other}, not of the filesystem {expected.uuid} "
+            "named in /etc/fstab",
+            hint=f"save the data that was written there; then: umount {shell_form(path)}, "
+            "iscsictl reconnect",
         )
     if problem is None and "ro" in now.options and not is_read_only_mount(expected.options):
-        problem = "fell back to read-only"
+        problem = "became read-only after errors"
     if problem is None:
         return None
     return IscsictlError(

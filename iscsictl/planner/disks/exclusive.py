@@ -20,8 +20,8 @@ def plan_reserve(inventory: Inventory, uuid: str) -> Plan:
         lines = [x for x in inventory.fstab.by_uuid(uuid) if x.exclusive and not x.is_claim]
         if not lines:
             raise NotFoundError(
-                f"no entry of /etc/fstab with x-iscsictl.exclusive is for {uuid}",
-                hint="it was changed meanwhile; have systemd read it: systemctl daemon-reload",
+                f"/etc/fstab has no entry with x-iscsictl.exclusive for {uuid}",
+                hint="it has been changed; let systemd read it: systemctl daemon-reload",
             )
         line = lines[0]
         disk = DiskId(line.target or "", line.lun or 0, line.wwid or "", "")

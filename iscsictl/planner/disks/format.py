@@ -50,7 +50,7 @@ def _add_label_steps(
     if chosen.block is not chosen.disk.block:
         raise RefusedError(
             f"{chosen.block.device} is not a whole disk",
-            hint=f"a partition table goes on {chosen.disk.block.device}",
+            hint=f"a partition table belongs on {chosen.disk.block.device}",
         )
     device = disk_id(inventory, chosen)
     name = subject(chosen)
@@ -61,7 +61,7 @@ def _add_label_steps(
             add_release_step(builder, device, name, inventory.reservations.get(device.wwid))
         if table.entries:
             count = len(table.entries)
-            builder.notes.append(f"the {kind} table with {count} partition(s) stays")
+            builder.notes.append(f"the {kind} table with {count} partition(s) is kept")
         return device.device
     if kind == "dos" and inventory.facts.total > layout.DOS_LIMIT:
         raise RefusedError(
@@ -81,14 +81,14 @@ def _add_label_steps(
     for line in inventory.fstab.by_wwid(device.wwid):
         raise RefusedError(
             f"/etc/fstab line {line.number} is for a filesystem on this disk",
-            hint=f"take it out first: iscsictl fstab rm {shell_form(line.uuid)}",
+            hint=f"remove it first: iscsictl fstab rm {shell_form(line.uuid)}",
         )
     reservations = inventory.reservations.get(device.wwid)
     if ground is OverwriteGround.CONFIRMED:
         require_not_in_fstab(inventory, device, inventory.found)
     add_reserve_step(builder, device, name, reservations)
     if ground is OverwriteGround.CONFIRMED:
-        builder.add(actions.Wipe(device), name, "erases what is there, as confirmed")
+        builder.add(actions.Wipe(device), name, "erases its content, as confirmed")
     why = with_proof(f"an empty {kind} table", ground, inventory.found.proof)
     builder.add(actions.Label(device, kind, ground), name, why)
     add_release_step(builder, device, name, reservations)
@@ -151,7 +151,8 @@ class _MkfsPlanner:
         if wanted.part is not None and wanted.table is None:
             device = self.device.device
             raise RefusedError(
-                f"the kernel has {self.node}, but the partition table of {device} does not",
+                f"the kernel knows {self.node}, but the partition table of {device} does not "
+                "contain it",
                 hint=f"iscsictl disk part verify {shell_form(device)}",
             )
         if ground is OverwriteGround.CONFIRMED:
@@ -177,7 +178,7 @@ class _MkfsPlanner:
         add_filesystem_steps(self.builder, new)
         self._add_release()
         note = actions.WriteFstab(self.device, claim.uuid, None, claim.fs, boot=False)
-        self.builder.add(note, self.name, "the claim becomes a note that iscsictl made it")
+        self.builder.add(note, self.name, "turns the claim into a note that iscsictl made it")
         return self.node
 
     def _add_release(self) -> None:
@@ -224,8 +225,8 @@ class _MkfsPlanner:
         entry = None if table is None or part is None else table.entry(part)
         if table is not None and entry is not None and layout.is_extended(entry, table.label):
             raise RefusedError(
-                f"{self.node} is an extended partition: it holds the logical ones",
-                hint="name one of the logical partitions, from number 5 on",
+                f"{self.node} is an extended partition, which contains the logical ones",
+                hint="name one of the logical partitions, which begin at number 5",
             )
 
     def _refuse_table(self, content: Content) -> None:
@@ -235,7 +236,7 @@ class _MkfsPlanner:
         raise RefusedError(
             f"{self.node} is not blank: it carries {content.description}",
             hint=f"name a partition ({', '.join(parts)})" if parts
-            else f"make a partition: iscsictl disk part add {shell_form(self.node)} --rest",
+            else f"create a partition: iscsictl disk part add {shell_form(self.node)} --rest",
         )  # fmt: skip
 
     def _interrupted_claim(
@@ -273,8 +274,8 @@ class _MkfsPlanner:
             if self.spec.given and claim.uuid != wanted.uuid:
                 raise RefusedError(
                     f"an interrupted run was making {claim.uuid}, not {wanted.uuid}",
-                    hint="leave out --uuid to finish it, or: "
-                    f"iscsictl fstab rm {shell_form(claim.uuid)}",
+                    hint="omit --uuid to finish it, or: iscsictl fstab rm "
+                    f"{shell_form(claim.uuid)}",
                 )
         return claim
 

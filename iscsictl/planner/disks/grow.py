@@ -48,8 +48,8 @@ def _add_grow_steps(builder: PlanBuilder, inventory: DiskInventory) -> str:
     wanted = facts.capacity or has
     if wanted < has:
         raise RefusedError(
-            f"{device.device} became smaller: {wanted} bytes, it had {has}",
-            hint="make the LUN as large as it was on the array before anything is written",
+            f"{device.device} shrank from {has} to {wanted} bytes",
+            hint="restore the LUN's size on the array before anything is written",
         )
     reread = actions.Reread(device, tuple(path.hctl for path in disk.paths))
     builder.add(reread, subject(chosen), f"{has} bytes become {wanted}", done=wanted == has)
@@ -71,17 +71,17 @@ def _require_equal_paths(disk: Disk, sizes: Mapping[str, int | None]) -> None:
     device = disk.block.device
     if len(disk.paths) > 1 and disk.block.kind != "mpath":
         raise RefusedError(
-            f"{device} has {len(disk.paths)} paths and no map is over them",
-            hint="see what to do about it: iscsictl doctor --only multipath",
+            f"{device} has {len(disk.paths)} paths but no multipath map",
+            hint="for how to fix it: iscsictl doctor --only multipath",
         )
     if disk.block.kind != "mpath":
         return
     for path in disk.paths:
         if sizes.get(path.device) is None:
             raise RefusedError(
-                f"the path {path.device} of {device} does not work: a map grows only when all of "
-                "its paths have the new size",
-                hint="bring it back: iscsictl reconnect; then run this again",
+                f"the path {path.device} of {device} does not work: a map can grow only when all "
+                "of its paths report the new size",
+                hint="restore it: iscsictl reconnect; then run this again",
             )
     first, *others = disk.paths
     for path in others:
@@ -101,8 +101,8 @@ def _growing_block(chosen: DiskSelection, table: Table | None) -> Block | None:
         return part_block(disk, max(table.entries, key=lambda entry: entry.start).number)
     if block is not disk.block and block.kind != "part":
         raise RefusedError(
-            f"{block.device} stands on the disk as {block.kind}: only partitions and filesystems "
-            "are grown here",
+            f"{block.device} on the disk is of type {block.kind}: this command grows only "
+            "partitions and filesystems",
             hint="iscsictl rescan, then grow it with its own tools (pvresize, mdadm --grow)",
         )
     return block
@@ -126,7 +126,7 @@ def _grow_partition(
     size = layout.grown_size(table, total, entry)
     gain = (size - entry.size) * table.sector
     if layout.is_logical(entry, table.label):
-        builder.notes.append(f"partition {entry.number} is a logical one: its size stays")
+        builder.notes.append(f"partition {entry.number} is a logical one: its size is kept")
     action = actions.GrowPart(device, table, entry.number, size)
     why = f"{entry.size} sectors become {size}"
     builder.add(action, subject(chosen, entry.number), why, done=gain < SLACK)
@@ -143,7 +143,7 @@ def _refuse_superblock_at_end(chosen: DiskSelection, number: int, kinds: tuple[s
     if kinds:
         raise RefusedError(
             f"{', '.join(kinds)} in partition {number} of {chosen.disk.block.device} has its "
-            "superblock at the end of the partition, and would not be found in a larger one",
+            "superblock at the end of the partition, so it would not be found in a larger one",
             hint="move its data to a new partition: iscsictl disk part add, with --rest",
         )
 
@@ -153,10 +153,10 @@ def _grow_filesystem(
 ) -> None:
     filled, fs = inventory.facts.filled, block.fstype
     if fs is None or block.children:
-        builder.notes.append(f"{block.device} carries no filesystem that would grow")
+        builder.notes.append(f"{block.device} has no filesystem to grow")
         return
     if fs not in GROWING:
-        builder.notes.append(f"{fs} on {block.device} cannot be grown; it stays as it is")
+        builder.notes.append(f"{fs} on {block.device} cannot be grown; it is kept as it is")
         return
     # Where the superblock does not tell its size, the tool finds out; it does nothing if it fits.
     needed = filled is None or room - filled >= SLACK
@@ -167,11 +167,11 @@ def _grow_filesystem(
         return
     if not block.mounts:
         raise RefusedError(
-            f"the {fs} filesystem on {block.device} is not mounted: it grows only while it is",
+            f"the {fs} filesystem on {block.device} is not mounted, and can grow only while it is",
             hint=f"mount it, then run this again: iscsictl mount {shell_form(block.uuid)} DIR",
         )
     path = reachable_mount(block, inventory.used) or block.mounts[0].path
     if path in {covered for covered, _ in inventory.used.covered}:
         require_not_overmounted(inventory.used)
     grow = actions.GrowFs(device, block.device, fs, path)
-    builder.add(grow, path, f"{fs} takes {room} bytes")
+    builder.add(grow, path, f"{fs} grows to {room} bytes")

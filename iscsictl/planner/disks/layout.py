@@ -58,7 +58,7 @@ def resolve_type(label: str, text: str, names: Mapping[str, str]) -> str:
         )
     if label == "dos" and (found in EXTENDED or found == "0"):
         raise UsageError(
-            f"--type {text}: extended and empty partitions are not made",
+            f"--type {text}: extended and empty partitions are not supported",
             hint="for more than four partitions use a gpt table",
         )
     return found
@@ -190,7 +190,7 @@ def place_partition(
         wanted = "any partition" if size is None else f"{size} sectors"
         raise RefusedError(
             f"there is no room for {wanted}{where}: the largest gap has {largest} sectors",
-            hint="see what is where: iscsictl disk show DISK",
+            hint="see the layout: iscsictl disk show DISK",
         )
     return max(fits, key=lambda fit: fit[1]) if size is None else fits[0]
 
@@ -241,7 +241,7 @@ def next_number(table: Table) -> int:
         if number not in taken:
             return number
     raise RefusedError(
-        f"the {table.label} table has all its {limit} partitions",
+        f"the {table.label} table already has {limit} partitions, the maximum",
         hint="a gpt table has 128" if table.label == "dos" else "delete one first",
     )
 
@@ -268,10 +268,10 @@ def find_other_change(before: Table, after: Table, named: int) -> str | None:
     partition may have changed. The text is for the error.
     """
     if (before.label, before.id) != (after.label, after.id):
-        return f"the table is {after.label} {after.id}, it was {before.label} {before.id}"
+        return f"the table is now {after.label} {after.id}, not {before.label} {before.id}"
     for entry in before.entries:
         if entry.number != named and after.entry(entry.number) != entry:
-            return f"partition {entry.number} is not as it was"
+            return f"partition {entry.number} has changed"
     for entry in after.entries:
         if entry.number != named and before.entry(entry.number) is None:
             return f"there is a new partition {entry.number}"
@@ -326,7 +326,7 @@ def find_problems(
                     "unaligned", "warn",
                     f"partition {entry.number} starts inside a physical sector "
                     f"of {topology.physical} bytes: writes are slow",
-                    "back it up, then make it anew with: iscsictl disk part add", entry.number,
+                    "back it up, then recreate it with: iscsictl disk part add", entry.number,
                 )
             )  # fmt: skip
         used = kernel.get(entry.number)
@@ -335,7 +335,7 @@ def find_problems(
             found.append(
                 Problem(
                     "kernel", "fail",
-                    f"the kernel works with another partition {entry.number} than the table says",
+                    f"the kernel's partition {entry.number} differs from the one in the table",
                     "unmount what is on the disk, then: blockdev --rereadpt", entry.number,
                 )
             )  # fmt: skip
@@ -358,7 +358,7 @@ def _find_overlaps(table: Table) -> list[Problem]:
                     "overlap", "fail",
                     f"partitions {before.number} and {entry.number} overlap by "
                     f"{min(before.end, entry.end) - entry.start} sectors",
-                    "copy the data away before anything is written there", entry.number,
+                    "copy the data elsewhere before anything is written there", entry.number,
                 )
             )  # fmt: skip
         if before is None or entry.end > before.end:
@@ -371,7 +371,7 @@ def _find_problems_at_end(table: Table, total: int) -> list[Problem]:
         Problem(
             "beyond", "fail",
             f"partition {entry.number} ends {entry.end - total} sectors after the end of the disk",
-            "the LUN was made smaller: make it as large as it was on the array", entry.number,
+            "the LUN was shrunk: restore its size on the array", entry.number,
         )
         for entry in _space_taking_partitions(table)
         if entry.end > total
@@ -379,12 +379,14 @@ def _find_problems_at_end(table: Table, total: int) -> list[Problem]:
     if is_backup_left_behind(table, total):
         fix = "iscsictl disk grow" if table.entries else "iscsictl disk part add"
         found.append(
-            Problem("backup", "warn", "the disk has grown: the backup table is not at its end", fix)
+            Problem(
+                "backup", "warn", "the disk has grown, and the backup table is not at its end", fix
+            )
         )
     if table.label == "dos" and total > DOS_LIMIT:
         found.append(
             Problem("dos-limit", "warn",
-                    f"a dos table reaches {DOS_LIMIT} sectors, the disk has {total}",
+                    f"a dos table covers {DOS_LIMIT} sectors, but the disk has {total}",
                     "use a gpt table for the whole disk")
         )  # fmt: skip
     return found

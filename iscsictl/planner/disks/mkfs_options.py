@@ -17,7 +17,9 @@ Check = Callable[[str], str | None]
 
 # mkfs.xfs and mke2fs accept units after a number: 4k, 16b, 2s, 1.5 (percent).
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?[A-Za-z]?")
-_HINT = "mkfs gets the one device that you named and only options that cannot reach another one"
+_HINT = (
+    "mkfs is given only the device that you named, and only options that cannot affect another one"
+)
 
 
 def _is_number(value: str) -> str | None:
@@ -177,8 +179,8 @@ def _read_option(fs: str, word: str, rest: Iterator[str]) -> tuple[str, ...]:
     if check is None:
         if equals:
             raise UsageError(
-                f"--option {word}: {name} of mkfs for {fs} has no value",
-                hint="give each option of mkfs with an --option of its own",
+                f"--option {word}: {name} of mkfs for {fs} takes no value",
+                hint="give each mkfs option with its own --option",
             )
         return (name,)
     value = attached if equals else next(rest, "")
@@ -190,13 +192,13 @@ def _read_option(fs: str, word: str, rest: Iterator[str]) -> tuple[str, ...]:
 def _refuse_option(fs: str, word: str, name: str) -> None:
     if name in _OWN[fs].split():
         raise UsageError(
-            f"--option {word}: UUID and label have options of their own",
+            f"--option {word}: UUID and label have their own options",
             hint="use --uuid and --label",
         )
     if name in {"-f", "-F"} or ("--force".startswith(name) and len(name) > 2):
         raise UsageError(
-            f"--option {word}: mkfs is never forced; see --wipe",
-            hint="to destroy what is there: --wipe --confirm WWID",
+            f"--option {word}: mkfs is never run with force; see --wipe",
+            hint="to destroy the content: --wipe --confirm WWID",
         )
     allowed = ", ".join(sorted(_ALLOWED[fs]))
     raise UsageError(f"--option {word} is not allowed for {fs}", hint=f"allowed are: {allowed}")

@@ -67,7 +67,7 @@ def filesystem(chosen: DiskSelection) -> Block:
     what = "a filesystem without a UUID" if ends else "no filesystem"
     raise RefusedError(
         f"{chosen.block.device} has {what}",
-        hint=f"look at it: iscsictl disk show {shell_form(chosen.block.device)}",
+        hint=f"inspect it: iscsictl disk show {shell_form(chosen.block.device)}",
     )
 
 
@@ -83,9 +83,13 @@ def directory_of(inventory: DiskInventory, spec: MountSpec) -> str:
     lines = [x for x in _lines_for(inventory, block) if not x.is_claim]
     places = {x.mount_point for x in lines if x.mount_point is not None}
     if len(places) != 1:
-        why = "no line of /etc/fstab is for it" if not places else "fstab has several places for it"
+        why = (
+            "/etc/fstab has no line for it"
+            if not places
+            else ("fstab has several mount points for it")
+        )
         raise UsageError(
-            f"where {block.device} is to be mounted is not known: {why}",
+            f"no mount point is known for {block.device}: {why}",
             hint=f"give the directory: iscsictl mount {shell_form(block.device)} DIR",
         )
     return places.pop() or ""
@@ -136,7 +140,7 @@ def _add_mount_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
     fs, uuid = block.fstype or "auto", block.uuid or ""
     held = [h for h in inventory.holds if h.covers_mount(path)]
     for hold in held:
-        builder.add(actions.DropHold(hold), path, "it is wanted again")
+        builder.add(actions.DropHold(hold), path, "no longer on hold")
     lines = [x for x in _lines_for(inventory, block) if not x.is_claim]
     line = next((x for x in lines if _is_same_path(x.mount_point, path)), None)
     options = spec.options if spec.options is not None else _mount_options_of(line)
@@ -159,10 +163,11 @@ def _add_mount_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
     seen = None if isinstance(inventory.content, NotObserved) else inventory.found.filesystem
     if seen is not None and seen.dirty and not any(x.is_ours for x in lines) and not spec.recover:
         raise ConsentRequiredError(
-            f"the {fs} on {block.device} was not unmounted cleanly: another host may have it",
+            f"the {fs} on {block.device} was not unmounted cleanly: another host may have it "
+            "mounted",
             question=f"Mount {block.device} and recover its journal?",
             grant="recover",
-            hint="unmount it there; if no host has it: --yes",
+            hint="unmount it there; if no host has it mounted: --yes",
         )
     exists = inventory.mount_point_state.exists
     builder.add(actions.MakeDirectory(path), path, "the mount point", done=exists)
@@ -190,7 +195,7 @@ def _require_same_disk(inventory: DiskInventory, lines: list[FstabLine], uuid: s
     for line in lines:
         if line.wwid is not None and line.wwid not in {disk.wwid, *parts}:
             raise RefusedError(
-                f"/etc/fstab line {line.number} is for the disk {line.wwid}, "
+                f"/etc/fstab line {line.number} is for the disk {line.wwid}, but "
                 f"{disk.block.device} is {disk.wwid}",
                 hint="it may be a snapshot; see: iscsictl fstab check",
             )
@@ -210,8 +215,8 @@ def _require_free_directory(
         raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
     if not place.empty and not over_nonempty:
         raise RefusedError(
-            f"{path} is not empty: a mount would hide what is in it",
-            hint="choose an empty directory, or insist with --over-nonempty",
+            f"{path} is not empty: a mount would hide its content",
+            hint="choose an empty directory, or use --over-nonempty",
         )
 
 
@@ -226,7 +231,7 @@ def _require_no_other_line(fstab: Fstab, path: str, own: Collection[FstabLine]) 
         if line not in own and not line.is_claim:
             raise RefusedError(
                 f"/etc/fstab line {line.number} mounts something else on {path}",
-                hint="use another directory, or take that line out first",
+                hint="use another directory, or delete that line first",
             )
 
 
@@ -250,20 +255,20 @@ def _add_unmount_steps(builder: PlanBuilder, inventory: DiskInventory, name: str
         )
     elif inventory.mount_point_state.mounted is not None:
         raise NotFoundError(
-            f"what is mounted on {name} is not on a disk of a session",
+            f"the filesystem on {name} is not on a disk of a session",
             hint=f"use umount(8): umount {shell_form(name)}",
         )
     if "/" in paths:
         raise InUseError(
-            "the root filesystem cannot be unmounted while the machine runs",
+            "the root filesystem cannot be unmounted while the machine is running",
             hint="see: iscsictl boot check",
         )
     if paths and chosen is not None:
         require_not_overmounted(inventory.used)
         if not inventory.index.has_session_up(chosen.disk):
             raise UnreachableError(
-                f"the array of {chosen.target} does not answer, so {paths[0]} cannot be "
-                "unmounted without losing what was not written yet",
+                f"the array of {chosen.target} does not answer, so {paths[0]} cannot be unmounted "
+                "without losing data that is not written yet",
                 hint="bring the array back; if it is gone forever: "
                 f"iscsictl detach {shell_form(name)} --lost "
                 f"--confirm {shell_form(chosen.disk.wwid)}",
@@ -333,13 +338,16 @@ def _add_fstab_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
     for line in lines:
         if not line.is_ours:
             raise RefusedError(
-                f"/etc/fstab line {line.number} is for {uuid} already, and not ours",
-                hint="iscsictl fstab check says whether it is safe; take it out to have ours",
+                f"/etc/fstab line {line.number} is already for {uuid}, and not written by iscsictl",
+                hint=(
+                    "iscsictl fstab check says whether it is safe; delete it to let iscsictl "
+                    "write its own"
+                ),
             )
         if line.mount_point != path and line.mount_point is not None:
             raise RefusedError(
                 f"/etc/fstab line {line.number} mounts {uuid} on {line.mount_point}",
-                hint=f"take it out first: iscsictl fstab rm {shell_form(line.mount_point)}",
+                hint=f"remove it first: iscsictl fstab rm {shell_form(line.mount_point)}",
             )
     _require_same_disk(inventory, list(lines), uuid)
     # Before the entry, whose step starts the service: enabling it makes its alias iscsi.service,
@@ -358,7 +366,7 @@ def _add_fstab_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
         and (spec.options is None or _options_from_user(x) == set(options))
         for x in lines
     )  # fmt: skip
-    builder.add(write, name, "mounted at boot" if spec.boot else "a line for it", done=same)
+    builder.add(write, name, "mounted at boot" if spec.boot else "adds a line for it", done=same)
     records = [record for record in inventory.records if record.target == device.target]
     if spec.boot and not any(r.logged_in_by(inventory.host.login_startups) for r in records):
         builder.notes.append(
@@ -388,17 +396,19 @@ def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
         if foreign:
             raise RefusedError(
                 f"/etc/fstab line {foreign[0].number} for {name} was not written by iscsictl",
-                hint="edit /etc/fstab by hand to take it out",
+                hint="edit /etc/fstab by hand to remove it",
             )
         if not lines and not inventory.facts.again:
-            builder.notes.append(f"no line of /etc/fstab is for {name}")
+            builder.notes.append(f"/etc/fstab has no line for {name}")
         for line in lines:
             path = line.mount_point
             waiting = [unit for unit, paths in inventory.host.required.items() if path in paths]
             if path is not None and waiting:
-                builder.add(actions.DropRequire(path), path, f"{', '.join(waiting)} waits no more")
+                builder.add(
+                    actions.DropRequire(path), path, f"{', '.join(waiting)} no longer waits for it"
+                )
             subject = path or line.uuid or name
-            builder.add(actions.DropFstab(line), subject, f"line {line.number} goes")
+            builder.add(actions.DropFstab(line), subject, f"removes line {line.number}")
             if line.exclusive:
                 builder.notes.append(
                     "the LUN stays reserved for this host until: iscsictl detach "

@@ -59,7 +59,7 @@ def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
         add_reserve_step(builder, disk, subject, new.reservations)
     if new.ground is OverwriteGround.CONFIRMED:
         part = None if claim.owns_disk else claim.part
-        builder.add(actions.Wipe(disk, part), subject, "erases what is there, as confirmed")
+        builder.add(actions.Wipe(disk, part), subject, "erases its content, as confirmed")
     if claim.owns_disk and claim.table is not None:
         label = actions.Label(disk, claim.table, new.ground, claim)
         why = with_proof(f"{claim.table} table, one partition", new.ground, new.proof)
@@ -81,7 +81,7 @@ def add_reserve_step(
     supported = reservations is None or reservations.supported
     why = "no other host can write until it is formatted"
     if not supported:
-        why = "not kept apart from other hosts: the LUN has no persistent reservations"
+        why = "not protected from other hosts: the LUN does not support persistent reservations"
     builder.add(actions.Reserve(disk), subject, why, done=not supported)
 
 

@@ -74,20 +74,23 @@ def _add_partition_steps(
         builder.add(before, subject(chosen, there.number), "is there already", done=True)
         if spec.number is None and not facts.again:
             builder.notes.append(
-                f"partition {there.number} is just so; to add another, give --number"
+                f"partition {there.number} already matches; to add another, give --number"
             )
         return partition_node(device.device, there.number)
     number = spec.number or layout.next_number(table)
     taken = table.entry(number)
     if taken is not None:
         raise RefusedError(
-            f"partition {number} is there already, with {taken.size} sectors of type {taken.type}",
-            hint="take another number, or none",
+            f"partition {number} already exists, with {taken.size} sectors of type {taken.type}",
+            hint="give another number, or none",
         )
     if table.label == "dos" and number > 4:
-        raise RefusedError("logical partitions are not made", hint="use a gpt table")
+        raise RefusedError("logical partitions are not supported", hint="use a gpt table")
     if number > (limit := layout.number_limit(table)):
-        raise RefusedError(f"a {table.label} table has {limit} partitions, there is no {number}")
+        raise RefusedError(
+            f"a {table.label} table has at most {limit} partitions, so there is no partition "
+            f"{number}"
+        )
     if start is not None and table.label == "sun" and start % layout.SUN_CYLINDER:
         raise RefusedError(
             f"sector {start} is inside a cylinder, where no partition of a sun table starts",
@@ -201,21 +204,20 @@ def _add_removal_steps(
             hint="delete the last one first",
         )
     if layout.is_extended(entry, table.label) and any(e.number > 4 for e in table.entries):
-        raise RefusedError(f"partition {number} holds others", hint="delete those first")
+        raise RefusedError(f"partition {number} contains others", hint="delete those first")
     _require_no_line(inventory, number, node)
     found = _content_of_partition(inventory, number)
     names = PartitionNames(number, node, table.tags(number))
     require_not_in_fstab(inventory, device, found, part=names)
     anyway = (
-        "to delete it all the same: "
-        f"iscsictl disk part rm {shell_form(device.device)} {number} --yes"
+        f"to delete it anyway: iscsictl disk part rm {shell_form(device.device)} {number} --yes"
     )
     if found is None and not consent:
         raise ConsentRequiredError(
-            f"{node} could not be looked at: the table has it, the kernel does not",
-            question=f"Delete partition {number} without checking what is in it?",
+            f"{node} could not be examined: it is in the table, but the kernel does not know it",
+            question=f"Delete partition {number} without checking its content?",
             grant="remove",
-            hint=f"to look at it: {_command_to_tell_kernel(device.device, number)}; {anyway}",
+            hint=f"to examine it: {_command_to_tell_kernel(device.device, number)}; {anyway}",
         )
     if found is not None and not found.blank and not consent:
         raise ConsentRequiredError(
@@ -241,16 +243,16 @@ def _require_no_line(inventory: DiskInventory, number: int, node: str) -> None:
         for line in fstab.by_wwid(disk.wwid or ""):
             if line.uuid is not None and line.uuid.lower() not in seen:
                 raise RefusedError(
-                    f"/etc/fstab line {line.number} may be for {node}: nothing else on the disk "
-                    f"that can be seen has the UUID {line.uuid}",
-                    hint="if it may go, take the line out first: "
-                    f"iscsictl fstab rm {shell_form(line.uuid)}",
+                    f"/etc/fstab line {line.number} may be for {node}: nothing else that is "
+                    f"visible on the disk has the UUID {line.uuid}",
+                    hint="if it is not needed, remove the line first: iscsictl fstab rm "
+                    f"{shell_form(line.uuid)}",
                 )
     for line in fstab.by_uuid(block.uuid) if block is not None and block.uuid else ():
-        ours = f"take it out first: iscsictl fstab rm {shell_form(line.uuid)}"
+        ours = f"remove it first: iscsictl fstab rm {shell_form(line.uuid)}"
         raise RefusedError(
             f"/etc/fstab line {line.number} is for the {line.fstype} filesystem on {node}",
-            hint=ours if line.is_ours else "edit /etc/fstab to take it out first",
+            hint=ours if line.is_ours else "edit /etc/fstab to remove it first",
         )
 
 
@@ -281,7 +283,9 @@ def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[s
         entry = _require_entry(inventory, table, number)
         kind = layout.resolve_type(table.label, text, names)
         if layout.is_extended(entry, table.label):
-            raise RefusedError(f"partition {number} is extended: its type holds the others")
+            raise RefusedError(
+                f"partition {number} is extended: its type makes it contain the others"
+            )
         action = actions.SetType(disk_id(inventory, chosen), table, number, kind)
         if entry.type != kind:
             require_writable(chosen.disk)

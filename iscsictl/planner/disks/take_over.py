@@ -30,7 +30,9 @@ def _take_over(
             _require_unused(inventory, disk.device)
         if not agreed:
             raise _consent_required(disk.device, key)
-        builder.add(action, name, f"ends what the host with the key {format_key(key)} has")
+        builder.add(
+            action, name, f"ends the registration of the host with the key {format_key(key)}"
+        )
         return None
     _require_nothing_left(found, disk.device, key)
     builder.add(action, name, "no other host has registered", done=True)
@@ -42,7 +44,7 @@ def _require_unused(inventory: DiskInventory, device: str) -> None:
     if inventory.used.holders:
         raise InUseError(
             f"{device} is in use on this host: {', '.join(inventory.used.holders)}",
-            hint="end that use first, for its own registration is ended too; to unmount: "
+            hint="stop that use first, because this host's registration is ended too; to unmount: "
             f"iscsictl umount {shell_form(device)}",
         )
 
@@ -51,30 +53,30 @@ def _require_nothing_left(found: LunReservations, device: str, key: int) -> None
     """Raise if the key is not registered although others are, or cannot be another host's."""
     if not found.supported:
         raise RefusedError(
-            f"{device} has no persistent reservations",
-            hint="nothing on the array keeps hosts apart; map the LUN to one host only",
+            f"{device} does not support persistent reservations",
+            hint="the array does not keep hosts apart; map the LUN to one host only",
         )
     if key == found.own_key:
         raise RefusedError(
             f"{format_key(key)} is the key of this host",
-            hint="iscsictl detach ends what this host has registered",
+            hint="iscsictl detach ends this host's registration",
         )
     keys = ", ".join(map(format_key, found.other_keys))
     if keys or found.other_holder is not None:
         raise NotFoundError(
-            f"no host has registered the key {format_key(key)} with {device}; there is: "
+            f"no host has registered the key {format_key(key)} with {device}; registered: "
             f"{keys or found.other_holder}",
-            hint="compare the key with what the array shows, and with the other host's",
+            hint="compare the key with the one on the array, and with the other host's",
         )
 
 
 def _consent_required(device: str, key: int) -> ConsentRequiredError:
     text = format_key(key)
     return ConsentRequiredError(
-        f"the host with the key {text} may be running: if it is, two hosts can write to {device}",
-        question=f"Is the host with the key {text} off for good? If it is running, nothing keeps "
-        f"its writes and those of other hosts to {device} apart from now on, and two hosts that "
-        "write to one filesystem destroy it.",
+        f"the host with the key {text} may still be running: then two hosts can write to {device}",
+        question=f"Is the host with the key {text} off for good? If it is running, nothing will "
+        f"keep it and other hosts from writing to {device} at the same time, and two "
+        "hosts that write to one filesystem destroy it.",
         grant="take-over",
         hint="if it is off for good: --yes",
     )

@@ -45,6 +45,6 @@ def plan_firmware_login(facts: BootFacts) -> Plan:
         return Plan(refusal=error)
     builder = PlanBuilder()
     there = {session.target for session in facts.sessions}
-    builder.add(actions.FirmwareLogin(), ", ".join(targets), "the firmware's table names it",
+    builder.add(actions.FirmwareLogin(), ", ".join(targets), "the firmware's boot table names it",
                 done=set(targets) <= there)  # fmt: skip
     return builder.build()

@@ -33,15 +33,17 @@ NIC_DRIVERS: Mapping[str, tuple[str, ...] | None] = {
     "ocs": None,
 }
 ADVICE: Mapping[str, str] = {
-    "tcp": "software: works with every NIC, is best tested and fast enough for most; take it",
-    "iser": "RDMA: least CPU and latency; take it where array, switch and NICs all do RDMA",
-    "bnx2i": "offload of Broadcom/QLogic NICs; needs iscsiuio; only where the CPU is short",
-    "cxgb3i": "offload of Chelsio T3; only where the CPU is short",
-    "cxgb4i": "offload of Chelsio T4 and later; only where the CPU is short",
-    "be2iscsi": "Emulex OneConnect adapter: a card of its own, mostly for booting from it",
-    "qla4xxx": "QLogic adapter: a card of its own, mostly for booting from it",
-    "qedi": "offload of QLogic FastLinQ; needs iscsiuio; only where the CPU is short",
-    "ocs": "Emulex adapter with a driver that is not the kernel's own; take tcp if in doubt",
+    "tcp": (
+        "software: works with every NIC, is the best tested, and fast enough for most; recommended"
+    ),
+    "iser": "RDMA: least CPU and latency; use it if array, switch and NICs all support RDMA",
+    "bnx2i": "offload of Broadcom/QLogic NICs; needs iscsiuio; only if CPU time is scarce",
+    "cxgb3i": "offload of Chelsio T3; only if CPU time is scarce",
+    "cxgb4i": "offload of Chelsio T4 and later; only if CPU time is scarce",
+    "be2iscsi": "Emulex OneConnect adapter: a dedicated card, mostly for booting",
+    "qla4xxx": "QLogic adapter: a dedicated card, mostly for booting",
+    "qedi": "offload of QLogic FastLinQ; needs iscsiuio; only if CPU time is scarce",
+    "ocs": "Emulex adapter with an out-of-tree driver; if in doubt, use tcp",
 }
 
 
@@ -123,7 +125,7 @@ def require_name(name: str) -> str:
     if name in BUILT_IN_IFACES:
         raise UsageError(f"{name} is built into open-iscsi and cannot be defined")
     if not _NAME.fullmatch(name) or name == "iface.example":
-        raise UsageError(f"iface name {name!r}: expected letters, digits and . _ : @ -, 64 at most")
+        raise UsageError(f"iface name {name!r}: expected letters, digits and . _ : @ -, at most 64")
     return name
 
 
@@ -137,7 +139,7 @@ def requested_settings(
     removed (None) may be unknown to it, since the definition may contain it all the same.
     """
     if netdev is not None and mac is not None:
-        raise UsageError("--netdev and --mac both name a NIC: give one of them")
+        raise UsageError("--netdev and --mac both name a NIC: give only one of them")
     given: dict[str, str | None] = {
         "iface.transport_name": transport,
         "iface.net_ifacename": netdev,
@@ -192,7 +194,7 @@ def plan_write(
         same = now is not None and all(now.values.get(k) == v for k, v in values.items())
         if now is not None and new and not same:
             raise RefusedError(
-                f"there is an iface {name} with other values",
+                f"an iface {name} with other values already exists",
                 hint=f"change it with: iscsictl iface set {shell_form(name)} ...",
             )
         draft.add(WriteIface(name, wanted), name, "an interface to log in through", done=same)

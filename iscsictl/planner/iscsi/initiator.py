@@ -75,7 +75,7 @@ def plan_generate(facts: NameFacts, made: str, *, new: bool) -> Plan:
     if new or now is None or why_not_met(now):
         return plan_name(facts, made)
     why = why_not_made(now)
-    notes = (f"{now} {why}; it is kept, as arrays may know it",) if why else ()
+    notes = (f"{now} {why}; it is kept, because arrays may know it",) if why else ()
     return replace(plan_name(facts, now), notes=notes)
 
 
@@ -107,8 +107,8 @@ def require_systemd(systemd: Systemd) -> None:
     """Raise MissingError if systemd is not the init: then nothing is known about the services."""
     if not systemd.running:
         raise MissingError(
-            "systemd is not the init of this machine",
-            hint="have your init start iscsid, then: iscsiadm -m node --loginall=automatic",
+            "systemd is not the init system of this host",
+            hint="make your init system start iscsid, then: iscsiadm -m node --loginall=automatic",
         )
 
 
@@ -147,7 +147,7 @@ def plan_enable(facts: ServiceFacts) -> Plan:
             for name in _ISCSID
             if (unit := facts.systemd.units.get(name)) is not None
         )
-        draft.add(EnableService(iscsid.name), iscsid.name, "iscsid runs when it is needed",
+        draft.add(EnableService(iscsid.name), iscsid.name, "starts iscsid when needed",
                   done=any_iscsid)  # fmt: skip
         draft.add(EnableService(login.name), login.name, "logs in at boot", done=login.enabled)
     except IscsictlError as error:
@@ -174,8 +174,8 @@ def plan_start(facts: ServiceFacts) -> Plan:
         draft.add(StartService(login.name), login.name, "logs in to all automatic records",
                   done=login.active == "active" or nothing)  # fmt: skip
         if facts.on_hold:
-            draft.notes.append("something is on hold, so nothing was logged in; the rest: "
-                               "iscsictl reconnect")  # fmt: skip
+            draft.notes.append("something is on hold, so nothing was logged in; to log in to the "
+                               "rest: iscsictl reconnect")  # fmt: skip
         elif nothing:
             draft.notes.append("no record is automatic, so there is nothing to log in to")
     except IscsictlError as error:

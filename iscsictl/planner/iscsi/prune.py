@@ -119,7 +119,7 @@ def plan_prune(facts: PruneFacts, *, seconds: float, names: Collection[str] = ()
             continue
         reason = _reason_to_keep(target, facts, index.sessions(target), seconds)
         if reason is not None:
-            plan.notes.append(f"{target} is not offered any more, but kept: {reason}")
+            plan.notes.append(f"{target} is no longer offered, but kept: {reason}")
             continue
         ended = list(_end_sessions(plan, index.sessions(target)))
         for line in claims.get(target, ()):
@@ -159,7 +159,7 @@ def _drop_links(plan: PlanBuilder, facts: PruneFacts) -> None:
         place = (link.portal.place, DEFAULT_IFACE) if link.portal is not None else None
         if not link.leads_to_record and place is not None and facts.offered.get(place):
             unlink = actions.RemoveLink(link.path)
-            plan.add(unlink, str(link.path), "it leads to no record")
+            plan.add(unlink, str(link.path), "it points to no record")
 
 
 def _drop_discoveries(
@@ -209,7 +209,7 @@ def _drop_empty_maps(plan: PlanBuilder, facts: PruneFacts) -> None:
         if (used is not None and used.holders) or {name, device} & facts.fstab_disks:
             continue
         disk_id = actions.DiskId("", 0, disk.wwid or "", device)
-        plan.add(actions.RemoveMap(disk_id), device, "no path is left of it")
+        plan.add(actions.RemoveMap(disk_id), device, "it has no path left")
 
 
 def _reason_to_keep(

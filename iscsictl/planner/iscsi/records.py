@@ -94,7 +94,7 @@ def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -
         name, manual = f"{record.target} {record.portal}", startup_values("manual")
         write = actions.WriteRecord(record.target, record.portal, record.iface, manual)
         draft.add(write, name, "is not logged in at boot", done=not record.onboot)
-        draft.notes.append(f"{name} is left out: {record.portal.unreachable} cannot be reached")
+        draft.notes.append(f"{name} is skipped: {record.portal.unreachable} cannot be reached")
     draft.notes += [
         f"portal {portal} does not answer: {why}" for portal, why in inventory.silent.items()
     ]
@@ -115,7 +115,7 @@ def _add_values_of_only_paths(
             values = values_of_only_path(record, left, inventory.host.login_retries)
             if values:
                 write = actions.WriteRecord(record.target, record.portal, record.iface, values)
-                why = f"sets {', '.join(values)}: at boot it has the only path left"
+                why = f"sets {', '.join(values)}: it is the only path left at boot"
                 draft.add(write, index.subject_of(record), why)
 
 
@@ -216,7 +216,7 @@ def plan_save(inventory: Inventory, iface: str, asked: Portal | None = None) -> 
         suffix = "" if iface == "default" else f" [{iface}]"
         name = f"{offer.target} {offer.portal}{suffix}"
         create = actions.CreateRecord(offer.target, offer.portal, iface)
-        draft.add(create, name, "open-iscsi then knows it", done=there)
+        draft.add(create, name, "makes it known to open-iscsi", done=there)
         if not there:
             values = startup_values("manual")
             if asked is not None:
@@ -256,5 +256,5 @@ def plan_default_account(*, wrong: tuple[str, ...], changes: Changes) -> Plan:
     draft = PlanBuilder()
     why = f"sets {', '.join(wrong or changes)}"
     draft.add(actions.WriteDefaults(changes), DEFAULTS, why, done=not wrong)
-    draft.notes.append("records that exist keep their account; new ones get this")
+    draft.notes.append("existing records keep their account; new ones get this one")
     return draft.build()

@@ -72,7 +72,7 @@ def _add_session_steps(plan: PlanBuilder, asked: Asked, session: Session) -> Non
         words = _holders_of_disk(asked, disk)
         error = None
         if words and disk is not None:
-            hint = "end what uses it before anything is written to the wrong disk"
+            hint = "stop what uses it before anything is written to the wrong disk"
             if has_surviving_path(disk, frozenset({session.sid}), asked.index):
                 hint = remove_path_command(unit)
             error = InUseError(
@@ -91,11 +91,16 @@ def _add_session_steps(plan: PlanBuilder, asked: Asked, session: Session) -> Non
             # The kernel would cut off what the filesystem has behind the new end.
             shrunk = InUseError(
                 f"{unit.device} is in use ({', '.join(words)}), but {why}",
-                hint="make the LUN as large as it was on the array; to take the smaller size, "
-                "unmount first, then rescan again",
+                hint="restore the LUN's size on the array; to accept the smaller size, unmount "
+                "first, then rescan again",
             )
             again = actions.Rescan(session.sid or 0, (unit.hctl or "",))
-            plan.add(again, f"{session.target} LUN {unit.lun}", "takes no new size", error=shrunk)
+            plan.add(
+                again,
+                f"{session.target} LUN {unit.lun}",
+                "does not take the new size",
+                error=shrunk,
+            )
             kept.append(unit)
     hctls = tuple(
         unit.hctl

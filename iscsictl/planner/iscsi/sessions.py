@@ -56,7 +56,7 @@ def plan_login(
             if hold.covers(record.target, record.portal, record.iface):
                 logins.setdefault(hold, []).append(login)
     for hold, ids in logins.items():
-        plan.add(actions.DropHold(hold), hold.name, "it is wanted again", after=ids)
+        plan.add(actions.DropHold(hold), hold.name, "no longer on hold", after=ids)
     return plan.build()
 
 
@@ -85,7 +85,7 @@ def _add_login_steps(
         write = actions.WriteRecord(record.target, record.portal, record.iface, values)
         after.append(plan.add(write, name, f"sets {', '.join(wrong or values)}", done=not wrong))
         if session is not None and wrong:
-            plan.notes.append(f"{name} is logged in already; the values hold from the next login")
+            plan.notes.append(f"{name} is already logged in; the values apply from the next login")
     missing = index.missing_sessions(record)
     why = missing_text(record, missing)
     return plan.add(login, name, why, done=missing == 0, after=after, error=error)
@@ -168,15 +168,15 @@ def _refusal_of_logout(
     if open_devices:
         return InUseError(
             f"a device of {session.target} is in use: {', '.join(open_devices)}",
-            hint="end that process, then run this again",
+            hint="stop that process, then run this again",
         )
     for disk in inventory.index.disks_of_session(session.sid):
         if not has_surviving_path(disk, leaving, inventory.index):
             used = inventory.usage_of(disk)
             if used is not None and used.holders:
                 hint = (
-                    "end what uses it, or take it down: "
-                    f"iscsictl detach {shell_form(disk.block.device)}"
+                    "stop what uses it, or detach it: iscsictl detach "
+                    f"{shell_form(disk.block.device)}"
                 )
                 if used.releases:
                     hint = used.release_hint
@@ -257,7 +257,7 @@ def plan_unhold(inventory: Inventory, name: str, *, interactive: bool) -> Plan:
             return Plan(refusal=error)
         found = [hold for hold in inventory.holds if hold.target == wanted.target]
     for hold in found:
-        plan.add(actions.DropHold(hold), hold.name, "reconnect looks after it again")
+        plan.add(actions.DropHold(hold), hold.name, "included in reconnect again")
     if not found:
         plan.add(actions.DropHold(wanted), wanted.name, "is not held", done=True)
     return plan.build()

@@ -25,9 +25,9 @@ def find_replaced_luns(session: Session, answers: DiskAnswers) -> Iterator[tuple
             continue
         names = answers.names.get(unit.hctl)
         if (shown is not None and unit.lun not in shown) or names == frozenset():
-            yield unit, "the target does not have it any more"
+            yield unit, "the target no longer has it"
         elif names and unit.wwid is not None and unit.wwid not in names:
-            yield unit, f"it is another disk now: {min(names)}, not {unit.wwid}"
+            yield unit, f"it is now another disk: {min(names)}, not {unit.wwid}"
 
 
 def find_shrunk_luns(
@@ -43,7 +43,7 @@ def find_shrunk_luns(
         disk = index.disk_of_path(session.sid, unit.hctl)
         has = None if disk is None else disk.block.size
         if disk is not None and size is not None and has is not None and size < has:
-            yield unit, disk, f"it has {size} bytes now, it had {has}"
+            yield unit, disk, f"it now has {size} bytes, not {has}"
 
 
 def remove_path_command(unit: Lun) -> str:

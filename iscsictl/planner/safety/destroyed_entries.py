@@ -64,7 +64,7 @@ def require_not_in_fstab(
         if ("", entry.mapper) not in inventory.names_in_use:
             raise RefusedError(
                 f"/etc/crypttab line {entry.number} opens what is on {node} as {entry.name}",
-                hint="edit /etc/crypttab to take it out, if what is there may go",
+                hint="edit /etc/crypttab to remove it, if its data is not needed",
             )
 
 
@@ -111,7 +111,7 @@ def _refusal_for_entry(line: FstabLine, node: str) -> RefusedError:
     return RefusedError(
         f"/etc/fstab line {line.number} mounts what is on {node} {where}",
         hint=f"take it out first: {ours}" if line.is_ours
-        else "edit /etc/fstab to take it out, if what is there may go",
+        else "edit /etc/fstab to remove it, if what is there may go",
     )  # fmt: skip
 
 

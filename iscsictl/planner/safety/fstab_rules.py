@@ -72,7 +72,7 @@ def _subject_of_line(line: FstabLine) -> str:
 def _claim_left_finding(line: FstabLine) -> Finding:
     return Finding(
         "claim-left", "warn", line.number, _subject_of_line(line),
-        f"a run that was making {line.fstype} {line.uuid} on {line.making} was stopped",
+        f"a run that was making {line.fstype} {line.uuid} on {line.making} was interrupted",
         "run the same attach or mkfs again to finish it, or: "
         f"iscsictl fstab rm {shell_form(line.uuid)}",
     )  # fmt: skip
@@ -160,7 +160,7 @@ class _Line:
         if self.waits:
             self._add_finding(
                 "no-nofail", "fail",
-                "without nofail the machine does not boot while the array is away",
+                "without nofail the machine does not boot while the array is unreachable",
                 self._fix_by_hand("add the option nofail"),
             )  # fmt: skip
         # fsck.xfs and fsck.btrfs do nothing, so it costs nothing there.
@@ -176,9 +176,10 @@ class _Line:
         if f"x-systemd.requires={service}" in options:
             self._add_finding(
                 "requires-login", "warn",
-                f"it requires {service}: one dead portal fails that unit, and this mount with it",
+                f"it requires {service}: one dead portal makes that unit fail, and this mount "
+                "with it",
                 self._fix_by_hand(
-                    f"write x-systemd.after={service} for x-systemd.requires={service}"
+                    f"replace x-systemd.requires={service} with x-systemd.after={service}"
                 ),
             )  # fmt: skip
         elif self.line.is_ours and f"x-systemd.after={service}" not in options:
@@ -194,8 +195,8 @@ class _Line:
         severity: Severity = "warn" if self.carriers is None else "fail"
         self._add_finding(
             "device-name", severity,
-            f"{spec} may be another disk after the next boot",
-            self._fix_by_hand(f"write UUID=... (blkid -s UUID -o value {spec}) for {spec}"),
+            f"{spec} may name another disk after the next boot",
+            self._fix_by_hand(f"replace {spec} with UUID=... (blkid -s UUID -o value {spec})"),
         )  # fmt: skip
 
     def _check_tag_case(self) -> None:
@@ -204,8 +205,8 @@ class _Line:
             return
         self._add_finding(
             "name-case", "fail" if self.at_boot else "warn",
-            f"{tag[0]}= is no tag for mount, so nothing has this name",
-            self._fix_by_hand(f"write {tag[0].upper()}= for {tag[0]}="),
+            f"{tag[0]}= is not a tag that mount knows, so nothing has this name",
+            self._fix_by_hand(f"replace {tag[0]}= with {tag[0].upper()}="),
         )  # fmt: skip
 
     def _check_login_at_boot(self) -> None:
@@ -233,14 +234,14 @@ class _Line:
         if copied:
             self._add_finding(
                 "uuid-twice", "fail",
-                f"{line.uuid} is on {len(copied)} disks ({', '.join(sorted(copied))}): "
-                "chance decides which is mounted",
+                f"{line.uuid} is on {len(copied)} disks ({', '.join(sorted(copied))}): which one "
+                "is mounted is left to chance",
                 "detach the snapshot, or give it its own UUID (tune2fs -U, xfs_admin -U)",
             )  # fmt: skip
         elif disks and line.wwid is not None and line.wwid not in disks:
             self._add_finding(
                 "wrong-disk", "fail",
-                f"{line.uuid} is on the disk {next(iter(disks))}, the line is for {line.wwid}",
+                f"{line.uuid} is on the disk {next(iter(disks))}, but the line is for {line.wwid}",
                 "see which is right: iscsictl ls; then: iscsictl fstab rm and fstab add",
             )  # fmt: skip
         elif facts.known is not None and not disks and line.uuid not in facts.known:
@@ -253,8 +254,8 @@ class _Line:
     def _add_case_finding(self, uuid: str, real: str) -> None:
         self._add_finding(
             "name-case", "fail" if self.at_boot else "warn",
-            f"{uuid} is written {real} on the disk, and case counts: nothing has this name",
-            self._fix_by_hand(f"write {real} for {uuid}"),
+            f"{uuid} is {real} on the disk, and case matters: nothing has this name",
+            self._fix_by_hand(f"replace {uuid} with {real}"),
         )  # fmt: skip
 
     def _add_missing_finding(self, what: str) -> None:
@@ -263,9 +264,9 @@ class _Line:
             return
         if self.waits:
             severity: Severity = "fail"
-            text = f"no {what} is here, and the boot waits for it"
+            text = f"this host has no {what}, and the boot waits for it"
         else:
-            severity, text = "warn", f"no {what} is here now"
+            severity, text = "warn", f"this host currently has no {what}"
         fix = self._fix_by_hand(f"correct {line.spec}, or delete the entry,")
         if line.is_ours:
             fix = (
@@ -287,10 +288,10 @@ def _same_directory(fstab: Fstab) -> Iterator[Finding]:
             both = all(one.auto or one.automount for one in (first, line))
             yield Finding(
                 "same-directory", "fail" if both else "warn", line.number, path,
-                f"line {first.number} mounts on {path} too",
-                f"take one of them out: iscsictl fstab rm {shell_form(line.uuid or path)}"
+                f"line {first.number} also mounts on {path}",
+                f"remove one of them: iscsictl fstab rm {shell_form(line.uuid or path)}"
                 if line.is_ours
-                else f"take line {first.number} or {line.number} out of /etc/fstab",
+                else f"delete line {first.number} or {line.number} from /etc/fstab",
             )  # fmt: skip
 
 
@@ -319,14 +320,14 @@ def _check_volume(
         if not entry.nofail:
             yield finding(
                 "no-nofail",
-                "without nofail the machine does not boot while the array is away",
+                "without nofail the machine does not boot while the array is unreachable",
                 f"add the option nofail {place}",
             )
     if DEVICE_LETTER.fullmatch(entry.device):
         yield finding(
             "device-name",
-            f"{entry.device} may be another disk after the next boot",
-            f"write UUID=... (blkid -s UUID -o value {entry.device}) for {entry.device} {place}",
+            f"{entry.device} may name another disk after the next boot",
+            f"replace {entry.device} with UUID=... (blkid -s UUID -o value {entry.device}) {place}",
         )
     for target, has_record in _manual_targets(carriers, facts):
         if has_record:

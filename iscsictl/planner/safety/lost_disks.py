@@ -24,8 +24,8 @@ def require_unreachable(disk: Disk, sessions: tuple[Session, ...]) -> None:
             raise RefusedError(
                 f"{disk.block.device} is not lost: the session to {session.target} through "
                 f"{session.persistent_portal or session.portal} is up",
-                hint="leave out --lost; if the array was cut off just now, wait until "
-                "iscsictl ls shows the session as recovering",
+                hint="omit --lost; if the array was cut off just now, wait until iscsictl ls "
+                "shows the session as recovering",
             )
 
 
@@ -48,7 +48,7 @@ def list_losses(used: DiskUsage) -> tuple[str, ...]:
     does not cover a loss that has come up since.
     """
     return (
-        *(f"what was not written to {path} is lost" for path in used.mounts),
+        *(f"data not yet written to {path} is lost" for path in used.mounts),
         *(f"{holder} loses its disk" for holder in used.other_holders),
         *(f"{user}, which is lost" for user in used.open_files),
     )
@@ -64,10 +64,10 @@ def require_losses_agreed(device: str, losses: tuple[str, ...], consent: Consent
     if agreed is None or set(losses) <= set(agreed):
         return
     raise ConsentRequiredError(
-        f"giving up {device} was not agreed to: {'; '.join(losses)}",
+        f"giving up {device} was not confirmed: {'; '.join(losses)}",
         question=f"{'; '.join(losses)}. Give up {device}?",
         grant=SEPARATOR.join(losses),
-        hint="bring the array back, or agree with --yes",
+        hint="bring the array back, or confirm with --yes",
     )
 
 
@@ -84,7 +84,7 @@ def require_stranded_mount_given_up(
         require_same_wwid(consent, line.wwid)
     elif reason == NO_PATHS:
         raise UnreachableError(
-            f"{line.mount_point} cannot be unmounted without losing what was not written yet: "
+            f"{line.mount_point} cannot be unmounted without losing data that is not written yet: "
             f"{reason}",
             hint="bring the array back; if it is gone forever: "
             f"iscsictl detach {shell_form(name)} --lost --confirm {shell_form(line.wwid)}",

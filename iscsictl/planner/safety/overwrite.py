@@ -46,8 +46,9 @@ def verify_identity(
     if wwid is None:
         raise RefusedError(
             f"{device} reports no WWID and cannot be identified reliably",
-            hint="give the LUN a WWID (NAA or EUI-64) on the array; zeroes, and the names that a "
-            "target makes of its own numbers, are no WWID: other arrays have the same",
+            hint="give the LUN a WWID (NAA or EUI-64) on the array; zeroes, or a name that the "
+            "target derives from its own numbering, do not identify it: other arrays have "
+            "the same",
         )
     if wanted is not None and wanted != wwid:
         raise RefusedError(
@@ -76,10 +77,10 @@ def require_all_paths_in_map(disk: Disk, disks: Iterable[Disk], index: HostIndex
         outside, mapped = (other, disk) if disk.block.kind == "mpath" else (disk, other)
         names = [path.device for path in outside.paths]
         raise RefusedError(
-            f"{', '.join(names)} is a path of {disk.wwid}, and not in its map "
+            f"{', '.join(names)} is a path of {disk.wwid}, but not in its map "
             f"{mapped.block.device}",
-            hint="attach it again, which asks the path whether it leads to that disk, and adds it; "
-            f"see why it is not in it: multipath -v3 {shell_form(names[0])}",
+            hint="attach it again, which verifies that the path leads to that disk and adds it; "
+            f"to see why it is not in the map: multipath -v3 {shell_form(names[0])}",
         )
 
 
@@ -94,7 +95,7 @@ def _refuse_confusable(disk: Disk, confusable: list[Disk], *, confirmed: bool) -
     if any((one.wwid, one.serial, one.block.size) != identity for one in confusable):
         raise RefusedError(
             f"different disks share the WWID {disk.wwid} or a multipath map: {words}",
-            hint="give each LUN a WWID of its own on the array; until then log out of the others",
+            hint="give each LUN its own WWID on the array; until then, log out of the others",
         )
     if not confirmed:
         raise RefusedError(
@@ -114,7 +115,7 @@ def require_usable(content: Content, device: str, wwid: str) -> None:
     """
     if content.wwid != wwid:
         raise RefusedError(
-            f"{device} is not the disk {wwid} any more: it says it is {content.wwid}",
+            f"{device} is no longer the disk {wwid}: it reports the WWID {content.wwid}",
             hint="the LUN was mapped to another disk; run: iscsictl rescan",
         )
     refusal = content.reservations.refusal(device)
@@ -130,7 +131,7 @@ def require_writable(content: Content, device: str, wwid: str) -> None:
     require_usable(content, device, wwid)
     if content.read_only:
         there = content.filesystem is not None
-        also = ", or mount what is there read-only: --options ro" if there else ""
+        also = ", or mount the filesystem read-only: --options ro" if there else ""
         raise RefusedError(
             f"{device} is read-only", hint=f"make the LUN writable on the array{also}"
         )
@@ -244,7 +245,7 @@ def overwrite_ground(
     if consent.wipe not in {None, content.wwid}:
         raise RefusedError(
             f"--confirm {consent.wipe} does not name this disk: {device} is {content.wwid}",
-            hint="compare with the array before you wipe anything",
+            hint="compare it with the array before you wipe anything",
         )
     # The ground is the mildest that holds: --wipe on a blank disk erases nothing.
     if content.blank:
@@ -294,20 +295,24 @@ def may_adopt(filesystem: Filesystem, disk: Disk, disks: Iterable[Disk], consent
         repair = _REPAIR.get(filesystem.type, f"fsck.{filesystem.type}")
         raise RefusedError(
             f"the {what} was not unmounted cleanly: another host may have it mounted",
-            hint=f"unmount it there; if no host has it, recover it by hand: {repair}, then --adopt",
+            hint=(
+                f"unmount it there; if no host has it mounted, recover it by hand: {repair}, then "
+                "--adopt"
+            ),
         )
     if filesystem.dirty is None and not consent.adopt_unverified:
         raise ConsentRequiredError(
-            f"{filesystem.type} does not tell whether it was unmounted cleanly: another host may "
-            f"have the {what}{label} mounted",
-            question=f"Mount the {what}{label} as it is? {filesystem.type} does not tell whether "
-            "another host has it mounted, and two hosts destroy it.",
+            f"{filesystem.type} does not record whether it was unmounted cleanly: another host "
+            f"may have the {what}{label} mounted",
+            question=f"Mount the {what}{label} as it is? {filesystem.type} does not record "
+            "whether another host has it mounted, and two hosts would destroy it.",
             grant="adopt-unverified",
             hint="if no other host has it mounted: --adopt-unverified",
         )
     if not (consent.adopt or consent.adopt_unverified):
         raise ConsentRequiredError(
-            f"{disk.block.device} is not blank: no line of /etc/fstab knows the {what}{label}",
+            f"{disk.block.device} is not blank: it has the {what}{label}, which is not in "
+            "/etc/fstab",
             question=f"Mount the {what}{label} as it is?",
             grant="adopt",
             hint=f"to mount it as it is: --adopt; to destroy it: --wipe --confirm {disk.wwid}",

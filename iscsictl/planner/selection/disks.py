@@ -85,7 +85,7 @@ class DiskInventory(Inventory):
     def one(self) -> DiskSelection:
         """What was named. Raises IscsictlError if it was not observed."""
         if self.chosen is None:
-            raise IscsictlError("no disk was looked at")
+            raise IscsictlError("no disk was examined")
         return self.chosen
 
     @property
@@ -159,18 +159,18 @@ def choose(
     if not found and loose:
         targets = {s.target for s in inventory.sessions if name.lower() in s.target.lower()}
         if len(targets) > 1:
-            raise NotFoundError(f"{name} fits several targets: {', '.join(sorted(targets))}")
+            raise NotFoundError(f"{name} matches several targets: {', '.join(sorted(targets))}")
         found = find(inventory, targets.pop(), lun) if targets else ()
     with_disk = [
         (one, disk) for one in found if (disk := _find_disk_of(inventory, one)) is not None
     ]
     if not found:
         raise NotFoundError(
-            f"no disk of a session is called {name}", hint="see what is there: iscsictl disk ls"
+            f"no disk of a session is named {name}", hint="list the disks: iscsictl disk ls"
         )
     if not with_disk:
         raise NotFoundError(
-            f"{name} has no disk here now",
+            f"{name} has no disk on this host now",
             hint="log in to the target first: iscsictl reconnect, or iscsictl login -T "
             + shell_form(found[0].target),
         )
@@ -178,8 +178,8 @@ def choose(
         if len({(one.target, one.lun) for one, _ in with_disk}) == 1:
             devices = ", ".join(disk.block.device for _, disk in with_disk)
             raise NotFoundError(
-                f"{found[0]} is two disks, each seen by another session: {devices}",
-                hint="name the device; the array put another disk behind that number",
+                f"{found[0]} is two disks, seen by different sessions: {devices}",
+                hint="name the device; the array has put another disk behind that number",
             )
         rows = ", ".join(f"{one.lun} ({disk.block.device})" for one, disk in with_disk)
         raise NotFoundError(
@@ -217,7 +217,7 @@ def disk_id(inventory: Inventory, chosen: DiskSelection, *, spanning: bool = Fal
     if chosen.also_on and not spanning:
         names = ", ".join((f"{chosen.target} LUN {chosen.lun}", *chosen.also_on))
         raise NotFoundError(
-            f"{chosen.block.device} stands on several LUNs: {names}",
+            f"{chosen.block.device} spans several LUNs: {names}",
             hint="name the target and --lun",
         )
     alike = inventory.index.disks_named_alike(chosen.disk)
@@ -244,7 +244,7 @@ def require_free(device: str, used: DiskUsage) -> None:
     if used.holders:
         hint = used.release_hint
         if used.mounts and not used.releases:
-            hint = f"end that use first: iscsictl umount {shell_form(used.mounts[0])}"
+            hint = f"stop that use first: iscsictl umount {shell_form(used.mounts[0])}"
         raise InUseError(f"{device} is in use: {', '.join(used.holders)}", hint=hint)
 
 
@@ -258,7 +258,7 @@ def require_table(inventory: DiskInventory) -> Table:
     if table is None:
         raise RefusedError(
             f"{chosen.disk.block.device} has no partition table that sfdisk can change",
-            hint=f"make one: iscsictl disk label {shell_form(chosen.disk.block.device)} gpt",
+            hint=f"create one: iscsictl disk label {shell_form(chosen.disk.block.device)} gpt",
         )
     require_table_alone(inventory)
     return table
@@ -273,15 +273,15 @@ def require_table_alone(inventory: DiskInventory) -> None:
     if table is not None and table.label == "gpt" and table.entry_size != GPT_ENTRY_SIZE:
         raise RefusedError(
             f"the gpt table of {block.device} has entries of {table.entry_size} bytes: the kernel "
-            f"reads those of {GPT_ENTRY_SIZE} alone, and none of these partitions",
-            hint="change it on the system that made it; see what is in it: "
+            f"reads only entries of {GPT_ENTRY_SIZE}, and none of these partitions",
+            hint="change it on the system that created it; to see its content: "
             + shell_form("sfdisk", "--dump", block.device),
         )
     above = [child for child in block.children if child.kind != "part"]
     if above or block.mounts:
         what = block.mounts[0].path if block.mounts else above[0].device
         raise InUseError(
-            f"{block.device} is in use as a whole: {what} stands on it, and not on a partition",
+            f"{block.device} is in use as a whole: {what} is on it directly, not on a partition",
             hint=f"see what is on it: iscsictl disk show {shell_form(block.device)}",
         )
     refuse_beside_table(block.device, inventory.facts.beside)

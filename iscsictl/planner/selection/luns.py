@@ -87,7 +87,9 @@ def find(
         return (replace(first, also_on=tuple(map(str, others))),)
     if len({(m.target, m.lun) for m in found}) > 1:
         what = ", ".join(map(str, _without_repeats(found)))
-        raise NotFoundError(f"{name} fits several LUNs: {what}", hint="name the target and --lun")
+        raise NotFoundError(
+            f"{name} matches several LUNs: {what}", hint="name the target and --lun"
+        )
     return _without_repeats(found)
 
 

@@ -29,12 +29,14 @@ def resolve_name(name: str, candidates: Iterable[str], interactive: bool) -> str
     if interactive and containing:
         raise NotFoundError(
             f"{name!r} fits {len(containing)} targets: {first_names(containing, SHOWN)}",
-            hint="give more of the name, or all of it",
+            hint="give a longer part of the name, or the full name",
         )
 
     near = containing or similar_names(name, known)
     if near:
-        question = "the exact name is needed off a terminal" if containing else "did you mean"
+        question = (
+            "without a terminal, the exact name is required" if containing else "did you mean"
+        )
         hint = f"{question}: {first_names(near, SHOWN)}"
     elif known:
         hint = "see: iscsictl nodes ls, iscsictl ls"

@@ -115,13 +115,13 @@ def _find_in_offers(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[P
             f"the array at {asked} does not offer {spec.target} to this host",
             hint=f"it offers: {', '.join(targets)}"
             if targets
-            else "it offers nothing: is this host's name in its access list? "
-            "see: iscsictl initiator show",
+            else "it offers nothing: check that this host's name is in its access list: iscsictl "
+            "initiator show",
         )
     if not targets:
         raise NotFoundError(
             f"the array at {asked} offers no target to this host",
-            hint="put this host's name into the array's access list; see: iscsictl initiator show",
+            hint="add this host's name to the array's access list; see: iscsictl initiator show",
         )
     if spec.target is None and len(targets) > 1:
         raise NotFoundError(
@@ -149,4 +149,4 @@ def _require_offers(inventory: Inventory, spec: AttachSpec) -> tuple[DiscoveredT
                 for p in spec.portals
             )
         raise error
-    raise IscsictlError("the array was not asked for its targets")
+    raise IscsictlError("the array was not queried for its targets")

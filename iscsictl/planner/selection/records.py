@@ -73,7 +73,7 @@ def select_records(
         address = selector.portal or next(filter(None, used), "ADDRESS")
         raise NotFoundError(
             f"there is no node record of {selector.description}",
-            hint=hint or f"make one: iscsictl discover {shell_form(address)} --save",
+            hint=hint or f"create one: iscsictl discover {shell_form(address)} --save",
         )
     return found
 

@@ -101,23 +101,25 @@ def _without_secret(inventory: Inventory, volume: Volume) -> IscsictlError | Non
         ]  # fmt: skip
         if not any(r.has_secret if which == "chap" else r.has_secret_in for r in records):
             return UsageError(
-                f"{which}: no node record has the secret of {credential.user}, "
-                "and the file names none",
+                f"{which}: no node record has the secret of {credential.user}, and the file does "
+                "not name a secret-file",
                 hint=f'add to {which}: secret-file = "/etc/iscsictl/{volume.name}.secret"',
             )
     return None
 
 
 def _find_mismatch(plan: Plan, saved: SavedVolume) -> PlanMismatchError | None:
-    hint = "something changed meanwhile; look and save it anew: iscsictl plan"
+    hint = "something has changed since; check the new plan and save it: iscsictl plan"
     wwid = wwid_of(plan)
     if None not in {wwid, saved.wwid} and wwid != saved.wwid:
-        text = f"the saved plan no longer fits: it was made for the disk {saved.wwid}, not {wwid}"
+        text = (
+            f"the saved plan no longer matches: it was made for the disk {saved.wwid}, not {wwid}"
+        )
         return PlanMismatchError(text, hint=hint)
     for step in plan.pending:
         known = saved.steps.get(step.id)
         if known is None or step.hazard.rank > known.rank:
-            text = f"the saved plan no longer fits: {step.id} was not part of it"
+            text = f"the saved plan no longer matches: {step.id} was not part of it"
             return PlanMismatchError(text, hint=hint)
     return None
 
@@ -132,7 +134,7 @@ def read_saved(text: str, name: str, *, or_volumes: bool = False) -> SavedPlan:
         if document["schema"] != PLAN_SCHEMA:
             raise UsageError(
                 f"{name} is no saved plan: its schema is {document['schema']!r}",
-                hint="make one: iscsictl plan FILE --out SAVED",
+                hint="create one: iscsictl plan FILE --out SAVED",
             )
         steps = _saved_steps(document)
         volumes = {
@@ -141,10 +143,10 @@ def read_saved(text: str, name: str, *, or_volumes: bool = False) -> SavedPlan:
         }
         return SavedPlan(str(document["file"]), volumes)
     except (ValueError, KeyError, TypeError, RecursionError):
-        what = "neither a file of volumes nor a saved plan" if or_volumes else "no saved plan"
+        what = "neither a volumes file nor a saved plan" if or_volumes else "no saved plan"
         raise UsageError(
             f"{name} is {what}",
-            hint="make one: iscsictl plan FILE --out SAVED",
+            hint="create one: iscsictl plan FILE --out SAVED",
         ) from None
 
 

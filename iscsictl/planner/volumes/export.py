@@ -80,7 +80,7 @@ def brief_notes(export_: Export) -> tuple[str, ...]:
     return tuple(
         notes[0]
         if len(notes) == 1
-        else f"{notes[0]} ({len(notes) - 1} more like this; all of them: iscsictl export -v)"
+        else f"{notes[0]} ({len(notes) - 1} more like this; to see all: iscsictl export -v)"
         for notes in groups.values()
     )
 
@@ -108,7 +108,7 @@ class _Export:
             if line.is_claim:
                 self.notes.append(f"left out: a disk that is being made for {line.mount_point}")
             elif line.target is None or line.lun is None:
-                self.notes.append(f"left out: {line.spec}, whose line of fstab names no LUN")
+                self.notes.append(f"left out: {line.spec}, whose fstab line names no LUN")
             else:
                 self._add_volume_of_line(line, line.target, line.lun)
         for session in self.inventory.sessions:
@@ -157,17 +157,19 @@ class _Export:
         """Add the volume of a LUN, without the filesystem if that cannot be included."""
         what = f"{target} LUN {lun}"
         if (target, lun) in self.luns:
-            self.notes.append(f"left out: another filesystem of {what}; a volume is one of a LUN")
+            self.notes.append(
+                f"left out: another filesystem of {what}; a volume is one filesystem of a LUN"
+            )
             return
         self.luns.add((target, lun))
         if wwid in self.disks:
-            self.notes.append(f"left out: {what}, another way to the disk of {self.disks[wwid]}")
+            self.notes.append(f"left out: {what}, another path to the disk of {self.disks[wwid]}")
             return
         disk = self._find_disk(wwid)
         mapped = disk is not None and disk.block.kind == "mpath"
         records = self._records_of_volume(target, mapped=mapped)
         if not records:
-            self.notes.append(f"left out: {what}, which has no sound node record")
+            self.notes.append(f"left out: {what}, which has no intact node record")
             return
         head: Row = {
             "name": self._unused_name(row.get("mount"), target, lun),
@@ -208,11 +210,11 @@ class _Export:
         for step in plan.steps:
             if step.status is Status.PLANNED:
                 what = f"{step.action.verb} {step.subject}"
-                self.notes.append(f"plan will have this to do: {what} ({step.why})")
+                self.notes.append(f"plan will show a change: {what} ({step.why})")
         if _METHOD in row.get("set", {}):
             self.notes.append(
-                f"{target}: authmethod is None, though open-iscsi still uses the account; "
-                "to have it asked for: take authmethod out of set"
+                f"{target}: authmethod is None, although open-iscsi still uses the account; to "
+                "require it: remove authmethod from set"
             )
 
     def _complete_row(
@@ -253,7 +255,7 @@ class _Export:
             unsettled[str(record.path)] = wrong
         place: Observation[MountPointState] = NotObserved()
         if spec.mount is not None:
-            error = UnreachableError(f"{spec.mount} does not tell its owner and mode")
+            error = UnreachableError(f"the owner and mode of {spec.mount} could not be read")
             found = self.places.get(spec.mount)
             place = ReadFailed(error) if found is None else Known(found)
         return replace(self.inventory, unsettled=unsettled, place=place)

@@ -25,10 +25,13 @@ _EXAMPLE: Final = (
 _HINTS: Final[Mapping[str, str]] = {
     "wipe": "a file never wipes a disk; by hand: iscsictl attach ... --wipe --confirm WWID",
     "confirm": "a file never wipes a disk; by hand: iscsictl attach ... --wipe --confirm WWID",
-    "secret": 'a secret stands in a file of its own: secret-file = "/etc/iscsictl/NAME.secret"',
-    "password": 'a secret stands in a file of its own: secret-file = "/etc/iscsictl/NAME.secret"',
-    "uuid": "a filesystem is found by target, LUN and WWID; its UUID is made when it is",
-    "device": "a disk is named by target and lun, never by its letter",
+    "secret": 'a secret belongs in a separate file: secret-file = "/etc/iscsictl/NAME.secret"',
+    "password": 'a secret belongs in a separate file: secret-file = "/etc/iscsictl/NAME.secret"',
+    "uuid": (
+        "a filesystem is identified by target, LUN and WWID; its UUID is generated when it is "
+        "created"
+    ),
+    "device": "name a disk by target and lun, never by its letter",
 }
 # Python refuses to print an integer of thousands of digits (sys.set_int_max_str_digits).
 _LONG: Final = 10**40
@@ -77,7 +80,7 @@ def _wrong_value_error(what: str, value: object) -> ValueError:
         case bool():
             shown = str(value).lower()
         case int() if abs(value) >= _LONG:
-            shown = "a number as long as that"
+            shown = "a number with that many digits"
         case str():
             shown = repr(value)[:80]
         case _:
@@ -162,7 +165,7 @@ def _check_settings(value: object) -> dict[str, str]:
 
 def _check_setting(key: str, value: object) -> str:
     if key in SECRET_KEYS:
-        text = f"{key}: a secret stands in a file of its own: chap, secret-file"
+        text = f"{key}: a secret belongs in a separate file: chap, secret-file"
         raise _ElementError(key, text)
     try:
         text = _check_text(value)
@@ -193,7 +196,7 @@ def _check_user(value: object) -> str:
 def _check_owner(value: object) -> str:
     text = _check_text(value)
     if text == ":":
-        raise ValueError(f"{text}: expected USER:GROUP, or one of them")
+        raise ValueError(f"{text}: expected USER:GROUP, USER or :GROUP")
     return text
 
 
@@ -245,7 +248,7 @@ class _Reader:
         if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
             raise self._error_at(("volume",), "volume: expected [[volume]], in two brackets")
         if not tables:
-            raise UsageError(f"{self.name}: there is no volume in it", hint=_EXAMPLE)
+            raise UsageError(f"{self.name} contains no volumes", hint=_EXAMPLE)
         volumes = tuple(self._read_volume(number, table) for number, table in enumerate(tables))
         self._compare_volumes(volumes)
         return volumes
@@ -264,7 +267,7 @@ class _Reader:
         if mutual and chap and (mutual.secret_file is None) != (chap.secret_file is None):
             lacking = "mutual" if mutual.secret_file is None else "chap"
             raise self._error_at(
-                (*path, lacking), f"{lacking}: both need a secret-file, or none has"
+                (*path, lacking), f"{lacking}: give a secret-file for both, or for neither"
             )
         if "fs-label" in found:
             why = values.label_problem(found["fs-label"], found.get("fs"))
@@ -312,7 +315,7 @@ class _Reader:
             raise self._error_at(path, f'{key}: expected {{ user = "NAME", secret-file = "FILE" }}')
         found = self._check_table(path, table, _CHAP_KEYS)
         if "user" not in found:
-            raise self._error_at(path, f"{key}: there is no user in it")
+            raise self._error_at(path, f"{key}: the user is missing")
         return Credential(found["user"], found.get("secret-file"))
 
     def _check_table(
@@ -374,7 +377,7 @@ class _Reader:
         return self._error_at(
             ("volume", number, key),
             f"{key}: {what} is that of volume {other.name!r} too (line {line}, column {column})",
-            "two volumes need two names, two LUNs and two mount points",
+            "each volume needs its own name, LUN and mount point",
         )
 
     def _unknown_key_error(self, path: tuple[str | int, ...], known: Iterable[str]) -> UsageError:
@@ -398,7 +401,7 @@ class _Reader:
         line, column = self.places.get(around, (1, 1))
         return UsageError(
             f"{self.name}, line {line}, column {column}: {text}",
-            hint=hint or "what a volume takes: iscsictl apply --help",
+            hint=hint or "for the keys of a volume: iscsictl apply --help",
         )
 
 

@@ -80,7 +80,7 @@ def require_same_paths(
         words = "; ".join(f"{x.path} (serial {x.serial or 'none'}, {x.size} bytes)" for x in found)
         raise RefusedError(
             f"{disk.device} joins different disks: {words}",
-            hint="give each LUN a WWID of its own on the array; until then log out of the others",
+            hint="give each LUN its own WWID on the array; until then, log out of the others",
         )
 
 

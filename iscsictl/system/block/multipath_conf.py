@@ -217,7 +217,10 @@ def allow(device: str) -> bool:
     if result.code:
         raise RefusedError(
             f"multipath does not take {device}: {result.last_line}",
-            hint="is it excluded? see: multipathd show blacklist; or attach with --multipath off",
+            hint=(
+                "check whether it is excluded: multipathd show blacklist; or attach with "
+                "--multipath off"
+            ),
             tool_exit=result.code,
         )
     return conf.parse_wwids(_read_text(Path("/etc/multipath/wwids"))) != before
