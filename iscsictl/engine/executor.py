@@ -87,10 +87,12 @@ def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome
     foreign = any(isinstance(one.error, UnexpectedContentError) for one in done)
     for one in reversed(done):
         if one in destroyed:
-            leftovers.append(f"{one.step.id} is not undone: data is never destroyed by an undo")
+            leftovers.append(f"{one.step.id} is not undone: an undo never destroys data")
             continue
         if isinstance(one.step.action, actions.Claim) and destroyed and not foreign:
-            leftovers.append("the claim in /etc/fstab stays: the same command goes on from it")
+            leftovers.append(
+                "the claim in /etc/fstab is kept: the same command continues from there"
+            )
             continue
         back = inverse(one.step.action, one.effect)
         if back is None:

@@ -217,7 +217,7 @@ class Run:
         """Return the same interrupt, saying whether anything was changed before it."""
         if not self.has_changed and not self.at_work():
             return InterruptError(f"{interrupt.text}; nothing was changed", signal=interrupt.signal)
-        text = f"{interrupt.text}; what was done stays" if self.has_changed else interrupt.text
+        text = f"{interrupt.text}; completed steps are kept" if self.has_changed else interrupt.text
         return InterruptError(text, signal=interrupt.signal, hint=interrupt.hint)
 
     @property
@@ -232,8 +232,8 @@ class Run:
     def unfinished_logins(self) -> tuple[str, ...]:
         """Return a sentence for each login that iscsid still works on; nothing can stop those."""
         return tuple(
-            f"the login to {step.subject} did not end: iscsid may still complete it, "
-            "which iscsictl ls shows"
+            f"the login to {step.subject} did not finish: iscsid may still complete it; see: "
+            "iscsictl ls"
             for step in self.at_work()
             if isinstance(step.action, actions.Login)
         )
@@ -246,7 +246,7 @@ class Run:
         if stronger is not None:
             raise RefusedError(
                 f"{stronger.id} ({stronger.hazard.value}) was not part of the plan at the start",
-                hint="something changed meanwhile; look with --dry-run, then run it again",
+                hint="something has changed meanwhile; check with --dry-run, then run this again",
             )
         if self.stops or first:
             self._end_decided(plan)

@@ -178,7 +178,7 @@ class _VolumeRun(Run):
     def __init__(self, task: VolumeTask, context: VolumesContext, listen: VolumesListener) -> None:
         super().__init__(context, lambda outcome: listen(task.name, outcome))
         self.task = task
-        self.report = Report(error=SkippedError(f"{task.name} was not begun"))
+        self.report = Report(error=SkippedError(f"{task.name} was not started"))
         self.inventory: Inventory | None = None
         self.error: IscsictlError | None = None
         self.has_ended = False
@@ -276,15 +276,15 @@ class _VolumesRun:
             if interrupts:
                 run.end(
                     NotBegunError(
-                        "not begun: a volume that it is mounted on was interrupted",
+                        "not started: the volume that it is mounted on was interrupted",
                         signal=interrupts[0].signal,
                     )
                 )
             elif stops:
                 run.end(
                     SkippedError(
-                        "not begun: a volume that it is mounted on failed",
-                        hint="repair that one, then run the command again",
+                        "not started: the volume that it is mounted on failed",
+                        hint="fix that one, then run the command again",
                     )
                 )
         try:
@@ -423,8 +423,8 @@ class Volumes:
         if owner == volume.name:
             return plan
         error = RefusedError(
-            f"its disk {wwid} is that of volume {owner} too",
-            hint="take one of them out of the file, or put both portals into one volume",
+            f"its disk {wwid} also belongs to volume {owner}",
+            hint="remove one of them from the file, or put both portals in one volume",
         )
         return Plan(plan.steps, error, notes=plan.notes)
 

@@ -50,7 +50,7 @@ def parse_old_fstab(text: str) -> tuple[tuple[OldMount, ...], tuple[Problem, ...
             continue
         spec, directory = unescape_octal(words[0]), unescape_octal(words[1])
         if not directory.startswith("/") and directory not in {"none", "swap"}:
-            problems.append(Problem(number, f"{directory!r} is no directory from the root"))
+            problems.append(Problem(number, f"{directory!r} is not an absolute path"))
             continue
         options = tuple(o for o in words[3].split(",") if o) if len(words) > 3 else ()
         mounts.append(OldMount(number, spec, directory, words[2], options, old_device(spec)))
@@ -90,12 +90,12 @@ def parse_initiatorname(text: str) -> tuple[str | None, int, tuple[Problem, ...]
                 problems.append(Problem(line, "a later InitiatorName replaces this one"))
             name, line = value.split()[0], number
         elif keyword.strip() == "InitiatorName" and equals:
-            problems.append(Problem(number, "it must read `InitiatorName=` without a blank"))
+            problems.append(Problem(number, "it must read `InitiatorName=` without a space"))
         elif keyword.strip().lower() == "initiatorname" and equals:
             text = f"{keyword.strip()} is in the wrong case: it must read `InitiatorName=`"
             problems.append(Problem(number, text))
         elif keyword == "InitiatorAlias" and equals:
-            problems.append(Problem(number, "InitiatorAlias is not taken over; few arrays show it"))
+            problems.append(Problem(number, "InitiatorAlias is not imported; few arrays show it"))
         else:
-            problems.append(Problem(number, "the line is not known and is left out"))
+            problems.append(Problem(number, "the line is not recognised and is left out"))
     return name, line, tuple(problems)

@@ -93,7 +93,7 @@ _NOTHING: Final = {
     "discoveryfile": "open-iscsi does not read targets from a file; discover their portal",
     "slpmulticast": "open-iscsi has no SLP; discover the portal by its address, or use iSNS",
     "slpunicast": "open-iscsi has no SLP; discover the portal by its address, or use iSNS",
-    "pollinterval": "it set how often SLP was asked, which open-iscsi does not have",
+    "pollinterval": "it set how often SLP was queried, which open-iscsi does not have",
     "sendasynctext": "open-iscsi never asks for asynchronous text",
     "defaultaddress": "it belongs to DiscoveryFile, which open-iscsi does not have",
     "readsize": "it belongs to DiscoveryFile, which open-iscsi does not have",
@@ -166,7 +166,7 @@ class _Reader:
         elif name in {"enabled", "continuous"} and equals:
             self.read_switch(number, name, keyword, value)
         elif name in _NOTHING and equals:
-            self.add_problem(number, f"{keyword} means nothing today: {_NOTHING[name]}")
+            self.add_problem(number, f"{keyword} has no meaning today: {_NOTHING[name]}")
         else:
             self.report_unknown_line(number, keyword, bool(equals))
 
@@ -175,12 +175,12 @@ class _Reader:
         if not equals:
             self.add_problem(number, "the line has no '=' and is left out")
         elif known.lower() in KEYWORDS:
-            self.add_problem(number, f"{known} has a blank before '=', so the line says nothing")
+            self.add_problem(number, f"{known} has a space before '=', so the line has no effect")
         else:
             # What follows the first word may be a mistyped password.
             word = _WORD.match(known)
             shown = repr(word[0]) if word else "the keyword"
-            self.add_problem(number, f"{shown} is not known and is left out")
+            self.add_problem(number, f"{shown} is not recognised and is left out")
 
     def read_header(self, number: int, indent: int, name: str, keyword: str, value: str) -> None:
         entry = self.open_entry(number, name, keyword, value)
@@ -200,15 +200,15 @@ class _Reader:
         if name in _NOTHING:
             if not (read_quoted(value) if name == "slpmulticast" else value):
                 self.add_problem(
-                    number, f"{keyword} has no value, so no entry begins here", "error"
+                    number, f"{keyword} has no value, so no entry starts here", "error"
                 )
                 return None
-            self.add_problem(number, f"{keyword} means nothing today: {_NOTHING[name]}")
+            self.add_problem(number, f"{keyword} has no meaning today: {_NOTHING[name]}")
             return _Open("file" if name == "discoveryfile" else "slp", number, "")
         if name == "targetname":
             target = read_quoted(value)
             if not target:
-                why = " (a blank follows '=')" if value[:1].isspace() else ""
+                why = " (a space follows '=')" if value[:1].isspace() else ""
                 self.add_problem(
                     number, f"the target's name is empty{why}: {keyword}={value}", "note"
                 )
@@ -216,7 +216,7 @@ class _Reader:
         if name in {"subnet", "address"}:
             network = read_network(value)
             if network is None:
-                text = f"{keyword}={read_token(value)} is no IPv4 address[/bits]"
+                text = f"{keyword}={read_token(value)} is not an IPv4 address[/bits]"
                 self.add_problem(number, text, "error")
                 return None
             copied = {k: v for k, v in self.settings.items() if _fits_section("subnet", k)}
@@ -244,11 +244,11 @@ class _Reader:
         elif self.current.kind == "discovery":
             self.current.credentials.fields[name] = (read_quoted(value), number)
         elif self.current.kind in {"file", "slp"}:
-            self.add_problem(number, f"{keyword} belongs to an entry that means nothing today")
+            self.add_problem(number, f"{keyword} belongs to an entry that has no meaning today")
         else:
             self.add_problem(
                 number,
-                f"{keyword} may not stand under a target or subnet; put it under DiscoveryAddress",
+                f"{keyword} is not allowed under a target or subnet; put it under DiscoveryAddress",
                 "error",
             )
 
@@ -273,8 +273,8 @@ class _Reader:
             if self.current.kind == "discovery" and name in _PINGS:
                 self.add_problem(
                     number,
-                    f"{keyword} is lost: open-iscsi does not ping the portal that it asks for "
-                    "targets; for those move it out of the entry",
+                    f"{keyword} is lost: open-iscsi does not ping a discovery portal; for the "
+                    "targets, move it out of the entry",
                 )
         else:
             self.add_problem(
@@ -293,7 +293,7 @@ class _Reader:
             self.current.settings[name] = Setting(value, number)
         elif self.current is not None and self.current.kind == "file" and name == "continuous":
             self.add_problem(
-                number, f"{keyword} belongs to an entry that means nothing today", "note"
+                number, f"{keyword} belongs to an entry that has no meaning today", "note"
             )
         elif self.current is not None and name == "enabled":
             self.add_problem(number, "Enabled applies to targets only", "error")
@@ -385,7 +385,7 @@ _WANTED: Final = {
     "time": "a time such as 30, 30s, 5m or 1h in lower case",
     "number": "a number",
     "boolean": "yes or no",
-    "digest": "never, always, prefer-on or prefer-off alone on its line",
+    "digest": "never, always, prefer-on or prefer-off, alone on its line",
 }
 
 

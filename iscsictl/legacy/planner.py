@@ -357,22 +357,22 @@ def _plan_mounts(text: str, bindings: str) -> ImportPlan:
 def _plan_mount(mount: OldMount, names: Mapping[tuple[int, int], Binding]) -> MountPlan | Problem:
     if not mount.directory.startswith("/"):
         return Problem(
-            mount.line, "swap is not taken over; add its disk with: iscsictl fstab add DISK none"
+            mount.line, "swap is not imported; add its disk with: iscsictl fstab add DISK none"
         )
     if mount.device is None:
         if mount.spec.startswith(("UUID=", "LABEL=")):
             return MountPlan(mount)
         return Problem(
             mount.line,
-            f"{mount.spec} may be another disk today; give the line a UUID= or a /dev/iscsi name",
+            f"{mount.spec} may be another disk now; use UUID= or a /dev/iscsi name in the line",
         )
     device = mount.device
     binding = names.get((device.bus, device.id))
     if binding is None:
         return Problem(
             mount.line,
-            f"the bindings file has no bus {device.bus} target {device.id}, so it is not known "
-            f"which target {mount.spec} is; give the file with --bindings",
+            f"the bindings file has no bus {device.bus} target {device.id}, so the target of "
+            f"{mount.spec} is unknown; give the file with --bindings",
         )
     return MountPlan(mount, binding.target, device.lun, device.part)
 

@@ -78,8 +78,8 @@ class MachineWriter:
         target, lun, disk, block = self._find_by_name(mount) or self._find_by_lun(mount)
         if block.uuid is None or disk.wwid is None:
             raise NotFoundError(
-                f"line {mount.source.line}: {block.device} has no UUID that a line could name",
-                hint=f"see what is there: iscsictl disk show {shell_form(block.device)}",
+                f"line {mount.source.line}: {block.device} has no UUID that a line could use",
+                hint=f"see what it contains: iscsictl disk show {shell_form(block.device)}",
             )
         options = tuple(o for o in mount.source.options if o not in _OLD_ONLY)
         disk_id = actions.DiskId(target, lun, disk.wwid, disk.block.device)
@@ -103,7 +103,7 @@ class MachineWriter:
             many = f"{len(matches)} disks have" if matches else "no disk of a session has"
             raise NotFoundError(
                 f"line {mount.source.line}: {many} {mount.source.spec}",
-                hint="log in first: iscsictl login --all; see what is there: iscsictl disk ls",
+                hint="log in first: iscsictl login --all; list the disks: iscsictl disk ls",
             )
         # Any path will do for target and LUN, which are only notes: the entry mounts by UUID.
         ((disk, block),) = matches
@@ -117,7 +117,7 @@ class MachineWriter:
         target, lun = mount.target, mount.lun
         if target is None or lun is None:
             raise NotFoundError(
-                f"line {mount.source.line}: {mount.source.spec} does not tell which LUN it is",
+                f"line {mount.source.line}: {mount.source.spec} does not say which LUN it is",
                 hint="find it with iscsictl ls, then: "
                 f"iscsictl fstab add DISK {shell_form(mount.source.directory)}",
             )
@@ -126,7 +126,7 @@ class MachineWriter:
         if disk is None or block is None:
             raise NotFoundError(
                 f"line {mount.source.line}: there is no filesystem on {target} LUN {lun}",
-                hint=f"see what is there: iscsictl ls {shell_form(target)}",
+                hint=f"see its LUNs: iscsictl ls {shell_form(target)}",
             )
         return target, lun, disk, block
 

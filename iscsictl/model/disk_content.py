@@ -57,8 +57,8 @@ def kinds_found_from_end(
     """
     if not size:
         raise NotFoundError(
-            f"the kernel does not tell the size of {device}",
-            hint=f"is it still there? see: lsblk {shell_form(device)}",
+            f"the kernel does not report the size of {device}",
+            hint=f"check whether it still exists: lsblk {shell_form(device)}",
         )
     places: dict[str, list[int]] = {}
     for signature in signatures:
@@ -76,10 +76,10 @@ def refuse_beside_table(device: str, found: Sequence[Signature]) -> None:
         return
     kinds = ", ".join(dict.fromkeys(signature.type for signature in found))
     raise RefusedError(
-        f"{device} carries {kinds} beside its partition table: a change of the table may "
+        f"{device} carries {kinds} in addition to its partition table: a change to the table may "
         "overwrite it",
-        hint="either the table is left over, or this is; see where each stands: "
-        f"wipefs --no-act {shell_form(device)}{_command_for_leftover(device, found)}",
+        hint="either the table is a leftover, or this is; to see where each is: wipefs --no-act "
+        f"{shell_form(device)}{_command_for_leftover(device, found)}",
     )
 
 
@@ -96,9 +96,8 @@ def _command_for_leftover(device: str, found: Sequence[Signature]) -> str:
     words = [word for place in dict.fromkeys(places) for word in ("--offset", f"{place:#x}")]
     command = shell_form("wipefs", "--backup", *words, device)
     return (
-        f"; if the partitions are what is used, and nothing uses the {found[0].type}: {command} "
-        "(--force while one is mounted), which takes away its magic number alone, and keeps that "
-        "in a file named ~/wipefs-*.bak"
+        f"; if only the partitions are in use, not the {found[0].type}: {command} (--force while "
+        "one is mounted), which erases only its magic number and saves that in ~/wipefs-*.bak"
     )
 
 

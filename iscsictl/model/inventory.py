@@ -140,7 +140,7 @@ class DiskUsage:
         The commands are joined by `&&`, as a lower layer cannot be released before those above it.
         """
         if not self.releases:
-            return "end that use first, then run this again"
+            return "stop that use first, then run this again"
         return f"release it, then run this again: {' && '.join(self.releases)}"
 
 

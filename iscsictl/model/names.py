@@ -144,7 +144,7 @@ def parse_portal(text: str) -> Portal:
     """
     place, comma, tag = text.strip().partition(",")
     if place.startswith("iqn."):
-        raise ValueError(f"portal {text!r}: this is the name of a target, not an address")
+        raise ValueError(f"portal {text!r}: this is a target name, not an address")
     if place.startswith("["):
         address, bracket, rest = place[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -162,8 +162,8 @@ def parse_portal(text: str) -> Portal:
         raise ValueError(f"portal {text!r}: expected ADDRESS[:PORT[,TPGT]]")
     if "%" in address:
         raise ValueError(
-            f"portal {text!r}: open-iscsi cannot take a link-local address with a zone; "
-            "use a global or unique local address"
+            f"portal {text!r}: open-iscsi does not support link-local addresses with a zone; use "
+            "a global or unique local address"
         )
     if ":" in address and not _is_address(IPv6Address, address):
         raise ValueError(f"portal {text!r}: {address!r} is no IPv6 address")
@@ -171,11 +171,11 @@ def parse_portal(text: str) -> Portal:
     # 10.1 is 10.0.0.1: hardly what the user meant.
     if _NUMERIC.fullmatch(address) and not _is_address(IPv4Address, address):
         raise ValueError(
-            f"portal {text!r}: {address!r} is no IPv4 address: "
-            "four numbers from 0 to 255 without leading zeros"
+            f"portal {text!r}: {address!r} is not an IPv4 address: four numbers from 0 to 255 "
+            "without leading zeros"
         )
     if ":" not in address and not _may_be_host(address):
-        raise ValueError(f"portal {text!r}: no host can have the name {address!r}")
+        raise ValueError(f"portal {text!r}: {address!r} is not a valid host name")
     if ":" in address:
         address = canonical_address(address)
     number = _parse_number(text, "port", port, 1) if port else DEFAULT_PORT
@@ -232,7 +232,7 @@ def unsafe_name_problem(name: str) -> str | None:
     if not name or name.startswith((".", "-")):
         return "is empty or begins with '.' or '-'"
     if not all(char in _SAFE if char.isascii() else char.isalnum() for char in name):
-        return "has a character that no iSCSI name has"
+        return "has a character that is not allowed in iSCSI names"
     return None
 
 

@@ -66,7 +66,7 @@ def find_problem(
     if setting.fixed is not None:
         return SettingProblem(
             f"{key} cannot be changed: {setting.fixed}",
-            "make another record: iscsictl discover ADDRESS --save; then: iscsictl forget"
+            "create another record: iscsictl discover ADDRESS --save; then: iscsictl forget"
             if scope == "node"
             else _hint_to_show(scope),
         )
@@ -151,7 +151,7 @@ def _unsupported(
     return SettingProblem(
         f"{setting.name} is for {_family_name(setting.family)}, and {iface} is an interface of "
         f"{_family_name(family)}",
-        "open-iscsi takes an interface with 'ipv6' in its name for one of IPv6, others for IPv4",
+        "open-iscsi treats an interface with 'ipv6' in its name as IPv6, any other as IPv4",
     )
 
 
@@ -191,7 +191,7 @@ def _other_family(key: str, value: str, iface: str | None) -> SettingProblem | N
         return None
     other = "an interface with 'ipv6' in its name" if family == "ipv6" else "another interface"
     return SettingProblem(
-        f"{key}: {value} is {_family_name(family)}, and open-iscsi takes {iface} for an "
-        f"interface of {_family_name(family_of(iface))} by its name",
+        f"{key}: {value} is {_family_name(family)}, and open-iscsi treats {iface} as an interface "
+        f"of {_family_name(family_of(iface))} because of its name",
         f"give the address to {other}",
     )

@@ -28,5 +28,5 @@ def unstorable_reason(value: str) -> str | None:
         return "has a line break or a NUL inside"
     # It would be read back without the blanks, so every later comparison would find a difference.
     if value != value.strip(BLANKS):
-        return "begins or ends with a blank, which open-iscsi loses"
+        return "begins or ends with a space, which open-iscsi drops"
     return None

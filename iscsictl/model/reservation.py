@@ -43,8 +43,8 @@ def _hint_about_holder(device: str) -> str:
 def no_reservations(device: str) -> RefusedError:
     """Return the error for `--exclusive` on a LUN that does not support reservations."""
     return RefusedError(
-        f"{device} has no SCSI-3 persistent reservations, which --exclusive needs",
-        hint="map the LUN to this host only, and leave out --exclusive (exclusive = true)",
+        f"{device} does not support SCSI-3 persistent reservations, which --exclusive needs",
+        hint="map the LUN to this host only, and omit --exclusive (exclusive = true)",
     )
 
 
@@ -152,7 +152,7 @@ class LunReservations:
             own = self.own_key if self.is_registered else None
             key = next(iter(self.other_keys), own)
         if key is None:
-            return "a host that does not tell its key"
+            return "a host that does not report its key"
         return None if key == self.own_key else f"key {format_key(key)}"
 
     def refusal(self, device: str) -> RefusedError | None:
@@ -161,8 +161,8 @@ class LunReservations:
             return RefusedError(
                 f"{device} is registered with the reservation key of this host, "
                 f"{format_key(self.own_key)}, by another one: {', '.join(self.clones)}",
-                hint="both hosts have one machine-id(5): give the copy its own; if that is an "
-                "earlier initiator name of this host: iscsictl take-over TARGET --lun N "
+                hint="both hosts have the same machine-id(5): give the copy its own; if that is "
+                "an earlier initiator name of this host: iscsictl take-over TARGET --lun N "
                 "--confirm KEY",
             )
         if self.other_holder is not None:

@@ -23,9 +23,9 @@ class Secret:
         # str.strip() strips more kinds of blank than open-iscsi, such as the no-break space of a
         # web page: at either end of a secret they are an accident of copying.
         if text != text.strip():
-            raise ValueError("the secret begins or ends with a blank, which open-iscsi loses")
+            raise ValueError("the secret begins or ends with a space, which open-iscsi drops")
         if any(c in text for c in "\n\r\0"):
-            raise ValueError("the secret has a line break or a NUL inside")
+            raise ValueError("the secret contains a line break or a NUL")
         self._text = text
 
     def reveal(self) -> str:

@@ -44,12 +44,12 @@ def directory(text: str) -> str:
     if not text.startswith("/"):
         raise ValueError(f"{text}: the mount point must be an absolute path")
     if re.search(r"[\0-\x08\x0a-\x1f\x7f]", text):
-        raise ValueError(f"{text}: the mount point has a control character in it")
+        raise ValueError(f"{text}: the mount point contains a control character")
     parts = [part for part in text.split("/") if part not in {"", "."}]
     if ".." in parts:
         raise ValueError(f"{text}: the mount point must not contain '..'")
     if not parts:
-        raise ValueError("/: the root directory is taken")
+        raise ValueError("/: the root directory cannot be used")
     return "/" + "/".join(parts)
 
 
@@ -70,21 +70,21 @@ def mount_options(text: str) -> tuple[str, ...]:
     an option is not checked: only mount(8) can tell.
     """
     if re.search(r"[\0-\x1f\x7f]", text) or " " in re.sub(r'"[^"]*"', "", text):
-        raise ValueError(f"{text}: mount options are parted by commas, without blanks")
+        raise ValueError(f"{text}: separate mount options with commas, without spaces")
     if text.count('"') % 2:
         raise ValueError(f"{text}: a double quote is not closed")
     options = split_options(text)
     # With such an option, the line would count as written by iscsictl.
     for option in options:
         if option.startswith(PREFIX):
-            raise ValueError(f"{option}: the options {PREFIX}* are notes of iscsictl's own")
+            raise ValueError(f"{option}: the options {PREFIX}* are reserved for iscsictl")
         unit_of_option = option.removeprefix(_REQUIRED_BY).strip('"')
         if option in _MUST_BE_MOUNTED or (
             option.startswith(_REQUIRED_BY) and is_needed_to_boot(unit_of_option)
         ):
             raise ValueError(
-                f"{option}: while the array is away the host would not boot; to have a unit wait "
-                "for the mount: required-by"
+                f"{option}: while the array is unreachable, the host would not boot; to make a "
+                "unit wait for the mount: required-by"
             )
     return options
 
@@ -99,8 +99,8 @@ def unit(text: str) -> str:
         raise ValueError(f"{text}: expected the name of a unit such as mail.service")
     if is_needed_to_boot(text):
         raise ValueError(
-            f"{text}: while the array is away the host would not boot; name the service that uses "
-            "the mount"
+            f"{text}: while the array is unreachable, the host would not boot; name the service "
+            "that uses the mount"
         )
     return text
 
@@ -111,7 +111,7 @@ def chap_name_problem(name: str) -> str | None:
     Its reader strips blanks at both ends, and a longer name overruns its buffer.
     """
     if not name or name != name.strip() or any(c in name for c in "\n\r\0"):
-        return f"{name!r} cannot be a CHAP name: blanks at the ends or line breaks"
+        return f"{name!r} cannot be a CHAP name: it has line breaks, or spaces at the ends"
     if len(name.encode("utf-8", "surrogateescape")) > MAX_VALUE:
         return f"the CHAP name is longer than {MAX_VALUE} bytes"
     return None
@@ -129,7 +129,7 @@ def label_problem(label: str, fs: str | None) -> str | None:
         return f"{fs} takes {LABEL_BYTES[fs]} bytes at most"
     # It becomes an argument of mkfs, which would treat a leading dash as an option.
     if label.startswith("-") or not label.isprintable():
-        return "a label is text that does not begin with '-'"
+        return "a label must not begin with '-'"
     return None
 
 

@@ -70,7 +70,7 @@ def _with_reservations(
             seconds, lambda: reservations.observe_reservations(asked, root)
         )
     except TimeoutError:
-        note = Note("the disks do not answer, so their reservations are not known")
+        note = Note("the disks do not answer, so their reservations are unknown")
         return listing._replace(warnings=(*listing.warnings, note))
     told = {w: one for w, one in found.items() if w in exclusive or not one.is_empty}
     disks = (one._replace(reservations=told.get(one.wwid or "")) for one in listing.disks or ())
@@ -104,7 +104,7 @@ def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -
     except MissingError:
         return listing
     except UnreachableError:
-        note = Note("iscsid does not answer, so its own states are not known")
+        note = Note("iscsid does not answer, so its internal states are unknown")
         return listing._replace(warnings=(*listing.warnings, note))
     listing = iscsid_states.with_internal_states(listing, result.out)
     return _with_errors(listing, seconds)

@@ -120,7 +120,7 @@ def _ask_for_targets(context: Context, place: Asked, portal: Portal) -> frozense
     except InterruptError:
         raise
     except IscsictlError as error:
-        context.say(f"{portal} proves nothing: {error.text}")
+        context.say(f"{portal} is no evidence: {error.text}")
         return None
     return frozenset(offer.target for offer in offers)
 
@@ -138,7 +138,7 @@ def _down_times(
         return found
     end = time.monotonic() + missing
     while (left := end - time.monotonic()) > 0:
-        context.watch(f"waiting {left:.0f} s: sessions that come up in the meantime stay")
+        context.watch(f"waiting {left:.0f} s: sessions that come up in the meantime are kept")
         signals.check()
         time.sleep(min(_PAUSE, left))
         now = read_sessions(context.root, details=False)

@@ -66,8 +66,8 @@ def ask_reservations(disk: Disk, root: Path = Path("/")) -> LunReservations:
     working = [path for path in disk.paths if path.works]
     if not working:
         raise UnreachableError(
-            f"{disk.block.device} cannot be asked for its reservations: none of its paths works",
-            hint="see what is wrong with them: iscsictl doctor",
+            f"the reservations of {disk.block.device} cannot be read: none of its paths works",
+            hint="to see why: iscsictl doctor",
         )
     with probe.opened(working[0].device, exclusive=False) as fd:
         found = read_reservations(fd, root)

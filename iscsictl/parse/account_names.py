@@ -48,7 +48,7 @@ class AccountNames:
         """
         account = self.release()
         if label not in ("password", "password_in"):
-            self._warnings.append(Note("skipped, because a secret may be in it", number))
+            self._warnings.append(Note("skipped, because it may contain a secret", number))
         elif account is not None:
             account.section.setdefault(account.label, known(account.name))
 
@@ -59,5 +59,5 @@ class AccountNames:
         """
         if account is not None:
             account.section.setdefault(account.label, None)
-            text = "the CHAP section is damaged here, the name is left out"
+            text = "the CHAP section is damaged here; the name is left out"
             self._warnings.append(Note(text, account.line))

@@ -19,5 +19,5 @@ def parse_export(text: str) -> dict[str, str]:
             raise IscsictlError(f"the output of blkid cannot be understood: {line[:60]!r}")
         found[pair[1]] = re.sub(r"\\(.)", r"\1", pair[2])
     if not found:
-        raise IscsictlError("blkid says that it found something, and prints nothing")
+        raise IscsictlError("blkid reports a match but prints nothing")
     return found

@@ -285,7 +285,7 @@ class _Capture:
         if self._table.first_line is not None and not (
             is_told or any(one.luns for one in sessions)
         ):
-            text = "does not tell which disks are iSCSI disks, so all of them are shown"
+            text = "does not say which disks are iSCSI disks, so all of them are shown"
             text = f"{self._table.tool} {text}"
             self._warnings.append(Note(text, None if self._named else self._table.first_line))
         self._warnings.sort(key=lambda note: (note.is_general, note.line or 0))

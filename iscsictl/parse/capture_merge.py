@@ -96,6 +96,6 @@ def _merge_later_output(first: Session, later: Session, warnings: list[Note]) ->
     else:
         status = first.status if later.status == "unknown" else later.status
     if differing:
-        text = f"session {first.sid} is listed twice with different values, the later ones hold"
+        text = f"session {first.sid} is listed twice with different values; the later ones are used"
         warnings.append(Note(text))
     return session._replace(status=status)

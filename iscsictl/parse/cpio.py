@@ -67,7 +67,7 @@ class ArchiveReader:
     def _read(self, size: int) -> bytes:
         data = self._stream.read(size)
         if len(data) < size:
-            raise ValueError("the archive is cut off")
+            raise ValueError("the archive is truncated")
         return data
 
     def _skip(self, size: int) -> None:

@@ -44,7 +44,7 @@ def _text_or_none(value: str | None) -> str | None:
 
 def _unreadable_error(source: str) -> UsageError:
     return UsageError(
-        f"{source}: there are no findings of iscsictl doctor in it",
+        f"{source} contains no findings of iscsictl doctor",
         hint="give an archive that iscsictl report wrote, or the output of iscsictl doctor -J; "
         "output of other programs is for: iscsictl ls --from",
     )

@@ -67,14 +67,17 @@ def parse_line(raw: bytes, number: int = 1) -> FstabLine:
     words = _FIELD.split(text)
     for which, word in zip(("fifth", "sixth"), words[4:6], strict=False):
         if not _NUMBER.fullmatch(word):
-            problem = f"has {word!r} for a number as its {which} field: is a blank in the options?"
+            problem = (
+                f"has {word!r} instead of a number as its {which} field: check for a space in the "
+                "options"
+            )
             return FstabLine(raw, number, problem=problem)
     fields = [_unescape_field(word) for word in words]
     if any("\0" in field for field in fields):
         return FstabLine(raw, number, problem="has a NUL byte written as \\000 in a field")
     if len(fields) < 3:
         return FstabLine(
-            raw, number, problem="has less than the three fields device, directory and type"
+            raw, number, problem="has fewer than the three fields device, directory and type"
         )
     return FstabLine(
         raw,
@@ -143,10 +146,10 @@ def make_line(spec: str, file: str, fstype: str, options: Sequence[str]) -> Fsta
     """
     for name, value in (("device", spec), ("directory", file), ("filesystem type", fstype)):
         if not value or _CONTROL.search(value):
-            what = "is empty" if not value else "has a control character in it"
+            what = "is empty" if not value else "contains a control character"
             raise UsageError(f"fstab: the {name} {what}")
     if spec.startswith("#"):
-        raise UsageError(f"fstab: the device {spec!r} would begin a comment")
+        raise UsageError(f"fstab: the device {spec!r} would start a comment")
     if file != NO_MOUNT_POINT and not file.startswith("/"):
         raise UsageError(f"fstab: the mount point {file!r} does not begin with a slash")
     for option in options:
@@ -225,7 +228,7 @@ def _note_options(**values: str | None) -> tuple[str, ...]:
 
 def _line_by_number(fstab: Fstab, number: int) -> FstabLine:
     if not 1 <= number <= len(fstab.lines):
-        raise UsageError(f"fstab has {len(fstab.lines)} lines, none has the number {number}")
+        raise UsageError(f"fstab has {len(fstab.lines)} lines, so there is no line {number}")
     return fstab.lines[number - 1]
 
 

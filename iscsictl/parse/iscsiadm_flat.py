@@ -47,7 +47,7 @@ def find_flat_sessions(line: str, number: int, warnings: list[Note]) -> Iterator
         if name is not None and one.start() > 0 and text == name:
             name = name.removesuffix(".")  # the end of a sentence
         if name is None:
-            warnings.append(Note("a session is left out: its target's name is not whole", number))
+            warnings.append(Note("a session is left out: its target's name is incomplete", number))
             continue
         transport = one.groupdict().get("transport")
         portal = read_printed_portal(one["portal"])
@@ -56,7 +56,7 @@ def find_flat_sessions(line: str, number: int, warnings: list[Note]) -> Iterator
                 continue  # such as the kernel's "pcpu-alloc: [0] 0 1"
             warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
         if not _AFTER_NAME.match(text[len(name) :]):
-            warnings.append(Note("the words behind the target's name are left out", number))
+            warnings.append(Note("the words after the target's name are ignored", number))
         yield Session(
             "iscsiadm",
             name,

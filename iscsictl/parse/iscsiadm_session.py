@@ -210,7 +210,7 @@ class IscsiadmReader:
         if self._portal is not None or self._persistent is not None:
             group = SessionGroup(self._target_line, headed=True)
             self._sessions.append(group.session(self._target, self._portal, self._persistent))
-            text = "nothing but its portals is told of this session"
+            text = "only the portals of this session are given"
         else:
             text = "a target without portals, which may be a session or a record, is left out"
         self._warnings.append(Note(text, self._target_line))
@@ -394,7 +394,7 @@ class IscsiadmReader:
         if not group.luns or group.luns[-1].device is not None:
             group.lost_lun = True
             self._warnings.append(
-                Note("the LUN of this disk is not told, so none is shown", number)
+                Note("the LUN of this disk is not given, so none is shown", number)
             )
             return True
         last = group.luns.pop()
@@ -420,13 +420,13 @@ class IscsiadmReader:
         if not (has_head or (group.sid is not None and group.is_told)):
             last = f" up to line {group.last_line}" if group.last_line > group.line else ""
             self._warnings.append(
-                Note(f"lines of a session without its head, skipped{last}", group.line)
+                Note(f"lines of a session without its heading, skipped{last}", group.line)
             )
             return
         if group.sid is None:
             self._warnings.append(Note("the session that begins here has no SID", group.line))
         if self._target is None and self._missing_target != self._begin:
             self._missing_target = self._begin
-            text = "the `Target:` line is missing after this line, so the target is not known"
+            text = "the `Target:` line is missing after this line, so the target is unknown"
             self._warnings.append(Note(text, self._begin))
         self._sessions.append(group.session(self._target or "", self._portal, self._persistent))

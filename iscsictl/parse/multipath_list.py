@@ -110,7 +110,7 @@ class MultipathReader:
             return False
         self._has_lost_head = True
         self._warnings.append(
-            Note("the map of these paths is not told, so they are left out", number)
+            Note("the map of these paths is not given, so they are left out", number)
         )
         return True
 
@@ -176,7 +176,7 @@ class MultipathReader:
                 self._warnings.remove(note)
         if before.paths is not None and disk.paths is not None and before != disk:
             name = disk.block.device.rpartition("/")[2]
-            text = f"map {name} is listed several times, the last one holds"
+            text = f"map {name} is listed several times; the last one is used"
             self._warn_about(disk, Note(text, self._line))
 
     def _warn_about(self, disk: CapturedDisk, note: Note) -> None:

@@ -21,7 +21,7 @@ _TYPE_BITS = ((4, 1, 1), (4, 3, 3), (4, 5, 5), (4, 6, 6), (4, 7, 7), (5, 0, 8))
 def length_of(answer: bytes) -> int:
     """Return the full length of an answer in bytes: ADDITIONAL LENGTH and what precedes it."""
     if len(answer) < _HEADER:
-        raise ValueError(f"{len(answer)} bytes came")
+        raise ValueError(f"{len(answer)} bytes arrived")
     return _HEADER + int.from_bytes(answer[4:8], "big")
 
 
@@ -29,7 +29,7 @@ def _body_of_answer(answer: bytes) -> bytes:
     """Return everything that follows the header."""
     length = length_of(answer)
     if len(answer) < length:
-        raise ValueError(f"{len(answer)} of {length} bytes came")
+        raise ValueError(f"{len(answer)} of {length} bytes arrived")
     return answer[_HEADER:length]
 
 
@@ -37,7 +37,7 @@ def parse_keys(answer: bytes) -> tuple[int, ...]:
     """Return the registered keys of an answer to READ KEYS (6.15.2), one for each I_T nexus."""
     body = _body_of_answer(answer)
     if len(body) % 8:
-        raise ValueError(f"{len(body)} bytes are no list of keys")
+        raise ValueError(f"{len(body)} bytes are not a list of keys")
     return struct.unpack(f">{len(body) // 8}Q", body)
 
 
@@ -48,7 +48,7 @@ def parse_reservation(answer: bytes) -> Reservation | None:
     """
     body = _body_of_answer(answer)
     if len(body) % 16:
-        raise ValueError(f"{len(body)} bytes are no reservation")
+        raise ValueError(f"{len(body)} bytes are not a reservation")
     if not body:
         return None
     return Reservation(int.from_bytes(body[:8], "big"), body[13] & 0x0F)
@@ -60,7 +60,7 @@ def parse_types(answer: bytes) -> frozenset[int] | None:
     None if the LUN does not report them (TMV is 0).
     """
     if len(answer) < 8 or int.from_bytes(answer[:2], "big") < 8:
-        raise ValueError(f"{len(answer)} bytes came: {answer[:8].hex()}")
+        raise ValueError(f"{len(answer)} bytes arrived: {answer[:8].hex()}")
     if not answer[3] & 0x80:
         return None
     return frozenset(kind for byte, bit, kind in _TYPE_BITS if answer[byte] >> bit & 1)
@@ -76,7 +76,7 @@ def parse_full_status(answer: bytes) -> tuple[Registration, ...]:
         key, flags = int.from_bytes(body[at : at + 8], "big"), body[at + 12]
         size = int.from_bytes(body[at + 20 : end], "big")
         if end + size > len(body):
-            raise ValueError(f"{len(body) - end} of {size} bytes of a TransportID came")
+            raise ValueError(f"{len(body) - end} of {size} bytes of a TransportID arrived")
         initiator, isid = parse_transport_id(body[end : end + size])
         # ALL_TG_PT: the registration is for every target port, and the field has no meaning.
         port = None if flags & 0x02 else int.from_bytes(body[at + 18 : at + 20], "big") or None
@@ -94,7 +94,7 @@ def parse_transport_id(data: bytes) -> tuple[str | None, str | None]:
         return None, None
     length = int.from_bytes(data[2:4], "big")
     if len(data) < 4 + length:
-        raise ValueError(f"{len(data) - 4} of {length} bytes of an iSCSI name came")
+        raise ValueError(f"{len(data) - 4} of {length} bytes of an iSCSI name arrived")
     # Padded with zeroes to a multiple of four.
     text = data[4 : 4 + length].partition(b"\0")[0].decode("utf-8", "backslashreplace")
     name, separator, isid = text.partition(_ISID_SEPARATOR)

@@ -85,7 +85,7 @@ def find_damage(text: str) -> str | None:
     if not text:
         return "is empty (0 bytes): its writer was killed"
     if not text.strip("\0"):
-        return "holds nothing but zero bytes: the power was cut while it was written"
+        return "contains only zero bytes: power failed while it was being written"
     return None
 
 
@@ -132,7 +132,7 @@ def rendered_line(key: str, change: str | Secret | None) -> str | None:
     The line ends with a newline: open-iscsi ignores one that does not.
     """
     if not _KEY.fullmatch(key) or _byte_length(key) > MAX_KEY:
-        raise UsageError(f"{key!r} is no name of a setting", hint="see: iscsictl nodes show")
+        raise UsageError(f"{key!r} is not the name of a setting", hint="see: iscsictl nodes show")
     return None if change is None else f"{key} = {checked(key, change)}\n"
 
 
@@ -145,7 +145,7 @@ def checked(key: str, change: str | Secret) -> str:
         return change.reveal()
     if key in SECRET_KEYS:
         raise UsageError(
-            f"{key} is a secret and is not taken in the open", hint="use: iscsictl chap set"
+            f"{key} is a secret and is not accepted in clear text", hint="use: iscsictl chap set"
         )
     if not change:
         raise UsageError(f"{key}: the value is empty", hint="unset it instead")

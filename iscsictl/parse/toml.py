@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 
 _AT: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 _HINT: Final = (
-    "strings stand in quotes, lists in brackets, each volume begins with [[volume]]: "
+    "strings are in quotes, lists in brackets, and each volume begins with [[volume]]: "
     "https://toml.io"
 )
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -30,8 +30,8 @@ _STRINGS: Final = (
 )
 # Messages of tomllib that mean nothing to the author of a file, and what is said instead.
 _SAID: Final = (
-    ("Cannot declare", "this table is there twice"),
-    ("Cannot mutate immutable namespace", "this was closed where it stands in brackets or braces"),
+    ("Cannot declare", "this table is defined twice"),
+    ("Cannot mutate immutable namespace", "this was completed by its brackets or braces"),
 )
 # Nested brackets. Python does not say where its own limit was exceeded; no real file is as deep.
 _DEEP: Final = 100

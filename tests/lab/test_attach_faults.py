@@ -50,7 +50,7 @@ def test_what_cannot_be_undone_is_listed_and_the_rest_is_undone(lab: Lab) -> Non
     assert [line for line in left if line.startswith("mount:/srv/one could not be undone: ")]
     assert [line for line in left if line.startswith(f"login:{IQN}one {A4}:3260 could not be ")]
     assert [line for line in left if line.startswith("mkfs:") and "is not undone" in line]
-    assert "the claim in /etc/fstab stays: the same command goes on from it" in left
+    assert "the claim in /etc/fstab is kept: the same command continues from there" in left
     for line in left:
         assert f"iscsictl: {line}\n" in failed.err
     assert run_on(host, "systemctl is-enabled open-iscsi.service", 1).out.strip() == "disabled"

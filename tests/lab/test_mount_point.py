@@ -53,7 +53,7 @@ def test_the_timer_mounts_nothing_over_the_target_of_a_users_link(lab: Lab) -> N
     assert mount_points(host) == []
     assert run_on(host, "stat -c '%U %a' /etc/cron.d; ls -A /etc/cron.d").out == before
     log = run_on(host, "journalctl -o cat -u iscsictl-reconnect.service").out
-    assert f"{MOUNT_POINT} is a symbolic link that another user could have made" in log
+    assert f"{MOUNT_POINT} is a symbolic link that another user could have created" in log
     run_on(host, f"iscsictl mount UUID=$(blkid -o value -s UUID /dev/sda) {MOUNT_POINT}", code=9)
     run_on(host, f"iscsictl detach {MOUNT_POINT}", code=9)
     run_on(host, "iscsictl doctor -o tsv --only mount-link | grep '^fail.*mount-link'")

@@ -224,7 +224,7 @@ def test_a_detach_ends_though_multipathd_hangs_and_the_same_command_finishes_it(
     run_on(host, "systemctl kill --kill-whom=main -s STOP multipathd.service")
     told = held.end()
     assert told["code"] == 6, told
-    assert "it still has the settings of a map that is gone" in told["err"]
+    assert "it still has the settings of a removed map" in told["err"]
     # It is down, and neither a boot nor reconnect brings it back.
     run_on(host, "! findmnt /srv/mail && ! grep iscsictl /etc/fstab")
     run_on(host, "! grep -r 'startup = automatic' /etc/iscsi/nodes")

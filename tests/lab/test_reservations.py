@@ -225,8 +225,8 @@ def test_on_a_lun_without_reservations_both_hosts_say_that_they_are_not_kept_apa
     held[0].until("after label")
     for one in held:
         out = one.end()["out"]
-        assert out.count("not kept apart from other hosts") == 1, out
-        assert "label" not in out.partition("not kept apart")[0]
+        assert out.count("not protected from other hosts") == 1, out
+        assert "label" not in out.partition("not protected")[0]
 
 
 @pytest.mark.torture

@@ -152,7 +152,7 @@ def test_a_lun_without_reservations_is_formatted_and_the_plan_says_so_once() -> 
     assert verbs(plan) == ["claim", "label", "mkfs", "directory", "mount", "fstab"]
     said = step(plan, "reserve")
     assert said.status is Status.UNCHANGED
-    assert said.why.startswith("not kept apart from other hosts")
+    assert said.why.startswith("not protected from other hosts")
 
 
 @pytest.mark.parametrize("wanted", [spec(), spec(mount=None)])

@@ -371,7 +371,7 @@ def test_the_command_reads_a_host_and_finds_nothing_wrong(tmp_path: Path) -> Non
     assert answer.code == 0, answer.out + answer.err
     assert answer.out.endswith("0 failed, 0 warnings, 9 ok\n")
     fstab = call(["fstab", "check"], tmp_path, uid=0)
-    assert (fstab.code, fstab.out) == (0, "nothing is wrong with /etc/fstab\n")
+    assert (fstab.code, fstab.out) == (0, "no problems found in /etc/fstab\n")
 
 
 def test_the_command_and_doctor_find_the_same_and_fail_with_1(tmp_path: Path) -> None:

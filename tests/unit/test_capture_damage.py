@@ -92,7 +92,7 @@ def test_a_strange_line_after_a_chap_name_does_not_lose_it(
 def test_a_name_that_no_secret_follows_is_left_out_and_its_line_is_named(after: str) -> None:
     listing = parse_capture(HEAD + CHAP.partition("\t\tpassword:")[0] + after)
     assert listing.sessions[0].chap == ChapNames(None, None)
-    assert (14, "the CHAP section is damaged here, the name is left out") in [
+    assert (14, "the CHAP section is damaged here; the name is left out") in [
         (note.line, note.text) for note in listing.warnings
     ]
 

@@ -199,7 +199,7 @@ def test_a_name_that_ends_in_a_colon_was_cut_off() -> None:
         "tcp: [1] 192.0.2.10:3260,1 iqn.2001-04.com.example:\nnext words here\n"
     )
     assert listing.sessions == ()
-    assert "not whole" in listing.warnings[0].text
+    assert "incomplete" in listing.warnings[0].text
 
 
 @pytest.mark.fault("F109")

@@ -93,7 +93,7 @@ def test_of_a_series_of_listings_the_last_one_holds() -> None:
     failed, sound = text.format("failed faulty running"), text.format("active ready running")
     listing = parse_capture(failed + sound)
     assert [note.text for note in listing.warnings] == [
-        "map mpatha is listed several times, the last one holds"
+        "map mpatha is listed several times; the last one is used"
     ]
     (disk,) = details_of(failed + sound).disks or ()
     assert [path.checker for path in disk.paths or ()] == ["ready", "ready"]

@@ -79,7 +79,7 @@ def why(plan: Plan, verb: str) -> str:
 
 @pytest.mark.fault("F62")
 def test_the_plan_says_by_which_proof_a_disk_is_blank() -> None:
-    words = "blank: 237 places read, none further apart than 64 MiB"
+    words = "blank: 237 places read, none farther apart than 64 MiB"
     content = Content(WWID, GIB, 512, proof=PROOF)
     assert words in why(plan_label(disk_inventory(content=content), "gpt", Consent()), "label")
     assert words in why(plan_mkfs(disk_inventory(content=content), MkfsSpec("ext4", NEW)), "mkfs")

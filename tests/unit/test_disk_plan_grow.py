@@ -144,7 +144,7 @@ def test_a_superblock_in_the_second_half_is_looked_for_from_the_end(
 
 @pytest.mark.parametrize("size", [None, 0])
 def test_where_a_device_of_unknown_size_ends_is_not_guessed(size: int | None) -> None:
-    with pytest.raises(NotFoundError, match="does not tell the size of /dev/sda1"):
+    with pytest.raises(NotFoundError, match="does not report the size of /dev/sda1"):
         kinds_found_from_end([Signature("ext4", 1080)], "/dev/sda1", size)
 
 

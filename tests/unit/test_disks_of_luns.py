@@ -89,7 +89,7 @@ def test_one_serial_with_two_wwids_is_a_warning_unless_one_session_has_both(tree
     listing = read_listing(tree.root)
     assert len(listing.disks or ()) == len(places)
     (warning,) = listing.warnings
-    assert warning.text.startswith("/dev/sda, /dev/sdb: one serial number (A-1)")
+    assert warning.text.startswith("/dev/sda, /dev/sdb: the same serial number (A-1)")
 
 
 @pytest.mark.fault("F110")

@@ -54,7 +54,7 @@ def test_what_doctor_prints_as_json_is_read_from_a_pipe(tmp_path: Path) -> None:
     assert json.loads(again.stdout) == json.loads(doctor_view.as_json(FOUND))
     other = pipe("tcp: [1] 192.0.2.5:3260,1 iqn.2001-04.com.example:a\n")
     assert other.exit_code == Exit.USAGE
-    assert "standard input: there are no findings" in other.stderr
+    assert "standard input contains no findings" in other.stderr
     assert "iscsictl ls --from" in other.stderr
 
 
@@ -120,7 +120,7 @@ def test_anything_else_is_an_error_that_says_what_to_give(tmp_path: Path, data: 
     answer = read(file)
     assert answer.code == Exit.USAGE
     first, hint = answer.err.splitlines()
-    assert first == f"iscsictl: {file}: there are no findings of iscsictl doctor in it"
+    assert first == f"iscsictl: {file} contains no findings of iscsictl doctor"
     assert hint.startswith("hint: give an archive that iscsictl report wrote")
 
 

@@ -144,7 +144,7 @@ def test_what_a_mounted_volume_lost_is_reserved_again() -> None:
     [
         (RESERVED, "another host's .* key 0x0000000000000abc"),
         (REGISTERED, "another host has registered .* key 0x0000000000000abc"),
-        (replace(FREE, supported=False), "has no SCSI-3 persistent reservations"),
+        (replace(FREE, supported=False), "does not support SCSI-3 persistent reservations"),
     ],
 )
 def test_a_lun_that_this_host_cannot_have_for_itself_is_refused(

@@ -231,7 +231,9 @@ def test_one_value_that_no_file_can_have_spoils_no_file() -> None:
     rows, notes = exported(made(options=["x y"]), made(name="www", user="\u00a0u"))
     assert [(row["name"], "mount" in row) for row in rows] == [("0", False)]
     first, second = notes
-    assert first.startswith(f"without its filesystem: {IQN} LUN 0: options: x y: mount options")
+    assert first.startswith(
+        f"without its filesystem: {IQN} LUN 0: options: x y: separate mount options"
+    )
     assert second.startswith("left out: iqn.2001-04.com.example:1 LUN 0: user: '\\xa0u' cannot be")
 
 

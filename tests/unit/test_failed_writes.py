@@ -163,7 +163,7 @@ def test_a_wipe_that_fails_half_way_is_left_over(
     done = failed(actions.Wipe(scratch.disk, part), tmp_path)
     outcomes, leftovers = executor.roll_back(done, Context(root=tmp_path))
     assert outcomes == []
-    assert leftovers == ["wipe:disk is not undone: data is never destroyed by an undo"]
+    assert leftovers == ["wipe:disk is not undone: an undo never destroys data"]
 
 
 @needs_loops

@@ -167,7 +167,7 @@ def test_on_a_full_and_on_a_read_only_filesystem_the_old_file_is_intact(tmp_path
         path.write_bytes(b"old")
         with pytest.raises(IscsictlError, match="no space left") as full:
             replace_file(path, b"x" * 200_000)
-        assert full.value.hint == "free some space there and run it again"
+        assert full.value.hint == "free some space there and run this again"
         assert [p.name for p in tmp_path.iterdir()] == ["fstab"]
         subprocess.run(["mount", "-o", "remount,ro", str(tmp_path)], check=True)
         with pytest.raises(IscsictlError, match="read-only file system"):

@@ -226,7 +226,7 @@ def test_a_uuid_in_the_wrong_case_is_nobody_s_name(written: str, real: str) -> N
     for spec in (f"UUID={written}", f"/dev/disk/by-uuid/{written}", f"UUID='{written}'"):
         (found,) = check(f"{spec} /srv vfat nofail 0 0\n", seen)
         assert (found.id, found.severity) == ("name-case", "fail")
-        assert found.fix == f"write {real} for {written} in line 1 of /etc/fstab"
+        assert found.fix == f"replace {written} with {real} in line 1 of /etc/fstab"
         (mild,) = check(f"{spec} /srv vfat noauto 0 0\n", seen)
         assert mild.severity == "warn"
         assert check(f"{spec.replace(written, real)} /srv vfat nofail 0 0\n", seen) == ()
@@ -236,7 +236,7 @@ def test_a_uuid_in_the_wrong_case_is_nobody_s_name(written: str, real: str) -> N
 def test_a_tag_in_small_letters_is_none(tag: str) -> None:
     (found,) = check(f"{tag}={LOCAL} /srv ext4 nofail 0 0\n")
     assert (found.id, found.severity) == ("name-case", "fail")
-    assert found.fix == f"write {tag.upper()}= for {tag}= in line 1 of /etc/fstab"
+    assert found.fix == f"replace {tag}= with {tag.upper()}= in line 1 of /etc/fstab"
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,9 @@ def test_a_line_that_cannot_be_read_is_a_failure_with_its_number() -> None:
 def test_a_blank_in_the_options_is_told_for_it_makes_mount_ignore_the_line() -> None:
     (found,) = check(f"UUID={UUID} /srv ext4 nofail, _netdev 0 0\n")
     assert (found.id, found.severity) == ("unreadable", "fail")
-    assert "'_netdev' for a number as its fifth field: is a blank in the options?" in found.text
+    assert (
+        "'_netdev' instead of a number as its fifth field: check for a space in the options"
+    ) in found.text
 
 
 def test_findings_come_in_the_order_of_the_lines() -> None:

@@ -66,7 +66,7 @@ class TestOnLoopDevices:
             assert not content.blank
             (part,) = content.stale_partitions
             assert [s.type for s in part.signatures] == [kind]
-            assert f"{kind} in partition 2, which its table lost" in content.description
+            assert f"{kind} in partition 2, which is no longer in its table" in content.description
 
     @pytest.mark.fault("F61")
     def test_what_is_in_a_partition_that_only_udev_has_is_content(

@@ -23,7 +23,7 @@ MAGIC_AT, MAGIC = 0x10040, b"_BHRfS_M"
 
 
 def hint_for(*found: Signature) -> str:
-    with pytest.raises(RefusedError, match="beside its partition table") as caught:
+    with pytest.raises(RefusedError, match="in addition to its partition table") as caught:
         refuse_beside_table("/dev/sda", found)
     return caught.value.hint or ""
 

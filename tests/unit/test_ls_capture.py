@@ -97,7 +97,7 @@ def test_warnings_that_say_what_is_wrong_come_first_and_are_not_cut_off(tmp_path
     file.write_text(noise + broken + tail)
     result = CliRunner().invoke(cli, ["ls", "--from", str(file)])
     lines = result.stderr.splitlines()
-    whole = [place for place, line in enumerate(lines) if "not whole" in line]
+    whole = [place for place, line in enumerate(lines) if "incomplete" in line]
     portals = [place for place, line in enumerate(lines) if "the portal is not" in line]
     skipped = [place for place, line in enumerate(lines) if "not session output" in line]
     assert len(whole) == 1

@@ -313,9 +313,9 @@ def test_a_capture_on_stdin_is_read_and_what_is_not_one_is_named_by_line(tmp_pat
 @pytest.mark.parametrize(
     ("source", "code", "words"),
     [("x" * 300, 2, "file name too long"), ("loop", 2, "symbolic links"),
-     ("empty", 3, "sos_commands"), ("pipe", 6, "nobody wrote to the pipe for 0.2 s"),
+     ("empty", 3, "sos_commands"), ("pipe", 6, "nothing was written to the pipe for 0.2 s"),
      ("/proc/self/mem", 2, "error"),
-     ("noise", 2, "noise:1: nothing in it"), ("none", 2, "no such file or directory"),
+     ("noise", 2, "noise:1 contains no output"), ("none", 2, "no such file or directory"),
      ("noise/x", 2, "not a directory")],
 )  # fmt: skip
 def test_what_cannot_be_a_capture_is_one_line_and_a_hint(
@@ -342,7 +342,7 @@ def test_a_pipe_is_read_to_its_end_and_an_endless_device_not(
         read = read_capture(tmp_path / "pipe", PATIENCE)
     assert read.sessions == parse_capture(flat).sessions
     monkeypatch.setattr(sosreport, "MAX_CAPTURE", 1 << 21)
-    with pytest.raises(IscsictlError, match="more than 2 MiB"):
+    with pytest.raises(IscsictlError, match="larger than 2 MiB"):
         read_capture(Path("/dev/zero"))
 
 

@@ -79,10 +79,10 @@ def test_settings_are_dropped_without_multipathd_which_reads_the_file_later(
     with pytest.raises(UnreachableError) as caught:
         run(actions.ReadMapSettings(), tmp_path)
     assert caught.value.hint == (
-        "see what it is doing: journalctl -u multipathd; when it answers, run the same command "
+        "check what it is doing: journalctl -u multipathd; when it answers, run the same command "
         "again"
     )
-    assert caught.value.text.endswith(": it still has the settings of a map that is gone")
+    assert caught.value.text.endswith(": it still has the settings of a removed map")
     assert multipath_conf.read_unread(tmp_path) == (SPELLED,)
     monkeypatch.setattr(multipath_conf, "reconfigure", lambda *_: asked.append("reconfigure"))
     assert run(actions.ReadMapSettings(), tmp_path)
@@ -257,7 +257,7 @@ def test_a_map_that_did_not_get_all_paths_goes_unless_it_was_there_before(
     context = Context(root=tmp_path, wait=0.0, waiter=Waiter())
     with pytest.raises(UnreachableError) as raised:
         execute_action(actions.MakeMap(DISK, joins=joins), context)
-    assert "no map of /dev/sdb" in raised.value.text
+    assert "did not create a map of /dev/sdb" in raised.value.text
     assert "multipath -v3 /dev/sdb" in (raised.value.hint or "")
     assert daemon.flushed == ([] if joins else ["mail"])
 

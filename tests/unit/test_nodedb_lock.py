@@ -111,7 +111,7 @@ def test_a_lock_that_a_killed_process_left_is_said_and_cleared_at_once(
         assert link.exists()
     # Long before open-iscsi itself gives up.
     assert time.monotonic() - began < BLIND_PROOF
-    assert said == [f"cleared a lock that a killed process had left behind: {link}"]
+    assert said == [f"removed a lock that a killed process had left behind: {link}"]
     assert not link.exists()
 
 

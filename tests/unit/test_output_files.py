@@ -59,7 +59,7 @@ def test_output_goes_through_no_directory_link_of_another_user(home: Path, save:
     victim = home.parent / "etc"
     victim.mkdir()
     link_of(NOBODY, home / "out", victim)
-    with pytest.raises(RefusedError, match="another user could have made"):
+    with pytest.raises(RefusedError, match="another user could have created"):
         save(home / "out/file")
     assert not any(victim.iterdir())
 
@@ -80,7 +80,7 @@ def test_a_plan_replaces_a_plan_and_a_secret_nothing(tmp_path: Path) -> None:
     for text in ("one", "two"):
         save_plan(path, text)
         assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == (text, 0o644)
-    with pytest.raises(RefusedError, match="exists and is left as it is"):
+    with pytest.raises(RefusedError, match="already exists and is not overwritten"):
         save_secret(path, Secret("0123456789ab"))
     path.unlink()
     save_secret(path, Secret("0123456789ab"))
@@ -138,7 +138,7 @@ def test_a_file_behind_a_link_of_another_user_is_not_replaced(home: Path) -> Non
     victim = home.parent / "victim"
     victim.write_text("theirs")
     link = link_of(NOBODY, home / "link", victim)
-    with pytest.raises(RefusedError, match="another user could have made"):
+    with pytest.raises(RefusedError, match="another user could have created"):
         replace_file(link, b"ours")
     with pytest.raises(RefusedError):
         protect(link)

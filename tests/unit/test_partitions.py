@@ -253,11 +253,10 @@ def test_all_but_the_named_partition_must_be_the_same() -> None:
     before = gpt(Entry(1, 2048, 2048, LINUX), Entry(2, 4096, 2048, LINUX))
     assert find_other_change(before, gpt(Entry(1, 2048, 2048, LINUX)), 2) is None
     assert (
-        find_other_change(before, gpt(Entry(2, 4096, 2048, LINUX)), 2)
-        == "partition 1 is not as it was"
+        find_other_change(before, gpt(Entry(2, 4096, 2048, LINUX)), 2) == "partition 1 has changed"
     )
     moved = gpt(Entry(1, 2049, 2048, LINUX), Entry(2, 4096, 2048, LINUX))
-    assert find_other_change(before, moved, 2) == "partition 1 is not as it was"
+    assert find_other_change(before, moved, 2) == "partition 1 has changed"
     more = gpt(*before.entries, Entry(7, 9000, 10, LINUX))
     assert find_other_change(before, more, 2) == "there is a new partition 7"
     assert find_other_change(before, Table("dos", 512, "X"), 2) is not None

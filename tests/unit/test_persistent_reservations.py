@@ -52,7 +52,7 @@ def test_the_type_mask_says_which_reservations_there_are() -> None:
     without_a_mask = bytes.fromhex("0008000002000000")
     assert codec.parse_types(without_a_mask) is None
     for bad in (b"", bytes(8), only_write_exclusive[:7]):
-        with pytest.raises(ValueError, match="bytes came"):
+        with pytest.raises(ValueError, match="bytes arrived"):
             codec.parse_types(bad)
 
 

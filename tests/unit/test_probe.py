@@ -85,7 +85,7 @@ def test_a_blank_disk_has_a_proof_and_one_byte_near_any_usual_place_is_seen(
         content = probe.probe(device, named)
         assert content.blank
         assert re.fullmatch(
-            r"blank: \d+ places read, none further apart than \d+ MiB", str(content.proof)
+            r"blank: \d+ places read, none farther apart than \d+ MiB", str(content.proof)
         )
         assert str(probe.probe(device, named, full=True).proof) == "blank: all read"
         for at in (0, size - 1, size - (15 << 20), 8193 * 1024, 64 << 20, size // 4, size // 3):

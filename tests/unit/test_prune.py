@@ -318,7 +318,7 @@ def test_a_signal_while_a_portal_is_asked_ends_the_run(
     monkeypatch.setattr("iscsictl.observers.prune.discover", interrupt)
     done = call(["prune", "--yes"], tmp_path, uid=0)
     assert done.code == 130
-    assert "proves nothing" not in done.err
+    assert "is no evidence" not in done.err
     assert "nothing was changed" in done.err
 
 

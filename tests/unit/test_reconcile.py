@@ -313,7 +313,7 @@ def test_after_a_signal_the_step_ends_nothing_is_undone_and_a_rerun_finishes(
     assert report.error is not None
     assert report.error.exit == code
     assert "again" in (report.error.hint or "")
-    assert report.error.text.endswith("what was done stays")
+    assert report.error.text.endswith("completed steps are kept")
     assert report.leftovers == ()
     assert one.done == WHOLE[: WHOLE.index(after) + 1]
     again = reconcile(
@@ -336,7 +336,7 @@ def test_a_login_that_was_interrupted_is_said_to_be_with_iscsid(
     report = reconcile(one.task(spec()), context(tmp_path), one.listen, on_failure)
     assert report.error is not None
     assert (report.error.exit, report.error.hint) == (Exit.INTERRUPTED, "x")
-    assert report.error.text == "stopped; what was done stays"
+    assert report.error.text == "stopped; completed steps are kept"
     assert one.done == ["record", "settings"]
     (left,) = report.leftovers
     assert "login to" in left

@@ -104,7 +104,7 @@ def test_a_copy_is_kept_of_a_record_that_is_removed(tmp_path: Path, before: int)
     path.chmod(before)
     held = path.read_bytes()
     (finding,) = findings(tmp_path)
-    assert "is not what its path says" in finding.message
+    assert "does not match its path" in finding.message
     (said,) = fix(tmp_path)
     assert not path.exists()
 

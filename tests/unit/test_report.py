@@ -132,7 +132,7 @@ def test_an_archive_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -
         tar.addfile(tarfile.TarInfo(name), io.BytesIO())
     with pytest.raises(IscsictlError) as caught:
         read_capture(file)
-    assert "give the directory that it was unpacked to" in (caught.value.hint or "")
+    assert "such as a sosreport, and give the directory" in (caught.value.hint or "")
     assert not (tmp_path / "escaped").exists()
 
 

@@ -112,7 +112,7 @@ def test_a_race_is_lost_also_where_the_winner_is_gone_by_the_time_it_is_looked_f
         lun.refuses = action == 1
 
     lun.before = come_and_go
-    with pytest.raises(RefusedError, match="first, and has released it since") as caught:
+    with pytest.raises(RefusedError, match="first, and has since released it") as caught:
         reserve(lun.serve(monkeypatch), root)
     assert caught.value.exit == 9
     assert is_free(lun)
@@ -272,7 +272,7 @@ def test_where_the_array_does_not_tell_who_has_this_key_it_is_not_preempted(
 ) -> None:
     own = own_key(root)
     lun = ReservingLun({"/dev/sda": A}, {EARLIER: own}, (EARLIER, 1), full_status=False)
-    with pytest.raises(RefusedError, match="does not tell which initiator"):
+    with pytest.raises(RefusedError, match="does not report which initiator"):
         reserve(lun.serve(monkeypatch), root)
     assert (lun.keys, lun.holder) == ({EARLIER: own}, (EARLIER, 1))
 
@@ -325,7 +325,7 @@ def test_a_lun_that_lists_registrations_and_takes_none_is_told_from_one_that_fai
     action = actions.Reserve(disk)
     result = HANDLERS[actions.Reserve](action, Context(root=root, say=said.append))
     assert not result.changed
-    assert said == ["/dev/sda is not kept apart from other hosts: it takes no reservation"]
+    assert said == ["/dev/sda is not protected from other hosts: it does not accept reservations"]
     assert not release(disk, root)
 
 

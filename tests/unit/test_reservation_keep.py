@@ -191,9 +191,11 @@ def test_a_race_that_is_lost_leaves_no_registration(
 def test_a_lun_without_reservations_cannot_be_exclusive(
     root: Path, monkeypatch: pytest.MonkeyPatch, lun: ReservingLun
 ) -> None:
-    with pytest.raises(RefusedError, match="has no SCSI-3 persistent reservations") as caught:
+    with pytest.raises(
+        RefusedError, match=("does not support SCSI-3 persistent reservations")
+    ) as caught:
         keep_reserved(lun.serve(monkeypatch), root)
-    assert "leave out --exclusive" in (caught.value.hint or "")
+    assert "omit --exclusive" in (caught.value.hint or "")
 
 
 def test_an_array_that_cannot_write_its_file_of_registrations_keeps_the_lun_all_the_same(

@@ -51,7 +51,7 @@ def test_reservations_that_all_registrants_hold_are_those_of_each(
 def test_a_holder_with_the_key_zero_is_not_this_host_unless_it_has_registered(root: Path) -> None:
     for kind in (1, 5, 7):
         found = LunReservations(own_key(root), holder=Reservation(0, kind))
-        assert found.other_holder == "a host that does not tell its key"
+        assert found.other_holder == "a host that does not report its key"
         assert found.refusal("/dev/sda") is not None
 
 
@@ -83,7 +83,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | tuple[int, ...]
 
 NOBODY = bytes(8)
 HELD = bytes.fromhex("00000001000000100000000000000abc0000000000010000")
-HELD_BY_SOMEBODY = "a host that does not tell its key"
+HELD_BY_SOMEBODY = "a host that does not report its key"
 
 
 @pytest.mark.fault("F51")

@@ -36,7 +36,7 @@ def test_a_program_that_closed_its_terminal_ends_in_its_own_time() -> None:
 )
 def test_a_program_that_heeds_no_signal_is_ended_when_the_user_asks(script: str) -> None:
     said: list[str] = []
-    with pytest.raises(StoppedError, match="sh was ended before it was done"):
+    with pytest.raises(StoppedError, match="sh was stopped before it finished"):
         process.pty(["sh", "-c", script], watch=said.append, stop=lambda: bool(said))
     with pytest.raises(ProcessLookupError):
         os.kill(int("".join(said).split()[1]), 0)

@@ -218,7 +218,7 @@ def test_an_install_that_fails_leaves_what_was_there(
     machine.fails = {verb, "restart"}
     answer = machine.schedule(*BY_TIMER)
     assert answer.code == Exit.ERROR
-    assert "iscsictl: systemctl: no bus\nhint: see what systemd says: systemctl" in answer.err
+    assert "iscsictl: systemctl: no bus\nhint: see: systemctl" in answer.err
     assert machine.etc == before
 
 

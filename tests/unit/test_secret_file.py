@@ -60,7 +60,7 @@ def test_a_pipe_that_nobody_writes_to_ends_by_the_deadline(tmp_path: Path) -> No
         check=False,
     )
     assert done.returncode == Exit.UNREACHABLE
-    assert f"nothing came from {path} within 1 s" in done.stderr
+    assert f"nothing was read from {path} within 1 s" in done.stderr
     assert "Traceback" not in done.stderr
     assert time.monotonic() - began > 1
 
@@ -78,7 +78,7 @@ def test_standard_input_that_stays_open_ends_by_the_deadline() -> None:
         os.close(reading)
         os.close(writing)
     assert done.returncode == Exit.UNREACHABLE
-    assert done.stderr.startswith("iscsictl: CHAP secret: nothing came from standard input")
+    assert done.stderr.startswith("iscsictl: CHAP secret: nothing was read from standard input")
 
 
 def test_a_pipe_is_read_to_its_end_and_a_device_as_far_as_a_secret_goes(tmp_path: Path) -> None:

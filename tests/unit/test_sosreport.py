@@ -55,7 +55,8 @@ def test_an_output_that_cannot_be_read_is_not_taken_for_no_sessions(
     tmp_path: Path, text: str | bytes
 ) -> None:
     saved(tmp_path, tree=text)
-    with pytest.raises(IscsictlError, match=r"iscsiadm_-m_session_-P_3:1: nothing in it") as error:
+    answer = r"iscsiadm_-m_session_-P_3:1 contains no output"
+    with pytest.raises(IscsictlError, match=answer) as error:
         read_capture(tmp_path)
     assert error.value.hint
 

@@ -61,6 +61,6 @@ def test_a_filesystem_is_made_only_where_kernel_and_table_agree(tmp_path: Path) 
         table(image, NEW)
         with Path(f"{device}p1").open("rb"), pytest.raises(RefusedError) as raised:
             disk_writer.verify_kernel_partition(device, 1)
-        assert f"{device}p1 elsewhere than the table of {device}" in raised.value.text
+        assert f"{device}p1 at another place than the table of {device}" in raised.value.text
         disk_writer.verify_kernel_partition(device, 1)
         assert kernel(device) == [NEW]

@@ -70,7 +70,7 @@ def test_where_nobody_else_has_registered_nothing_is_to_be_done() -> None:
             RefusedError,
             ("does not support persistent reservations"),
         ),
-        (replace(FREE, holder=Reservation()), OTHER_KEY, NotFoundError, "does not tell its key"),
+        (replace(FREE, holder=Reservation()), OTHER_KEY, NotFoundError, "does not report its key"),
     ],
 )
 def test_any_other_key_is_an_error_that_says_why(

@@ -166,4 +166,4 @@ def test_what_has_no_one_command_is_only_named(root: Path) -> None:
     hold(root, "sdx1", "drbd1")
     assert releases(root) == ()
     used = usage.disk_usage(DISK, root)
-    assert used.release_hint == "end that use first, then run this again"
+    assert used.release_hint == "stop that use first, then run this again"

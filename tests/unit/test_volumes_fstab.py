@@ -21,7 +21,7 @@ def append_comment(text: str) -> Edit:
 
 
 def refuse_edit(_: Fstab) -> Fstab:
-    raise RefusedError("/etc/fstab has no claim on /dev/sdb any more")
+    raise RefusedError("/etc/fstab no longer has a claim on /dev/sdb")
 
 
 def edit_together(context: VolumesContext, edits: dict[str, Edit]) -> dict[str, object]:

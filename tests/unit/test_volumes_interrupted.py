@@ -48,10 +48,10 @@ def test_of_three_volumes_one_failed_one_is_interrupted_and_one_was_not_begun(
     error = summarize_reports(reports)
     assert isinstance(error, InterruptError)
     assert error.exit is Exit.INTERRUPTED
-    assert error.text == "stopped by SIGINT; what was done stays"
+    assert error.text == "stopped by SIGINT; completed steps are kept"
     assert list(report_lines(reports)) == [
         "v0: t0: no",
-        "v1: stopped by SIGINT; what was done stays",
+        "v1: stopped by SIGINT; completed steps are kept",
         "v2: stopped by SIGINT; nothing was changed",
     ]
 
@@ -61,7 +61,9 @@ def test_a_volume_on_one_that_was_interrupted_was_not_begun(host: Host, tmp_path
     reports = run(host, tmp_path, host.volume("v0", "t0"), host.volume("v1", "t1", "v0"), at_once=1)
     assert states(reports) == {"v0": "interrupted", "v1": "skipped"}
     assert reports["v1"].error is not None
-    assert reports["v1"].error.text == "not begun: a volume that it is mounted on was interrupted"
+    assert reports["v1"].error.text == (
+        "not started: the volume that it is mounted on was interrupted"
+    )
     error = summarize_reports(reports)
     assert error is not None
     assert error.exit is Exit.TERMINATED

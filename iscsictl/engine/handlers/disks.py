@@ -110,7 +110,7 @@ def _grow_filesystem(action: actions.GrowFs, _: Context) -> StepResult:
     except ToolError as error:
         failure = IscsictlError(
             f"the {action.fs} on {action.path} did not grow: {error.result.last_line}",
-            hint="look at it: journalctl -k; the partition is larger, nothing is lost",
+            hint="see: journalctl -k; the partition is larger, nothing is lost",
             tool_exit=error.result.code,
         )
         failure.wrote = error.wrote

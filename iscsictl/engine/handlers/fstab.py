@@ -79,7 +79,7 @@ def mark_begun(disk: DiskId, claim: FilesystemClaim, context: Context, *, begun:
                 )  # fmt: skip
                 return fstab_edit.replace_line(fstab, old.number, entry)
         raise RefusedError(
-            f"/etc/fstab has no claim on {disk.device} any more",
+            f"/etc/fstab no longer has a claim on {disk.device}",
             hint="another program edited /etc/fstab meanwhile; run the command again",
         )
 

@@ -29,7 +29,9 @@ def _protect_file(action: actions.Protect, context: Context) -> StepResult:
 def _set_initiator(action: actions.SetInitiatorName, context: Context) -> StepResult:
     # Nobody locks out iscsiadm: a session may have come up since the plan.
     if read_sessions(context.root):
-        raise InUseError("a session came up meanwhile", hint="log out first: iscsictl logout --all")
+        raise InUseError(
+            "a session has come up meanwhile", hint="log out first: iscsictl logout --all"
+        )
     changed = initiator_name.write_name(action.name, context.root)
     if changed:
         initiator_name.restart_running_iscsid(context.root)

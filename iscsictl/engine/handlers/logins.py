@@ -33,7 +33,7 @@ FEWEST = 8
 MOST = 256
 #: As many processes as do one login each, where no batch can be had: each reads all records.
 ALONE = 32
-_LATE = "see what iscsid says: journalctl -u iscsid; or give it longer with --timeout"
+_LATE = "see iscsid's log: journalctl -u iscsid; or allow more time with --timeout"
 Ended = list[Outcome]
 
 
@@ -81,7 +81,7 @@ def log_in(
     signals.check()
     for step in waiting:
         late = UnreachableError(
-            f"{step.subject}: not tried, for no login has ended well for {context.wait:g} s",
+            f"{step.subject}: not tried, because no login has succeeded for {context.wait:g} s",
             hint=_LATE,
         )
         yield Outcome(step, error=late).with_status(Status.FAILED)

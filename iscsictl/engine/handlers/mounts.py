@@ -61,13 +61,13 @@ def await_filesystem(disk: DiskId, uuid: str, context: Context) -> tuple[DiskId,
         return None if top is None or block is None else (top.device, block)
 
     found = context.waiter.wait(
-        find_filesystem, context.deadline(), f"waiting for udev to show the filesystem {uuid}"
+        find_filesystem, context.deadline(), f"waiting for udev to report the filesystem {uuid}"
     )
     if found is None:
         raise UnreachableError(
-            f"udev does not show a filesystem {uuid} on {disk.wwid}",
-            hint="see whether the disk is there: iscsictl ls; and what udev does: "
-            "journalctl -u systemd-udevd",
+            f"udev does not report a filesystem {uuid} on {disk.wwid}",
+            hint="check whether the disk exists: iscsictl ls; and what udev does: journalctl -u "
+            "systemd-udevd",
         )
     device, block = found
     return replace(disk, device=device), block
@@ -80,14 +80,14 @@ def _mount_filesystem(action: actions.Mount, context: Context) -> StepResult:
     require_same_paths(named, context.root, with_dead_paths=True)
     with probe.opened(device, exclusive=False) as fd:
         if action.disk.wwid not in scsi_commands.wwids(fd):
-            raise RefusedError(f"{device} is not the disk {action.disk.wwid} any more")
+            raise RefusedError(f"{device} is no longer the disk {action.disk.wwid}")
     made = mounts.mount(block.device, action.path, action.fs, action.options)
     # An array that is out of space, or a disk that is write-protected, shows only when it is
     # written.
     if not is_read_only_mount(action.options):
         why = mounts.takes_writes(action.path)
         if why is not None:
-            error = IscsictlError(f"{action.path} is mounted but takes no writes: {why}")
+            error = IscsictlError(f"{action.path} is mounted but accepts no writes: {why}")
             error.wrote = made
             raise error
     return StepResult(made)

@@ -66,7 +66,7 @@ def _have_settings_read(context: Context) -> None:
         multipath_conf.reconfigure(context.deadline())
     except UnreachableError as error:
         raise UnreachableError(
-            f"{error.text}: it still has the settings of a map that is gone",
+            f"{error.text}: it still has the settings of a removed map",
             hint=f"{SEE_MULTIPATHD}; when it answers, run the same command again",
         ) from None
     multipath_conf.save_settings(multipath_conf.read_settings(context.root), context.root)
@@ -103,7 +103,7 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
     the array has since mapped to another disk, and multipathd relies on them.
     """
     asked = 0.0
-    doing = f"waiting for multipathd: {action.disk.device} gets its map"
+    doing = f"waiting for multipathd to create the map of {action.disk.device}"
 
     def paths_without_map() -> list[str]:
         return [path for path in _paths_of(action, context) if not _has_map(path, context.root)]
@@ -132,8 +132,8 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
             with suppress(IscsictlError):
                 _remove_map(actions.RemoveMap(action.disk), context)
         raise UnreachableError(
-            f"no map of {', '.join(left)} was made by multipathd",
-            hint=f"see why: multipath -v3 {shell_form(left[0])}; or attach with --multipath off",
+            f"multipathd did not create a map of {', '.join(left)}",
+            hint=f"to see why: multipath -v3 {shell_form(left[0])}; or attach with --multipath off",
         )
     for path in new:
         _trigger_udev_event(path)
@@ -150,7 +150,7 @@ def _require_path_of_disk(disk: DiskId, path: str, root: Path) -> None:
     if states and "running" not in states:
         raise UnreachableError(
             f"{path} does not answer: its state is {', '.join(states)}",
-            hint="bring the path back, or log out of its portal, then run this again",
+            hint="restore the path, or log out of its portal, then run this again",
         )
     with probe.opened(path, exclusive=False) as fd:
         disk_guards.require_same_disk(fd, replace(disk, device=path))

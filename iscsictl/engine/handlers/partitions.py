@@ -47,7 +47,7 @@ def _add_partition(action: actions.AddPart, context: Context) -> StepResult:
 
     def find_mismatch(entry: Entry | None) -> str | None:
         if entry is None:
-            return f"partition {action.number} is not there"
+            return f"partition {action.number} does not exist"
         if (entry.start, entry.size) != (action.start, action.size):
             return f"partition {action.number} is at sector {entry.start} with {entry.size} sectors"
         return None if entry.type == action.type else f"its type is {entry.type}"
@@ -69,7 +69,7 @@ def _remove_partition(action: actions.RemovePart, context: Context) -> StepResul
     _require_unused(node)
 
     def find_mismatch(entry: Entry | None) -> str | None:
-        return None if entry is None else f"partition {action.number} is still there"
+        return None if entry is None else f"partition {action.number} still exists"
 
     _reshape_table(action, [(["--delete", "{}", str(action.number)], None)], find_mismatch, context)
     with track_writes(started=True):
@@ -88,7 +88,7 @@ def _require_unused(node: str) -> None:
 
 def _set_partition_type(action: actions.SetType, context: Context) -> StepResult:
     def find_mismatch(entry: Entry | None) -> str | None:
-        return None if entry is not None and entry.type == action.type else "the type is another"
+        return None if entry is not None and entry.type == action.type else "the type differs"
 
     command = ["--part-type", "{}", str(action.number), action.type]
     _reshape_table(action, [(command, None)], find_mismatch, context)
@@ -168,11 +168,11 @@ def _reread_capacity(action: actions.Reread, context: Context) -> StepResult:
     if after is None:
         is_map = action.disk.device.startswith("/dev/mapper/")
         raise UnreachableError(
-            f"the kernel does not see the size of {action.disk.device}: {wanted} bytes",
+            f"the kernel does not see the new size of {action.disk.device}: {wanted} bytes",
             # The paths of a map have it by then; multipathd is the one that makes the map larger.
-            hint="see what multipathd says: journalctl -u multipathd; then run this again"
+            hint="see multipathd's log: journalctl -u multipathd; then run this again"
             if is_map
-            else "see what it says: journalctl -k",
+            else "see its log: journalctl -k",
         )
     return StepResult(after != before)
 

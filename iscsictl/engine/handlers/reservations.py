@@ -19,7 +19,8 @@ def _reserve_disk(action: actions.Reserve, context: Context) -> StepResult:
     else:
         # It lists registrations and takes none: that shows only now.
         context.say(
-            f"{action.disk.device} is not kept apart from other hosts: it takes no reservation"
+            f"{action.disk.device} is not protected from other hosts: it does not accept "
+            "reservations"
         )
     return StepResult(reserved)
 

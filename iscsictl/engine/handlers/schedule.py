@@ -56,7 +56,7 @@ def _set_timer(action: SetTimer, context: Context) -> StepResult:
     except IscsictlError as error:
         with suppress(IscsictlError):
             _switch_timer(context.root, on=was)
-        error.hint = error.hint or f"see what systemd says: systemctl status {TIMER_UNIT}"
+        error.hint = error.hint or f"see: systemctl status {TIMER_UNIT}"
         raise
     return StepResult(before=SetTimer(on=was))
 

@@ -97,7 +97,7 @@ def _stop_service(action: actions.StopService, context: Context) -> StepResult:
         # multipathd may have made maps of other disks too when it started. They outlive it, and
         # without it nobody tests their paths.
         if multipath.has_maps(context.root):
-            raise InUseError(f"{action.unit} keeps running for a multipath map that is left")
+            raise InUseError(f"{action.unit} keeps running for a remaining multipath map")
         run(["systemctl", "stop", action.unit], timeout=max(context.wait, 1.0))
     return StepResult()
 

@@ -129,7 +129,7 @@ def _scan_for_lun(action: actions.Scan, context: Context) -> StepResult:
         raise NotFoundError(
             f"{action.target} did not show {name} within {context.wait:g} s"
             + (f"; it shows {', '.join(map(str, shown))}" if shown else ""),
-            hint="map the LUN to this host on the array, then run it again",
+            hint="map the LUN to this host on the array, then run this again",
         )
     return StepResult()
 
@@ -230,7 +230,7 @@ def find_dead_session(sessions: Iterable[Session], action: actions.Logout) -> Se
             if session.status == "up":
                 raise InUseError(
                     f"session {session.sid} to {session.target} is up again",
-                    hint="nothing needs to be done; to end it: iscsictl logout",
+                    hint="there is nothing to do; to log out: iscsictl logout",
                 )
             return session
     return None
@@ -300,7 +300,7 @@ def _refuse_used(disk: Disk, context: Context, *, dead: bool, scan: usage.UsageS
             f"{disk.block.device} is in use: {', '.join(used.holders)}",
             hint=used.release_hint
             if used.releases
-            else "end what uses it, or take it down with: iscsictl detach",
+            else "stop what uses it, or detach it: iscsictl detach",
         )
     # The kernel looks for another holder first: a disk that cannot be opened has none.
     with suppress(UnreachableError) if dead else nullcontext():

@@ -249,7 +249,7 @@ def print_problems(device: str, problems: Sequence[Problem], screen: Screen, out
             screen.write(f"{problem.severity}  {problem.id}: {escape_controls(problem.text)}\n")
             screen.write(f"      {problem.fix}\n")
     else:
-        screen.write(f"{device}: nothing is wrong with the partition table\n")
+        screen.write(f"{device}: no problems found in the partition table\n")
 
 
 def print_types(label: str, names: Mapping[str, str], screen: Screen, output: str) -> None:

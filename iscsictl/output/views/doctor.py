@@ -234,17 +234,17 @@ def prometheus(findings: Sequence[Finding], now: float) -> str:
             values[key] = max(value, values.get(key, 0))
     count = Counter(finding.level for finding in findings)
     lines = [
-        "# HELP iscsictl_check_level What a check found: 0 ok, 1 warning, 2 failure.",
+        "# HELP iscsictl_check_level Result of a check: 0 ok, 1 warning, 2 failure.",
         "# TYPE iscsictl_check_level gauge",
         *(
             f'iscsictl_check_level{{id="{label_value(check)}",'
             f'subject="{label_value(subject)}"}} {value}'
             for (check, subject), value in values.items()
         ),
-        "# HELP iscsictl_checks How many findings there are of each level.",
+        "# HELP iscsictl_checks Number of findings of each level.",
         "# TYPE iscsictl_checks gauge",
         *(f'iscsictl_checks{{level="{level.value}"}} {count[level]}' for level in Level),
-        "# HELP iscsictl_doctor_time_seconds When doctor looked, in seconds of the epoch.",
+        "# HELP iscsictl_doctor_time_seconds When doctor ran, in seconds since the epoch.",
         "# TYPE iscsictl_doctor_time_seconds gauge",
         f"iscsictl_doctor_time_seconds {now:.0f}",
     ]

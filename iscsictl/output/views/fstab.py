@@ -144,4 +144,4 @@ def print_findings(
                 f"      {escape_controls(finding.fix)}\n"
             )
     else:
-        screen.write("nothing is wrong with /etc/fstab\n")
+        screen.write("no problems found in /etc/fstab\n")

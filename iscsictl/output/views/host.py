@@ -42,7 +42,7 @@ def show_services(systemd: Systemd, screen: Screen, output: str) -> None:
         systemd.login_service: "logs in at boot",
         "iscsid.service": "keeps the sessions",
         "iscsid.socket": "starts iscsid when needed",
-        "multipathd.service": "maps over several paths",
+        "multipathd.service": "multipath maps",
     }
     defined = [unit for unit in systemd.units.values() if unit.defined]
     rows: list[tuple[Value, ...]] = [

@@ -24,18 +24,18 @@ class _Family(NamedTuple):
 
 
 _BY_DISK: tuple[tuple[str, str, Callable[[DiskCounters], float]], ...] = (
-    ("reads_completed_total", "Reads that the disk completed.", lambda c: c.reads),
-    ("read_bytes_total", "Bytes that were read.", lambda c: c.read_bytes),
-    ("read_time_seconds_total", "Time that all reads took, each from its start to its end.",
+    ("reads_completed_total", "Reads completed by the disk.", lambda c: c.reads),
+    ("read_bytes_total", "Bytes read.", lambda c: c.read_bytes),
+    ("read_time_seconds_total", "Total time spent by all reads, each from start to end.",
      lambda c: c.read_milliseconds / 1000),
-    ("writes_completed_total", "Writes that the disk completed.", lambda c: c.writes),
-    ("written_bytes_total", "Bytes that were written.", lambda c: c.written_bytes),
-    ("write_time_seconds_total", "Time that all writes took, each from its start to its end.",
+    ("writes_completed_total", "Writes completed by the disk.", lambda c: c.writes),
+    ("written_bytes_total", "Bytes written.", lambda c: c.written_bytes),
+    ("write_time_seconds_total", "Total time spent by all writes, each from start to end.",
      lambda c: c.write_milliseconds / 1000),
 )  # fmt: skip
 _BY_COMMAND: tuple[tuple[str, str, Callable[[LunPath], int | None]], ...] = (
     ("command_errors_total", "SCSI commands that ended with an error.", lambda p: p.errors),
-    ("command_timeouts_total", "SCSI commands that did not end in time.", lambda p: p.timeouts),
+    ("command_timeouts_total", "SCSI commands that timed out.", lambda p: p.timeouts),
 )
 
 
@@ -53,9 +53,9 @@ def _families_of_run(run: ReconnectRun) -> list[_Family]:
     success: dict[Labels, float] = {} if run.last_success is None else {(): run.last_success}
     return [
         _Family("reconnect_last_run_timestamp_seconds", "gauge",
-                "When reconnect last ended, in seconds of the epoch.", {(): run.ended}),
+                "When reconnect last ended, in seconds since the epoch.", {(): run.ended}),
         _Family("reconnect_last_success_timestamp_seconds", "gauge",
-                "When reconnect last ended without an error, in seconds of the epoch.", success),
+                "When reconnect last ended without an error, in seconds since the epoch.", success),
         _Family("reconnect_exit_code", "gauge", "The exit code of the last run of reconnect.",
                 {(): run.exit_code}),
     ]  # fmt: skip
@@ -91,7 +91,7 @@ def _families_of_paths(paths: Iterable[LunPath]) -> list[_Family]:
                 samples = by_metric.setdefault(name, {})
                 samples[labels] = samples.get(labels, 0) + value
     return [
-        _Family("paths", "gauge", "Paths to the LUN: the sessions that show it.", total),
+        _Family("paths", "gauge", "Paths to the LUN: the sessions that present it.", total),
         _Family("paths_active", "gauge", "Paths that commands can be sent through.", active),
         *(
             _Family(name, "counter", text, by_metric.get(name, {}))

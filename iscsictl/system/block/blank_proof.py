@@ -49,7 +49,7 @@ def read_shape(fd: int) -> DiskShape:
     )
     if not size:
         raise UnreachableError(
-            "the disk has no size yet", hint="have the kernel ask for it again: iscsictl rescan"
+            "the disk has no size yet", hint="let the kernel read it again: iscsictl rescan"
         )
     # Some adapters report their largest transfer as the optimal one; it is no multiple of a block.
     optimal = optimal if optimal % BLOCK == 0 else 0

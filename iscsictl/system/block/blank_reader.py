@@ -120,13 +120,13 @@ def read_fully(fd: int, piece: memoryview, at: int) -> None:
             if got == 0:
                 raise UnreachableError(
                     f"the disk ends at byte {at + done}, before the size that it reports",
-                    hint="have the kernel ask for its size again: iscsictl rescan",
+                    hint="let the kernel read its size again: iscsictl rescan",
                 )
             done += got
     except OSError as error:
         raise UnreachableError(
             f"the disk cannot be read at byte {at}: {error.strerror}",
-            hint="a disk that cannot be read is not blank; look with: iscsictl doctor",
+            hint="a disk that cannot be read is not blank; check with: iscsictl doctor",
         ) from None
 
 

@@ -214,7 +214,7 @@ def _contradicting_serials(disks: Iterable[Disk]) -> Iterator[Note]:
         ]
         if doubtful:
             yield Note(
-                f"{', '.join(doubtful)}: one serial number ({serial}) but different WWIDs; "
+                f"{', '.join(doubtful)}: the same serial number ({serial}) but different WWIDs; "
                 "they are treated as different disks"
             )
 

@@ -19,8 +19,8 @@ def require_same_disk(fd: int, disk: DiskId) -> None:
     if disk.wwid not in names:
         told = ", ".join(sorted(names)) or "without a name"
         raise RefusedError(
-            f"{disk.device} is not the disk {disk.wwid}: it says it is {told}",
-            hint="the LUN was mapped to another disk; run: iscsictl rescan, and look again",
+            f"{disk.device} is not the disk {disk.wwid}: it reports the WWID {told}",
+            hint="the LUN was mapped to another disk; run: iscsictl rescan, and check again",
         )
 
 
@@ -71,10 +71,11 @@ def require_same_paths(
         if disk.wwid not in one.names:
             told = ", ".join(sorted(one.names)) or "without a name"
             raise RefusedError(
-                f"{one.path}, a path of {disk.device}, is not the disk {disk.wwid}: it says it is "
-                f"{told}",
-                hint="the LUN was mapped to another disk on that port of the array; correct that, "
-                f"or: multipathd del path {shell_form(Path(one.path).name)}; then rescan",
+                f"{one.path}, a path of {disk.device}, is not the disk {disk.wwid}: it reports "
+                f"the WWID {told}",
+                hint="on that port of the array, the LUN was mapped to another disk; correct "
+                f"that, or: multipathd del path {shell_form(Path(one.path).name)}; then "
+                "rescan",
             )
     if len({(one.serial, one.size) for one in found}) > 1:
         words = "; ".join(f"{x.path} (serial {x.serial or 'none'}, {x.size} bytes)" for x in found)
@@ -88,7 +89,7 @@ def _require_running(path: str, root: Path) -> None:
     """Raise UnreachableError for a disk that is blocked or offline: a command would hang."""
     state = _read_scsi_state(path, root)
     if state != "running":
-        raise UnreachableError(f"its state is {state or 'not known'}")
+        raise UnreachableError(f"its state is {state or 'unknown'}")
 
 
 def _read_scsi_state(path: str, root: Path) -> str | None:
@@ -110,8 +111,8 @@ def _identify_path(disk: DiskId, path: str, root: Path) -> PathIdentity:
     except UnreachableError as error:
         raise UnreachableError(
             f"{path}, a path of {disk.device}, does not answer: {error.text}",
-            hint="bring the path back, or log out of its portal: nothing is written while a path "
-            "may lead to another disk",
+            hint="restore the path, or log out of its portal: nothing is written while a path may "
+            "lead to another disk",
         ) from None
 
 
@@ -130,7 +131,9 @@ def require_unreserved(fd: int, disk: DiskId, *, reserved: bool = False) -> None
         raise RefusedError(
             f"the array no longer has the reservation of {disk.device} that this run made: another "
             "host may write to it",
-            hint="was the array restarted? run the command again: it reserves the LUN first",
+            hint=(
+                "perhaps the array was restarted; run the command again: it reserves the LUN first"
+            ),
         )
 
 

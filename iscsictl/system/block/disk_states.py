@@ -41,5 +41,5 @@ def require_path(device: str) -> None:
     if not takes_commands(kname):
         raise UnreachableError(
             f"no path of {device} works, so it cannot be read",
-            hint="bring the array or a network to it back; see: iscsictl doctor",
+            hint="restore the array or a network path to it; see: iscsictl doctor",
         )

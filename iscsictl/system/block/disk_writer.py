@@ -47,7 +47,7 @@ def _lock_whole_disk(fd: int, device: str, deadline: float) -> None:
                 if error.errno != errno.EWOULDBLOCK:
                     raise UnreachableError(
                         f"{device} cannot be locked: {error.strerror}",
-                        hint="see what the kernel says of it: journalctl -k -n 20",
+                        hint="see the kernel's log: journalctl -k -n 20",
                     ) from None
                 if time.monotonic() > deadline:
                     raise InUseError(
@@ -95,8 +95,8 @@ def verify_unchanged(
             content = probe.probe(device, disk.wwid)
         if not fine(content):
             raise UnexpectedContentError(
-                f"{device} is not as it was: it carries {content.description}",
-                hint="run the command again to look anew",
+                f"{device} has changed: it carries {content.description}",
+                hint="run the command again to check anew",
             )
         verify_writable(disk, reserved=reserved)
     return content
@@ -170,8 +170,8 @@ def forget_parts(device: str) -> None:
         run(["partx", "--delete", device], ok=None)
     for name in _partitions_of(device):
         raise InUseError(
-            f"the kernel does not let go of /dev/{name}, which is of an older table of {device}",
-            hint=f"see who has it: fuser -v /dev/{shell_form(name)}",
+            f"the kernel does not release /dev/{name}, which belongs to an older table of {device}",
+            hint=f"see what uses it: fuser -v /dev/{shell_form(name)}",
         )
 
 
@@ -196,7 +196,7 @@ def verify_kernel_partition(device: str, part: int) -> None:
             return
         run(["partx", "--update", "--nr", str(part), device], ok=None)
     raise RefusedError(
-        f"the kernel has {node} elsewhere than the table of {device} says",
+        f"the kernel has {node} at another place than the table of {device}",
         hint=f"unmount what is on the disk, then: blockdev --rereadpt {shell_form(device)}",
     )
 
@@ -286,14 +286,14 @@ def _flush_to_disk(node: str) -> None:
         with open(node, "rb") as device:
             os.fsync(device.fileno())
     except OSError as error:
-        raise UnreachableError(f"{node} did not take what was written: {error.strerror}") from None
+        raise UnreachableError(f"{node} did not store the written data: {error.strerror}") from None
 
 
 def _mkfs_error(node: str, result: Result) -> IscsictlError:
     if re.search(r"Proceed anyway|appears to contain|already contains", result.out):
         return RefusedError(
             f"{result.argv[0]} found something on {node} that it would overwrite",
-            hint=f"look with: iscsictl disk show {shell_form(node)}",
+            hint=f"inspect it: iscsictl disk show {shell_form(node)}",
             tool_exit=result.code,
         )
     return IscsictlError(

@@ -73,7 +73,7 @@ def parse_statuses(answer: bytes, what: str) -> list[tuple[int, int, int]]:
     if (length - _HEADER) % _DESCRIPTOR or length < _HEADER + _DESCRIPTOR:
         raise scsi_commands.GarbledAnswerError(what, f"its length is {length}")
     if len(answer) < min(length, _LENGTH) // _DESCRIPTOR * _DESCRIPTOR:
-        raise scsi_commands.GarbledAnswerError(what, f"{len(answer)} of {length} bytes came")
+        raise scsi_commands.GarbledAnswerError(what, f"{len(answer)} of {length} bytes arrived")
     end = min(length, len(answer)) - _DESCRIPTOR + 1
     found = []
     for at in range(_HEADER, end, _DESCRIPTOR):

@@ -25,7 +25,7 @@ from iscsictl.system.io.waits import waiting
 _ASK_AGAIN = 0.1
 _PROGRAMS = ("usr/sbin/multipathd", "sbin/multipathd", "usr/bin/multipathd")
 #: The hint for a daemon that does not do what it was asked.
-SEE_MULTIPATHD = "see what it is doing: journalctl -u multipathd"
+SEE_MULTIPATHD = "check what it is doing: journalctl -u multipathd"
 # "pid 123 configure", and since 0.9.5 also "pid 123 running (pending reconfigure)".
 _BUSY = re.compile(r"configure\b")
 
@@ -216,7 +216,7 @@ def allow(device: str) -> bool:
     result = run(["multipath", "-a", device], timeout=MULTIPATHD_WAIT, ok=None)
     if result.code:
         raise RefusedError(
-            f"multipath does not take {device}: {result.last_line}",
+            f"multipath does not accept {device}: {result.last_line}",
             hint=(
                 "check whether it is excluded: multipathd show blacklist; or attach with "
                 "--multipath off"
@@ -277,7 +277,7 @@ def flush(name: str, deadline: float, pause: Callable[[float], None] = time.slee
     and takes its answer "timeout" for success (0.9.4, delegate_to_multipathd()). Raises ToolError
     or UnreachableError at the deadline.
     """
-    with waiting(f"waiting for the map {name} to go"):
+    with waiting(f"waiting for the map {name} to be removed"):
         while True:
             result = run(["multipath", "-f", name], timeout=MULTIPATHD_WAIT, ok=None)
             if not Path("/dev/mapper", name).exists():
@@ -286,7 +286,7 @@ def flush(name: str, deadline: float, pause: Callable[[float], None] = time.slee
                 if result.code:
                     raise ToolError(result)
                 raise UnreachableError(
-                    f"the map {name} was not removed by multipathd: {result.last_line}",
+                    f"multipathd did not remove the map {name}: {result.last_line}",
                     hint=SEE_MULTIPATHD,
                 )
             pause(_ASK_AGAIN)

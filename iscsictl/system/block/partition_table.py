@@ -50,7 +50,7 @@ def read_table(device: str) -> Table | None:
     if "does not contain a recognized partition table" not in result.err:
         raise IscsictlError(
             f"sfdisk cannot read {device}: {result.last_line}",
-            hint="see what the kernel says of the disk: journalctl -k -n 20",
+            hint="see what the kernel logged about the disk: journalctl -k -n 20",
             tool_exit=result.code,
         )
     return Table("bsd") if _has_bsd_label(device) else None
@@ -208,8 +208,8 @@ def _verify_before_write(
         verify_writable(disk, reserved=reserved)
     if content.wwid != disk.wwid or not fine(content):
         raise RefusedError(
-            f"{node} is not as it was: it carries {content.description}",
-            hint="run the command again to look anew",
+            f"{node} has changed: it carries {content.description}",
+            hint="run the command again to check anew",
         )
 
 
@@ -230,8 +230,8 @@ def reshape(
         now = read_table(device)
         if now is None or now != before:
             raise RefusedError(
-                f"the partition table of {device} is not as it was when this was planned",
-                hint="run the command again to look anew",
+                f"the partition table of {device} has changed since this was planned",
+                hint="run the command again to check anew",
             )
         refuse_beside_table(device, signatures_beside_table(probe.read_signatures(device), now))
         verify_writable(disk)
@@ -244,8 +244,8 @@ def reshape(
             wrong = "the table is gone" if after is None else judge(after)
             if after is None or wrong is not None:
                 raise IscsictlError(
-                    f"{device} was changed, but not as it should: {wrong}",
-                    hint=f"look at it: iscsictl disk part verify {shell_form(device)}",
+                    f"{device} was changed, but not as intended: {wrong}",
+                    hint=f"check it: iscsictl disk part verify {shell_form(device)}",
                 )
             _tell_kernel(device, before, after)
     return after
@@ -272,7 +272,7 @@ def _tell_kernel(device: str, before: Table, after: Table) -> None:
             how = how if after.entry(number) else "--delete"
             run(["partx", how, "--nr", str(number), device], ok=None)
     raise IscsictlError(
-        f"the table of {device} is written, but the kernel did not take partition {wrong[0]}",
+        f"the table of {device} was written, but the kernel did not accept partition {wrong[0]}",
         hint="unmount what is on the disk, then: blockdev --rereadpt " + shell_form(device),
     )
 
@@ -302,5 +302,7 @@ def await_node(node: str, deadline: float, *, there: bool = True) -> None:
     with waiting(doing, round(max(0.0, deadline - time.monotonic()))):
         while Path(node).exists() != there:
             if time.monotonic() > deadline:
-                raise UnreachableError(f"{node} did not {'appear' if there else 'go'} in time")
+                raise UnreachableError(
+                    f"{node} did not {'appear' if there else 'disappear'} in time"
+                )
             time.sleep(0.02)

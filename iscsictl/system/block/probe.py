@@ -89,17 +89,17 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
     except TimeoutError:
         raise UnreachableError(
             f"{device} could not be opened within {DISK_OPEN_WAIT:g} s: it does not answer",
-            hint="see whether the array and the network let large packets through: iscsictl doctor",
+            hint="check whether the network and the array pass large packets: iscsictl doctor",
         ) from None
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise InUseError(
                 f"{device} is in use",
-                hint=f"see who holds it: iscsictl disk show {shell_form(device)}",
+                hint=f"see what holds it: iscsictl disk show {shell_form(device)}",
             ) from None
         raise UnreachableError(
             f"{device} cannot be opened: {error.strerror}",
-            hint="see whether the disk is there and answers: iscsictl ls",
+            hint="check whether the disk exists and answers: iscsictl ls",
         ) from None
     try:
         yield fd
@@ -132,7 +132,7 @@ def blkid(device: str, *options: str) -> dict[str, str]:
         return {"TYPE": "ambivalent"}
     if result.code == 2:
         if result.out.strip():
-            raise IscsictlError(f"blkid finds nothing on {device}, and prints {result.last_line}")
+            raise IscsictlError(f"blkid finds nothing on {device}, but prints {result.last_line}")
         return {}
     return parse_export(result.out)
 
@@ -149,7 +149,7 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
             return None, ()
         raise IscsictlError(
             f"sfdisk cannot read {device}: {result.last_line}",
-            hint="see what the kernel says of the disk: journalctl -k -n 20",
+            hint="see what the kernel logged about the disk: journalctl -k -n 20",
             tool_exit=result.code,
         )
     return parse_partitions(result.out)

@@ -168,7 +168,7 @@ def _require_own_key(root: Path) -> int:
     own = read_own_key(root)
     if own is None:
         raise MissingError(
-            "this host has no machine-id, from which its reservation key is made",
+            "this host has no machine-id, from which its reservation key is derived",
             hint="make one: systemd-machine-id-setup",
         )
     return own
@@ -194,15 +194,15 @@ def _take_reservation(
             raise
         _require_known_owner(disk, _read_or_refuse(first, disk, root))
         raise RefusedError(
-            f"another host reserved {disk.device} first, and has released it since",
-            hint="run the same command again: it finds what that host left on the LUN",
+            f"another host reserved {disk.device} first, and has since released it",
+            hint="run the same command again: it will see what that host left on the LUN",
         ) from None
     after = _read_or_refuse(first, disk, root)
     # multipathd may have registered a path that has just joined the map.
     if not after.is_kept(kind, len(fds)):
         raise RefusedError(
-            f"{disk.device} took a reservation and does not show it",
-            hint="look at it: sg_persist --in --read-full-status " + shell_form(disk.device),
+            f"{disk.device} accepted a reservation but does not report it",
+            hint="inspect it: sg_persist --in --read-full-status " + shell_form(disk.device),
         )
 
 
@@ -227,7 +227,7 @@ def _require_known_owner(disk: DiskId, found: LunReservations) -> None:
     """Raise RefusedError if a registration with the key of this host may be that of a clone."""
     if not found.owners_known:
         raise RefusedError(
-            f"{disk.device} does not tell which initiator has registered with the key of this "
+            f"{disk.device} does not report which initiator has registered with the key of this "
             f"host, {format_key(found.own_key or 0)}",
             hint="if no other host has its machine-id(5): iscsictl take-over TARGET --lun N "
             "--confirm KEY",

@@ -71,8 +71,8 @@ def grow(node: str, fs: str, path: str) -> bool:
             if members > 1:
                 raise RefusedError(
                     f"the btrfs on {path} has {members} devices",
-                    hint="grow the one that grew: "
-                    f"btrfs filesystem resize ID:max {shell_form(path)}",
+                    hint="grow the filesystem on the device that grew: btrfs filesystem resize "
+                    f"ID:max {shell_form(path)}",
                 )
             writes.run(["btrfs", "filesystem", "resize", "max", path], timeout=None)
         else:

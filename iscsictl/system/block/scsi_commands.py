@@ -126,7 +126,7 @@ class GarbledAnswerError(IscsictlError):
     def __init__(self, what: str, why: str) -> None:
         super().__init__(
             f"{what}: the answer cannot be understood: {why}",
-            hint="see what the kernel says of the disk: journalctl -k -n 20; update the array",
+            hint="see what the kernel logged about the disk: journalctl -k -n 20; update the array",
         )
 
 
@@ -273,7 +273,7 @@ def unit_serial(fd: int) -> str | None:
             return None
         raise
     if len(page) < 4 or page[1] != 0x80:
-        raise GarbledAnswerError(what, f"{page[:4].hex() or 'nothing'} is no page 0x80")
+        raise GarbledAnswerError(what, f"{page[:4].hex() or 'nothing'} is not page 0x80")
     serial = page[4 : 4 + int.from_bytes(page[2:4], "big")]
     return serial.decode("ascii", "backslashreplace").strip("\0 ") or None
 
@@ -285,10 +285,10 @@ def parse_identity(page: bytes, what: str, asked: int) -> frozenset[str]:
     may be cut off there, but not before.
     """
     if len(page) < 4 or page[1] != 0x83:
-        raise GarbledAnswerError(what, f"{page[:4].hex() or 'nothing'} is no page 0x83")
+        raise GarbledAnswerError(what, f"{page[:4].hex() or 'nothing'} is not page 0x83")
     length = 4 + int.from_bytes(page[2:4], "big")
     if len(page) < min(length, asked):
-        raise GarbledAnswerError(what, f"{len(page)} of {length} bytes came")
+        raise GarbledAnswerError(what, f"{len(page)} of {length} bytes arrived")
     names = set()
     for kind, value in designators(page[:length], 0):
         if kind == 3 and len(value) in {8, 16}:
@@ -311,7 +311,7 @@ def luns(fd: int) -> tuple[int, ...]:
     for _ in range(2):
         answer = ask(fd, struct.pack(">BxB3xIxx", 0xA0, 0, size), size, what)
         if len(answer) < 8:
-            raise GarbledAnswerError(what, f"{len(answer)} bytes came")
+            raise GarbledAnswerError(what, f"{len(answer)} bytes arrived")
         length = 8 + int.from_bytes(answer[:4], "big")
         if length <= size:
             break
@@ -327,7 +327,7 @@ def parse_luns(answer: bytes, what: str) -> tuple[int, ...]:
     """
     length = int.from_bytes(answer[:4], "big")
     if len(answer) < 8 + length or length % 8:
-        raise GarbledAnswerError(what, f"{len(answer)} of {8 + length} bytes came")
+        raise GarbledAnswerError(what, f"{len(answer)} of {8 + length} bytes arrived")
     return tuple(sorted(number_of(answer[at : at + 8]) for at in range(8, 8 + length, 8)))
 
 
@@ -366,7 +366,7 @@ def parse_capacity(answer: bytes, what: str) -> Capacity:
     Blocks smaller than 512 bytes, or of a size that is no power of two, are not accepted.
     """
     if len(answer) < 12:
-        raise GarbledAnswerError(what, f"{len(answer)} bytes came")
+        raise GarbledAnswerError(what, f"{len(answer)} bytes arrived")
     last, block_size = struct.unpack_from(">QI", answer)
     if last == 2**64 - 1 or block_size < 512 or block_size & (block_size - 1):
         raise GarbledAnswerError(what, f"the last block is {last}, of {block_size} bytes")

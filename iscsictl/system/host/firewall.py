@@ -38,7 +38,7 @@ def _list_ruleset(form: str, timeout: float) -> str:
     result = run(["nft", form, "list", "ruleset"], timeout=timeout, ok=None)
     if result.code:
         raise IscsictlError(
-            f"nft does not show the firewall's rules: {result.last_line}",
+            f"nft cannot list the firewall's rules: {result.last_line}",
             hint="nft list ruleset shows what is wrong",
         )
     return result.out

@@ -129,7 +129,7 @@ def _decompressor_for(path: Path, start: bytes) -> tuple[str, ...]:
         if start.startswith(magic):
             return command
     raise IscsictlError(
-        f"{path} is compressed in a way that is not known", hint=f"see: file {shell_form(path)}"
+        f"{path} has an unknown compression format", hint=f"see: file {shell_form(path)}"
     )
 
 
@@ -182,5 +182,5 @@ def _read_archives(path: Path, reader: ArchiveReader, contents: _Contents) -> No
             contents.add(name, content)
     except ValueError as error:
         raise IscsictlError(
-            f"{path} is damaged: {error}", hint="make it anew: update-initramfs -u -k all"
+            f"{path} is damaged: {error}", hint="rebuild it: update-initramfs -u -k all"
         ) from None

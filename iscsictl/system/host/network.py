@@ -223,7 +223,7 @@ def read_policies(timeout: float) -> tuple[Policy, ...]:
     result = run(["ip", "xfrm", "policy"], timeout=timeout, ok=None)
     if result.code:
         raise IscsictlError(
-            f"the kernel does not show its IPsec policies: {result.last_line}",
+            f"the kernel does not list its IPsec policies: {result.last_line}",
             hint="ip xfrm policy needs root",
         )
     return parse_policies(result.out)

@@ -100,7 +100,7 @@ def _create_icmp_socket(family: int, protocol: int) -> tuple[socket.socket, bool
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
         with suppress(OSError):
             return socket.socket(family, kind, protocol), kind == socket.SOCK_RAW
-    raise IscsictlError("this user may not send an echo", hint=BECOME_ROOT)
+    raise IscsictlError("this user is not allowed to ping", hint=BECOME_ROOT)
 
 
 def _exchange_echoes(selector: selectors.BaseSelector, deadline: float) -> None:

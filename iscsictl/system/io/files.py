@@ -152,7 +152,7 @@ def _refuse_foreign_file(path: Path, real: Path) -> None:
         return
     if stat.S_ISLNK(status.st_mode):
         raise RefusedError(
-            f"{path} is a symbolic link to {real.readlink()}, and output follows no link",
+            f"{path} is a symbolic link to {real.readlink()}, and output never follows links",
             hint="name the file itself, or remove the link",
         )
     if status.st_uid not in own_ids():
@@ -183,7 +183,8 @@ def create_file(path: Path, data: bytes) -> None:
             _sync_directory(Path(fd_path(parent)))
     except FileExistsError:
         raise RefusedError(
-            f"{path} exists and is left as it is", hint="choose another name, or remove it first"
+            f"{path} already exists and is not overwritten",
+            hint="choose another name, or remove it first",
         ) from None
     except OSError as error:
         raise explained(error, "create", path) from error
@@ -253,27 +254,30 @@ def explained(error: OSError, verb: str, path: Path) -> IscsictlError:
     """
     text = f"cannot {verb} {path}: {(error.strerror or str(error)).lower()}"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return IscsictlError(text, hint="free some space there and run it again")
+        return IscsictlError(text, hint="free some space there and run this again")
     if error.errno == errno.EROFS:
         return IscsictlError(text, hint="make it writable: mount -o remount,rw, or see why it is")
     if error.errno in {errno.EACCES, errno.EPERM}:
         if os.geteuid() != 0:
             return NeedsRootError(text)
         return IscsictlError(
-            text, hint=f"is it immutable or on a network mount? lsattr {shell_form(path)}"
+            text,
+            hint=(
+                f"check whether it is immutable or on a network mount: lsattr {shell_form(path)}"
+            ),
         )
     if error.errno == errno.EISDIR:
         return IscsictlError(text, hint="name a file, or move the directory of that name away")
     if error.errno == errno.ENOENT and not path.is_symlink():
         return IscsictlError(
-            text, hint=f"make its directory first: mkdir -p {shell_form(path.parent)}"
+            text, hint=f"create its directory first: mkdir -p {shell_form(path.parent)}"
         )
-    return IscsictlError(text, hint=f"see what is there: ls -ld {shell_form(path)}")
+    return IscsictlError(text, hint=f"see what it is: ls -ld {shell_form(path)}")
 
 
 def _file_changed_error(path: Path) -> FileChangedError:
     return FileChangedError(
-        f"{path} was changed by somebody else meanwhile; nothing was written",
+        f"{path} was changed by another program meanwhile; nothing was written",
         hint="run it again",
     )
 
@@ -336,7 +340,7 @@ def _create_temporary(place: Path, prefix: str) -> tuple[int, Path]:
                 temporary.unlink(missing_ok=True)
                 os.close(descriptor)
             raise
-    raise OSError(errno.EEXIST, "no free name for a temporary file")
+    raise OSError(errno.EEXIST, "there is no free name for a temporary file")
 
 
 def _write_and_rename(

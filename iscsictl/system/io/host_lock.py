@@ -220,7 +220,7 @@ class _Waiting:
         if time.monotonic() >= self.deadline:
             raise InUseError(
                 f"another iscsictl (pid {self.holder()}) is {self.doing}",
-                hint="wait for it to end, or give it longer with --timeout",
+                hint="wait for it to end, or allow more time with --timeout",
             )
         if not self.announced:
             self.say(f"waiting for another iscsictl (pid {self.holder()}) to end")

@@ -26,6 +26,6 @@ def require_own_program(runner: str, then: str) -> str:
         if reason is not None:
             raise RefusedError(
                 f"{runner} would run {path} as root, and {reason}",
-                hint="install iscsictl where only root can write, such as with a package",
+                hint="install iscsictl where only root can write, for example from a package",
             )
     return path

@@ -303,9 +303,9 @@ def start(
 
 
 def _no_answer_error(program: str, timeout: float) -> UnreachableError:
-    longer = "give it longer with --timeout, or " if program in _TIMED_BY_USER else ""
+    longer = "allow more time with --timeout, or " if program in _TIMED_BY_USER else ""
     told = f"{program} did not answer within {timeout:g} s"
-    return UnreachableError(told, hint=f"{longer}look with: iscsictl doctor")
+    return UnreachableError(told, hint=f"{longer}check with: iscsictl doctor")
 
 
 def _end_process(process: subprocess.Popen[bytes]) -> None:
@@ -358,7 +358,7 @@ def _never_waiting(child: Any) -> None:
 def _hanging_process_error(name: str, pid: int) -> UnreachableError:
     state = _read_process_state(pid)
     return UnreachableError(
-        f"{name} (pid {pid}) hangs in the kernel (state {state}) and cannot be ended",
+        f"{name} (pid {pid}) hangs in the kernel (state {state}) and cannot be killed",
         hint="the disk it waits for does not answer: repair the path to the array, or log it out",
     )
 
@@ -410,7 +410,7 @@ def pty(
         pexpect.TIMEOUT,
     ]
     said: list[str] = []
-    stopped = StoppedError(f"{argv[0]} was ended before it was done")
+    stopped = StoppedError(f"{argv[0]} was stopped before it finished")
     try:
         while True:
             found = child.expect(patterns)

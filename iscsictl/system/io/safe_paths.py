@@ -201,7 +201,7 @@ def make_directories(path: str) -> bool:
     except OSError as error:
         raise IscsictlError(
             f"cannot create {path}: {error.strerror}",
-            hint=f"see what is there: ls -ld {shell_form(path)}",
+            hint=f"see what it is: ls -ld {shell_form(path)}",
         ) from None
 
 
@@ -269,10 +269,10 @@ def _read_link(opened: OpenedPath, name: str, above: os.stat_result) -> str | No
         os.close(descriptor)
     if opened.exposed or status.st_uid not in own_ids() or _others_can_write(above):
         raise UnsafeLinkError(
-            f"{opened.path_of(name)} is a symbolic link that another user could have made: it "
+            f"{opened.path_of(name)} is a symbolic link that another user could have created: it "
             f"leads to {target}",
-            hint="name what it leads to, or have root make the link, in a directory that only "
-            "root can write",
+            hint="name its target instead, or let root create the link in a directory that only "
+            "root can write to",
         )
     return target
 

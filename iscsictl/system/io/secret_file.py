@@ -48,8 +48,8 @@ def read_secret_file(file: str, whose: str, timeout: float) -> SecretFile:
             return call_within(timeout, lambda: _read_within_limit(None if file == "-" else path))
     except TimeoutError:
         raise UnreachableError(
-            f"{whose}: nothing came from {name} within {timeout:g} s",
-            hint="see what should write to it, or give it longer with --timeout",
+            f"{whose}: nothing was read from {name} within {timeout:g} s",
+            hint="check the program that should write to it, or allow more time with --timeout",
         ) from None
     except OSError as error:
         raise unreadable_file(f"{whose}: {name}", error) from None

@@ -97,7 +97,7 @@ def ask(
     try:
         record = known or record_of(db, portal)
         if record is None:
-            raise NotFoundError(f"iscsiadm made no discovery record of {portal}")
+            raise NotFoundError(f"iscsiadm did not create a discovery record of {portal}")
         edit = nodedb_write.write_record(record.path, changes, lock)
         return _run_discovery(record.portal, iface, timeout)
     finally:

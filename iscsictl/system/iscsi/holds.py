@@ -42,7 +42,7 @@ def add_hold(hold: Hold, root: Path = Path("/"), *, seconds: float | None = None
     Returns False if the same hold existed already.
     """
     if (hold.target is None) == (hold.mount_point is None):
-        raise UsageError("a hold is for a target or for a mount point")
+        raise UsageError("a hold needs a target or a mount point")
     if seconds is not None:
         hold = replace(hold, until=now() + seconds)
     try:

@@ -81,7 +81,7 @@ def write_name(name: str, root: Path = Path("/")) -> bool:
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
-        raise IscsictlError(f"cannot make {path.parent}: {error.strerror}") from error
+        raise IscsictlError(f"cannot create {path.parent}: {error.strerror}") from error
     new = with_name(text, name).encode("utf-8", "surrogateescape")
     return replace_file(path, new, expect=old or b"")
 

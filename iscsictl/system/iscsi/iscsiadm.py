@@ -180,7 +180,7 @@ def new_discovery_record(portal: Portal, *, timeout: float) -> None:
     """Create a discovery record with the defaults of iscsid.conf. The portal is not asked."""
     _run_iscsiadm(
         (*_OF_SENDTARGETS, "-p", str(portal), "-o", "new"),
-        f"making a discovery record of {portal}",
+        f"creating a discovery record of {portal}",
         timeout,
     )
 
@@ -204,7 +204,7 @@ def new_record(key: Key, *, timeout: float) -> None:
     Raises RefusedError for a name that would lead out of the database, IscsictlError.
     """
     _run_iscsiadm(
-        ("-m", "node", *key.arguments(), "-o", "new"), f"making a record of {key.target}", timeout
+        ("-m", "node", *key.arguments(), "-o", "new"), f"creating a record of {key.target}", timeout
     )
 
 

@@ -37,9 +37,9 @@ def explained_login(error: IscsictlError, key: Key, db: Path, timeout: float) ->
     if all(offer.target != key.target for offer in offers):
         return error
     return AuthError(
-        f"logging in to {key.target} through {key.portal}: the target is there, but most likely "
-        f"did not prove itself by the array's own secret (iscsiadm {FATAL})",
-        hint="compare both account names and secrets with the array's settings; "
-        "what iscsid met: journalctl -u iscsid",
+        f"logging in to {key.target} through {key.portal}: the target exists, but most likely did "
+        f"not authenticate itself with the array's own secret (iscsiadm {FATAL})",
+        hint="compare both account names and secrets with the array's settings; iscsid's log: "
+        "journalctl -u iscsid",
         tool_exit=FATAL,
     )

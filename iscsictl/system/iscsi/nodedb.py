@@ -119,7 +119,7 @@ def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
     if not found and (db / "nodes").is_file():
         raise IscsictlError(
             f"{db}/nodes is a file, not a directory",
-            hint=f"no record is in it; move it away, then: mkdir -m 700 {shell_form(db)}/nodes",
+            hint=f"it contains no records; move it away, then: mkdir -m 700 {shell_form(db)}/nodes",
         )
     deadline = time.monotonic() + RECORD_WAIT
     settled = (_reread_until_settled(record, deadline) for record in found if record is not None)
@@ -376,7 +376,7 @@ def _contradiction(
     for key, value in expected.items():
         if values.get(key, _DEFAULTS.get(key)) != value:
             found = repr(values[key]) if key in values else "missing"
-            return f"is not what its path says: {key} is {found}"
+            return f"does not match its path: {key} is {found}"
     return None
 
 
@@ -385,7 +385,7 @@ def _why_portal_is_lost(text: str, portal: Portal) -> str | None:
     address = parse_values(text).get("discovery.sendtargets.address")
     if not is_truncated(text) or address == portal.address:
         return None
-    return "is truncated and does not name the portal any more"
+    return "is truncated and no longer names the portal"
 
 
 @lru_cache(2048)

@@ -244,7 +244,7 @@ class NodeDbLock:
         # A new ctime marks it as ours from now on.
         os.utime(self.link)
         self._stamp = self._read_holder()
-        self.say(f"cleared a lock that a killed process had left behind: {self.link}")
+        self.say(f"removed a lock that a killed process had left behind: {self.link}")
         return True
 
     def _lock_timeout_error(self, owners: list[str]) -> InUseError:
@@ -252,5 +252,5 @@ class NodeDbLock:
         return InUseError(
             f"the node database is locked{who}: {self.link} was not released"
             f" within {self.timeout:g} s",
-            hint="wait for it to end, or end it, and run this again",
+            hint="wait for it to end, or stop it, then run this again",
         )

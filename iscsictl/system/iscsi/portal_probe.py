@@ -114,7 +114,7 @@ def _resolve_address(portal: Portal, flags: int) -> Address:
             portal.address, portal.port, type=socket.SOCK_STREAM, flags=flags
         )[0]
     except UnicodeError as error:
-        raise OSError(errno.EINVAL, "no host can have it") from error
+        raise OSError(errno.EINVAL, "it is not a valid host address") from error
     return family, kind, protocol, address
 
 

@@ -54,9 +54,9 @@ def unpack_archive(path: Path, place: Path) -> Path:
                 target = os.path.normpath(place / member.name)
                 if not target.startswith(f"{place}/{PREFIX}/"):
                     raise UsageError(
-                        f"{path}: {member.name!r} is not below {PREFIX}/",
-                        hint="of another archive, such as a sosreport, give the directory that it "
-                        "was unpacked to",
+                        f"{path}: {member.name!r} is not under {PREFIX}/",
+                        hint="unpack any other archive, such as a sosreport, and give the "
+                        "directory",
                     )
                 total += member.size
                 if total > MAX_UNPACKED:
@@ -64,12 +64,12 @@ def unpack_archive(path: Path, place: Path) -> Path:
                 # A link that was created before must not lead the next file out of the directory.
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 if not os.path.realpath(os.path.dirname(target)).startswith(f"{place}/{PREFIX}"):
-                    raise UsageError(f"{path}: {member.name!r} leads out of the archive")
+                    raise UsageError(f"{path}: {member.name!r} points outside the archive")
                 _extract_member(archive, member, target, place)
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UsageError(f"{path}: it cannot be unpacked: {error}") from None
+        raise UsageError(f"{path} cannot be unpacked: {error}") from None
     except OSError as error:  # such as no space: that is not the fault of the archive
-        raise IscsictlError(f"{path}: it cannot be unpacked: {error}") from None
+        raise IscsictlError(f"{path} cannot be unpacked: {error}") from None
     return place / PREFIX
 
 
@@ -88,7 +88,7 @@ def read_report_entry(path: Path, name: str) -> bytes | None:
                     content = archive.extractfile(member)
                     return b"" if content is None else content.read(MAX_UNPACKED)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise UsageError(f"{path}: it cannot be unpacked: {error}") from None
+        raise UsageError(f"{path} cannot be unpacked: {error}") from None
     return None
 
 

@@ -32,8 +32,8 @@ MAX_OUTPUT, MAX_OUTPUTS, MAX_DEPTH = 1 << 24, 200, 5
 MAX_UNNAMED = 1 << 22
 HINT = "give a capture, '-' for stdin, or the directory of a support bundle"
 _EXPECTED = (
-    "expected is output of 'iscsiadm -m session -P 3' (or -m node, -m discovery), of 'iscsi-ls', "
-    "'multipath -ll' or 'lsblk'; messages and logs are for: iscsictl explain -"
+    "give output of 'iscsiadm -m session -P 3' (or -m node, -m discovery), 'iscsi-ls', 'multipath "
+    "-ll' or 'lsblk'; for messages and logs: iscsictl explain -"
 )
 # Names that sosreport gives to the outputs of commands, and the files of SUSE's supportconfig.
 _SESSION_OUTPUT = re.compile(r".*iscsi.*session.*|.*session.*iscsi.*|.*iscsi-ls.*|fs-iscsi\.txt")
@@ -78,13 +78,13 @@ def _read_whole_pipe(fd: int, name: str, wait: float) -> bytes:
     while len(found) <= MAX_CAPTURE:
         if not select.select([fd], [], [], wait)[0]:
             raise UnreachableError(
-                f"{name}: nobody wrote to the pipe for {wait:g} s",
-                hint="start what writes to it, or give --timeout",
+                f"{name}: nothing was written to the pipe for {wait:g} s",
+                hint="start the program that writes to it, or give --timeout",
             )
         if not (piece := os.read(fd, 1 << 20)):
             return bytes(found)
         found += piece
-    raise UsageError(f"{name}: it has more than {MAX_CAPTURE >> 20} MiB", hint=HINT)
+    raise UsageError(f"{name} is larger than {MAX_CAPTURE >> 20} MiB", hint=HINT)
 
 
 def require_readable(listing: Listing, name: str) -> Listing:
@@ -99,7 +99,7 @@ def require_readable(listing: Listing, name: str) -> Listing:
         return listing
     line = listing.warnings[0].line
     where = name if line is None else f"{name}:{line}"
-    raise UsageError(f"{where}: nothing in it is output that `ls` can show", hint=_EXPECTED)
+    raise UsageError(f"{where} contains no output that `ls` can show", hint=_EXPECTED)
 
 
 def read_directory(path: Path) -> Listing:
@@ -133,8 +133,8 @@ def read_directory(path: Path) -> Listing:
     if others:
         return require_readable(parse_bundle(others), str(place))
     raise NotFoundError(
-        f"{path}: neither sys/class/iscsi_session nor sos_commands/iscsi/*session* is in it",
-        hint="give the directory that a sosreport was unpacked into, or one of files with output "
+        f"{path} contains neither sys/class/iscsi_session nor sos_commands/iscsi/*session*",
+        hint="give the directory of an unpacked sosreport, or one with files that contain output "
         "of 'iscsiadm -m session -P 3', 'multipath -ll' or 'lsblk'",
     )
 

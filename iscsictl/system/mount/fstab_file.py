@@ -116,8 +116,8 @@ def _refuse_new_errors(
     if errors:
         found = "; ".join(sorted(errors))
         raise RefusedError(
-            f"{path} was left alone: findmnt --verify found an error in the new line: {found}",
-            hint="fix what it names, or give another mount point or other options",
+            f"{path} was not changed: findmnt --verify found an error in the new line: {found}",
+            hint="fix that, or give another mount point or other options",
         )
 
 

@@ -188,8 +188,8 @@ def _mount_error(device: str, path: str, text: str, error: ToolError) -> Iscsict
     why = why.removeprefix("mount: ").removeprefix(f"{path}: ")
     return IscsictlError(
         f"{device} cannot be mounted on {path}: {why}",
-        hint=f"see what the kernel says: journalctl -k -n 20; and whether the filesystem is "
-        f"intact: fsck -n {device}",
+        hint="see the kernel's log: journalctl -k -n 20; and whether the filesystem is intact: "
+        f"fsck -n {device}",
         tool_exit=error.tool_exit,
     )
 
@@ -303,7 +303,7 @@ def find_mount_problem(line: MountLine, root: Path = Path("/")) -> str | None:
         return f"does not answer: {(error.strerror or 'unknown error').lower()}"
     if line.fstype.startswith("ext") and _noted_errors(line, root) and _has_usable_disk(line, root):
         why = takes_writes(line.path)
-        return None if why is None else f"takes no writes: {why}"
+        return None if why is None else f"accepts no writes: {why}"
     return None
 
 
