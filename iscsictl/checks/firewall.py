@@ -180,7 +180,7 @@ def _accept_command(fate: Fate, portal: Portal, *, is_answer: bool) -> str:
     base, address, port = fate.base or chain, address_of(portal.address), portal.port
     if chain.table == "firewalld":
         return "allow it in firewalld, which writes this table: firewall-cmd --info-policy POLICY"
-    keep = "let it through, and add that to your saved rules"
+    keep = "accept it, and add this to your saved rules"
     # Of incoming packets only answers: not everybody who sends from port 3260 may reach every port.
     has_state = is_answer and base.priority >= CONNTRACK
     program = _IPTABLES.get(chain.family)

@@ -8,7 +8,7 @@ from iscsictl.model.inventory import Known
 from iscsictl.model.transports import TRANSPORT_MODULES
 
 #: How to get the modules of the running kernel back.
-_GONE = "reboot into a kernel that is installed, or install the package of the running one"
+_GONE = "reboot into an installed kernel, or install the package of the running one"
 _FINE: frozenset[ModuleState] = frozenset({"loaded", "builtin", "loadable"})
 
 

@@ -175,7 +175,7 @@ class BlankProof:
         It can miss data that is smaller than a gap; the plan shows the gap, rounded up to MiB.
         """
         # Rounded up: the gap must not be shown smaller than it is.
-        return cls(f"{places} places read, none further apart than {-(-gap // (1 << 20))} MiB")
+        return cls(f"{places} places read, none farther apart than {-(-gap // (1 << 20))} MiB")
 
     def __str__(self) -> str:
         return f"blank: {self.words}"

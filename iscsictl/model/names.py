@@ -166,7 +166,7 @@ def parse_portal(text: str) -> Portal:
             "a global or unique local address"
         )
     if ":" in address and not _is_address(IPv6Address, address):
-        raise ValueError(f"portal {text!r}: {address!r} is no IPv6 address")
+        raise ValueError(f"portal {text!r}: {address!r} is not an IPv6 address")
     # inet_aton(3) reads a name whose last label is a number as an address, in which 010 is 8 and
     # 10.1 is 10.0.0.1: hardly what the user meant.
     if _NUMERIC.fullmatch(address) and not _is_address(IPv4Address, address):

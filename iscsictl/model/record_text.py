@@ -25,7 +25,7 @@ def unstorable_reason(value: str) -> str | None:
     if len(value.encode("utf-8", "surrogateescape")) > MAX_VALUE:
         return f"is longer than {MAX_VALUE} bytes"
     if any(c in value for c in "\n\r\0"):
-        return "has a line break or a NUL inside"
+        return "contains a line break or a NUL"
     # It would be read back without the blanks, so every later comparison would find a difference.
     if value != value.strip(BLANKS):
         return "begins or ends with a space, which open-iscsi drops"

@@ -126,7 +126,7 @@ def label_problem(label: str, fs: str | None) -> str | None:
     if fs is None:
         return "needs fs"
     if len(label.encode("utf-8", "surrogateescape")) > LABEL_BYTES[fs]:
-        return f"{fs} takes {LABEL_BYTES[fs]} bytes at most"
+        return f"{fs} accepts at most {LABEL_BYTES[fs]} bytes"
     # It becomes an argument of mkfs, which would treat a leading dash as an option.
     if label.startswith("-") or not label.isprintable():
         return "a label must not begin with '-'"

@@ -48,7 +48,7 @@ _SILENT = re.compile(
 _MESSAGE = re.compile(r"iscsi(?:adm|d): ")
 _MESSAGE_TEXT = "a message of open-iscsi (`iscsictl explain` knows most of them), skipped"
 _SKIPPED_TEXT = "not session output, skipped"
-_BROKEN_TEXT = "the JSON of lsblk that begins here breaks off"
+_BROKEN_TEXT = "the lsblk JSON that begins here is incomplete"
 _MARKERS = 4  # marks of quotes and lists that may be nested
 
 

@@ -155,7 +155,7 @@ class GuidedAttach:
         Device names are not shown, as they are gone once the login is rolled back.
         """
         rows = {
-            str(lun.lun): f"{human_size(size) or 'size not known'}  {lun.wwid or 'no WWID'}"
+            str(lun.lun): f"{human_size(size) or 'unknown size'}  {lun.wwid or 'no WWID'}"
             for lun, size in error.luns
         }
         print_folded(f"{error.target} has {len(rows)} LUNs:")

@@ -44,8 +44,8 @@ def require_free_mount_point(inventory: Inventory, spec: AttachSpec, wwid: str) 
         )
     if not place.empty and not spec.consent.over_nonempty:
         raise MountPointRefusedError(
-            f"{path} is not empty: a mount would hide what is in it",
-            hint="choose an empty directory, or insist with --over-nonempty",
+            f"{path} is not empty: a mount would hide its content",
+            hint="choose an empty directory, or use --over-nonempty",
         )
 
 
@@ -55,9 +55,9 @@ def require_own_lines(inventory: Inventory, path: str, wwid: str) -> None:
     `wwid` is as for `require_free_mount_point`.
     """
     lines = inventory.fstab.by_dir(path)
-    how = "edit /etc/fstab to take it out"
+    how = "edit /etc/fstab to remove it"
     if all(line.is_ours for line in lines):
-        how = f"take it out: iscsictl fstab rm {shell_form(path)}"
+        how = f"remove it: iscsictl fstab rm {shell_form(path)}"
     for line in lines:
         if not line.is_ours or wwid not in {line.wwid, UNKNOWN}:
             raise MountPointRefusedError(

@@ -67,7 +67,7 @@ def parse_statuses(answer: bytes, what: str) -> list[tuple[int, int, int]]:
     Raises GarbledAnswerError if there is none, or fewer than the answer announces.
     """
     if len(answer) < _HEADER + _DESCRIPTOR:
-        raise scsi_commands.GarbledAnswerError(what, f"{len(answer)} bytes came")
+        raise scsi_commands.GarbledAnswerError(what, f"{len(answer)} bytes arrived")
     # PARAMETER DATA LENGTH counts what follows its own four bytes, including what did not fit.
     length = 4 + int.from_bytes(answer[:4], "big")
     if (length - _HEADER) % _DESCRIPTOR or length < _HEADER + _DESCRIPTOR:

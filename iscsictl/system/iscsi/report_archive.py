@@ -60,7 +60,7 @@ def unpack_archive(path: Path, place: Path) -> Path:
                     )
                 total += member.size
                 if total > MAX_UNPACKED:
-                    raise UsageError(f"{path}: it has more than {MAX_UNPACKED >> 20} MiB")
+                    raise UsageError(f"{path} is larger than {MAX_UNPACKED >> 20} MiB unpacked")
                 # A link that was created before must not lead the next file out of the directory.
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 if not os.path.realpath(os.path.dirname(target)).startswith(f"{place}/{PREFIX}"):
