@@ -140,7 +140,7 @@ class GuidedAttach:
         name is the default the next time, as usually the secret was mistyped.
         """
         print_folded(
-            "The array refuses the login. If it wants CHAP, give the account of this host:"
+            "The array refuses the login. If it requires CHAP, give this host's account:"
             if self.user is None
             else "The array refuses that account. Give it again:"
         )
