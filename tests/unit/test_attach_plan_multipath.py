@@ -91,7 +91,7 @@ def test_the_wwid_is_never_spelled_by_us() -> None:
     now = on(STRICT).logged_in()
     facts = replace(now.inventory.host.multipath, spelled={})
     error = refused(planned(now.having(host=HostFacts(multipath=facts))))
-    assert "does not accept /dev/sda as a path of a map" in error.text
+    assert "/dev/sda is not accepted as a path of a map" in error.text
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ def test_a_map_that_did_not_get_all_paths_goes_unless_it_was_there_before(
     context = Context(root=tmp_path, wait=0.0, waiter=Waiter())
     with pytest.raises(UnreachableError) as raised:
         execute_action(actions.MakeMap(DISK, joins=joins), context)
-    assert "did not create a map of /dev/sdb" in raised.value.text
+    assert "no map of /dev/sdb" in raised.value.text
     assert "multipath -v3 /dev/sdb" in (raised.value.hint or "")
     assert daemon.flushed == ([] if joins else ["mail"])
 

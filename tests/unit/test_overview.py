@@ -86,7 +86,7 @@ def test_missing_sessions_and_mounts_are_counted() -> None:
     found = rows(records=(RECORD,), fstab=parse_fstab(LINE.encode()))
     assert found["sessions"] == "0 up, 1 missing"
     assert found["volumes"] == "0 of 1 mounted; missing: /srv/mail"
-    assert "root only" in rows(records=None)["sessions"]
+    assert "only root" in rows(records=None)["sessions"]
 
 
 def test_a_name_that_only_root_may_read_is_no_error(

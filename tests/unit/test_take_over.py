@@ -62,7 +62,7 @@ def test_where_nobody_else_has_registered_nothing_is_to_be_done() -> None:
 @pytest.mark.parametrize(
     ("found", "key", "error", "said"),
     [
-        (RESERVED, 0xDEAD, NotFoundError, "there is: 0x0000000000000abc"),
+        (RESERVED, 0xDEAD, NotFoundError, "registered: 0x0000000000000abc"),
         (OURS, OWN_KEY, RefusedError, "the key of this host"),
         (
             replace(FREE, supported=False),

@@ -91,7 +91,7 @@ def overview_rows(overview: Overview) -> list[tuple[str, str]]:
     return [
         ("initiator", _initiator_text(overview.initiator)),
         ("sessions", sessions),
-        ("volumes", mounts if paths else "no entries written by iscsictl in /etc/fstab"),
+        ("volumes", mounts if paths else "/etc/fstab has no entries written by iscsictl"),
         ("on hold", ", ".join(names) or "nothing"),
         ("next", _next_action(overview, missing or 0, unmounted)),
     ]

@@ -103,7 +103,7 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
     the array has since mapped to another disk, and multipathd relies on them.
     """
     asked = 0.0
-    doing = f"waiting for multipathd to create the map of {action.disk.device}"
+    doing = f"waiting for the map of {action.disk.device}"
 
     def paths_without_map() -> list[str]:
         return [path for path in _paths_of(action, context) if not _has_map(path, context.root)]
@@ -132,7 +132,7 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
             with suppress(IscsictlError):
                 _remove_map(actions.RemoveMap(action.disk), context)
         raise UnreachableError(
-            f"multipathd did not create a map of {', '.join(left)}",
+            f"no map of {', '.join(left)} was created by multipathd",
             hint=f"to see why: multipath -v3 {shell_form(left[0])}; or attach with --multipath off",
         )
     for path in new:

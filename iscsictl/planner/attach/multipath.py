@@ -203,7 +203,7 @@ def add_map_steps(
                 hint="check what it is doing: journalctl -u multipathd; then run this again",
             )
         raise RefusedError(
-            f"multipathd does not accept {device} as a path of a map",
+            f"{device} is not accepted as a path of a map by multipathd",
             hint=(
                 "check whether it is excluded: multipathd show blacklist; or attach with "
                 "--multipath off"

@@ -340,8 +340,8 @@ def _add_fstab_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
             raise RefusedError(
                 f"/etc/fstab line {line.number} is already for {uuid}, and not written by iscsictl",
                 hint=(
-                    "iscsictl fstab check says whether it is safe; delete it to let iscsictl "
-                    "write its own"
+                    "iscsictl fstab check says whether it is safe; delete it to have "
+                    "iscsictl's own entry"
                 ),
             )
         if line.mount_point != path and line.mount_point is not None:

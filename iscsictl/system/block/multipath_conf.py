@@ -286,7 +286,7 @@ def flush(name: str, deadline: float, pause: Callable[[float], None] = time.slee
                 if result.code:
                     raise ToolError(result)
                 raise UnreachableError(
-                    f"multipathd did not remove the map {name}: {result.last_line}",
+                    f"the map {name} was not removed by multipathd: {result.last_line}",
                     hint=SEE_MULTIPATHD,
                 )
             pause(_ASK_AGAIN)
