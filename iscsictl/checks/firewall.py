@@ -65,7 +65,7 @@ def _check_portal(
     received = [follow_packet(firewall, _INWARDS, packet) for packet in inwards]
     if any(fate.altered for fate in (*sent, *received)):
         return
-    directions = ((sent, "what is sent to it", False), (received, "its answers", True))
+    directions = ((sent, "packets to it", False), (received, "its answers", True))
     for fates, traffic, is_answer in directions:
         fate = next((fate for fate in fates if fate.base is not None), None)
         if fate is not None and not answered:

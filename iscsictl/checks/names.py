@@ -47,7 +47,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         problem = "has no InitiatorName= line" if initiator.exists else "is not there"
         # Debian's package writes this; its service replaces it by a unique name.
         if initiator.generate:
-            problem = "still says GenerateName: the name is made when iscsid first starts"
+            problem = "still says GenerateName: the name is generated when iscsid first starts"
         yield fail("initiator-name", f"{where} {problem}", "iscsictl initiator generate")
         return
     why = why_not_made(initiator.name)

@@ -51,7 +51,7 @@ def _check_links(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> It
             yield warn(
                 "net-link",
                 f"{name} runs at {speed}",
-                f"check cable and switch port; ethtool {name}",
+                f"check the cable and the switch port; ethtool {name}",
                 name,
             )
         else:
@@ -80,13 +80,13 @@ def _check_path_mtu(
         lower = "; ".join(f"ip link set {nic} mtu {LOW_MTU}" for nic in names or ["NIC"])
         yield fail(
             "net-mtu",
-            f"packets of {result.bytes} bytes, the MTU of {name}, are lost on the way while small "
-            "ones pass: logins work and data hangs",
-            f"give {name}, the switch and the array one MTU, or until then: {lower}",
+            f"packets of {result.bytes} bytes, the MTU of {name}, are lost, while small ones get "
+            "through: logins work, but data transfers hang",
+            f"give {name}, the switch and the array the same MTU; until then: {lower}",
             subject,
         )
     else:
-        yield ok("net-mtu", f"packets of {result.bytes} bytes pass", subject)
+        yield ok("net-mtu", f"packets of {result.bytes} bytes get through", subject)
 
 
 def _check_mixed_mtus(
@@ -98,7 +98,7 @@ def _check_mixed_mtus(
         yield warn(
             "net-mtu-mixed",
             f"the paths have different MTUs: {mtus}",
-            "give all NICs of the storage network one MTU, the one of switch and array",
+            "give all NICs of the storage network the same MTU as the switch and the array",
         )
 
 

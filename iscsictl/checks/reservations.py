@@ -39,9 +39,11 @@ def _check_reservation(machine: Machine, line: FstabLine, disk: Disk) -> Finding
     known = machine.reservations.value if isinstance(machine.reservations, Known) else {}
     reservations = known.get(disk.wwid or "")
     if reservations is None:
-        why = "the disk did not answer" if machine.root else "only root can ask a disk"
+        why = "the disk did not answer" if machine.root else "only root can query a disk"
         fix = "iscsictl doctor" if machine.root else "sudo iscsictl doctor"
-        return skip("reservation", f"who has reserved {disk.block.device}: {why}", fix, path)
+        return skip(
+            "reservation", f"cannot tell who has reserved {disk.block.device}: {why}", fix, path
+        )
     refusal = reservations.exclusive_refusal(disk.block.device)
     if refusal is not None:
         return fail("reservation", refusal.text, refusal.hint or "iscsictl ls --long", path)

@@ -61,7 +61,7 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
                 subject,
             )
         wait = session.timeouts.recovery if session.timeouts else None
-        message = f"the session is lost and iscsid tries again ({state}); I/O waits"
+        message = f"the session is lost and iscsid is trying to restore it ({state}); I/O waits"
         # If the timeout is not known, there is nothing to add to "I/O waits".
         if is_under_maps(session, machine.index):
             message += " in its map, which has no other path"

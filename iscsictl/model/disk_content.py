@@ -235,7 +235,10 @@ class Content:
         for part in self.stale_partitions:
             if part.has_content:
                 inner = [s.type for s in part.signatures] or ["data"]
-                parts.append(f"{', '.join(inner)} in partition {part.number}, which its table lost")
+                parts.append(
+                    f"{', '.join(inner)} in partition {part.number}, which is no longer in its "
+                    "table"
+                )
         if not parts and self.data_at is not None:
             parts.append(f"data without a known signature (at byte {self.data_at})")
         if self.usage:

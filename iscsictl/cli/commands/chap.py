@@ -271,7 +271,7 @@ def check(
     set: chap set only warns. As root it is also compared with the secrets of the records.
     """
     if file is not None and prompt:
-        raise UsageError("give a file or a prompt, not both")
+        raise UsageError("give a secret file or a prompt, not both")
     # Reading the first secret would consume all of standard input.
     if file == other_file == "-":
         raise UsageError("standard input can supply only one secret")

@@ -343,12 +343,12 @@ def verify(settings: Settings, name: str, lun: int | None) -> int:
     device, facts = state.one.disk.block.device, state.facts
     problems: list[Problem] = []
     if facts.table is None:
-        fix = f"make one: iscsictl disk label {shell_form(device)} gpt"
+        fix = f"create one: iscsictl disk label {shell_form(device)} gpt"
         problems.append(Problem("no-table", "fail", f"{device} has no partition table", fix))
     else:
         problems += find_problems(facts.table, facts.total, facts.topology, facts.kernel)
         if not problems and facts.table.label != "bsd":
-            fix = f"look closer: sfdisk --verify {device}"
+            fix = f"for details: sfdisk --verify {device}"
             problems += [
                 Problem("sfdisk", "fail", text, fix) for text in partition_table_errors(device)
             ]

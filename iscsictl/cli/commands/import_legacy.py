@@ -116,8 +116,8 @@ def _require_understood(plan: ImportPlan, text: str, file: str) -> None:
         n not in wrong and _is_understood(plan.kind, line) for n, line in content.items()
     ):
         raise UsageError(
-            f"{file}:{min(content)}: no line of it is understood as {plan.kind}",
-            hint="give iscsi.conf, initiatorname.iscsi or fstab.iscsi of the old driver",
+            f"{file}:{min(content)}: none of its lines is valid in {plan.kind}",
+            hint="give iscsi.conf, initiatorname.iscsi or fstab.iscsi of the sfnet driver",
         )
 
 

@@ -50,7 +50,7 @@ def first_step(overview: Overview) -> str | None:
     if not overview.installed:
         return f"open-iscsi is not installed: {_install(overview)}"
     if overview.records is None:
-        return "root alone sees the node records: sudo iscsictl nodes"
+        return "only root can read the node records: sudo iscsictl nodes"
     if _missing_sessions(overview):
         return "log in to what is missing: iscsictl reconnect"
     if overview.records:
