@@ -13,6 +13,7 @@ HERE = (
 )  # fmt: skip
 LAB = (
     "bench_attach", "bench_paths", "bench_failover", "bench_peers", "bench_many", "bench_apply",
+    "bench_at_once",
 )  # fmt: skip
 
 

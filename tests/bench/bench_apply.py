@@ -62,10 +62,6 @@ for name; do
 done
 echo $taken
 """
-# One process for each volume, as configuration management starts them.
-ATTACH = (
-    f"iscsictl attach -q -p {A4} -T iqn.2001-04.com.example:$n --fs ext4 --mount /srv/$n >/dev/null"
-)
 VOLUME = """\
 [[volume]]
 name = "{name}"
@@ -74,6 +70,15 @@ target = "iqn.2001-04.com.example:{name}"
 fs = "ext4"
 mount = "/srv/{name}"
 """
+
+
+def export(lab: Lab, names: list[str]) -> None:
+    """Export a blank LUN for each name; on the host, /root/volumes.toml has them all."""
+    for name in names:
+        disk = lab.array.disk(name, SIZE)
+        lab.array.target(f"iqn.2001-04.com.example:{name}", [disk], portals=[A4])
+    spec = "\n".join(VOLUME.format(name=name, portal=A4) for name in names)
+    lab.host.put("/root/volumes.toml", spec)
 
 
 def measure(lab: Lab, command: str, names: list[str]) -> Result:
@@ -95,11 +100,7 @@ def main() -> None:
         lab.restore("booted")
         peers.install(lab.host, lab.image)
         lab.install_project()
-        for name in names:
-            disk = lab.array.disk(name, SIZE)
-            lab.array.target(f"iqn.2001-04.com.example:{name}", [disk], portals=[A4])
-        spec = "\n".join(VOLUME.format(name=name, portal=A4) for name in names)
-        lab.host.put("/root/volumes.toml", spec)
+        export(lab, names)
         lab.host.put("/root/one", SCRIPT)
         lab.host.put("/root/floor", ALONE + FLOOR)
         lab.snapshot("targets")
@@ -109,7 +110,6 @@ def main() -> None:
             "the shell script, one after the other": f"for n in {each}; do sh /root/one $n; done",
             "the shell script, all at once": at_once,
             OURS: "iscsictl apply -q /root/volumes.toml",
-            "iscsictl attach, all at once": f"for n in {each}; do {ATTACH} & done; wait",
         }
         taken: dict[str, list[float]] = {what: [] for what in commands}
         for _ in range(ROUNDS):
