@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.lab import lio
 from tests.lab.agent import CHUNK, AgentError, pack, unpack
 from tests.lab.guest import BOOT_TIMEOUT, Guest
-from tests.lab.lio import Credentials, Disk, Step, Target
+from tests.lab.lio import Access, Changes, Credentials, Disk, Step, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -152,19 +152,22 @@ class Array(Guest):
         mutual: Credentials | None = None,
         initiators: Sequence[str] = (),
         read_only: Iterable[int] = (),
+        access: Sequence[Access] = (),
+        changes: Changes = Changes.IMPLICIT,
     ) -> Target:
         """Export disks as LUNs (a sequence counts from 0); see `lio.Target`.
 
         Portals are addresses, with `:port` if it is not 3260.  In demo mode `read_only`
-        protects all LUNs or none.
+        protects all LUNs or none.  `access` has what each portal begins with, in order.
         """
         mapped = dict(luns) if hasattr(luns, "keys") else dict(enumerate(luns))
         protected = frozenset(read_only)
         if protected and not initiators and protected != set(mapped):
             raise ValueError("some LUNs read-only and some not: name the initiators")
         target = Target(
-            iqn, tuple(portals), mapped, tpgt, chap, mutual, tuple(initiators), protected
-        )
+            iqn, tuple(portals), mapped, tpgt, chap, mutual, tuple(initiators), protected,
+            access=dict(zip(portals, access, strict=True)) if access else {}, changes=changes,
+        )  # fmt: skip
         self.targets([target])
         return target
 
@@ -178,13 +181,13 @@ class Array(Guest):
     def stop_target(self, iqn: str) -> None:
         """Disable the portal group: sessions end, logins are refused, the port still answers."""
         target = replace(self.state.targets[iqn], enabled=False)
-        self._apply([("write", f"{target.group}/enable", "0")])
+        self._apply(lio.enable_steps(target))
         self._replace_target(target)
 
     def start_target(self, iqn: str) -> None:
         """Enable the portal group again."""
         target = replace(self.state.targets[iqn], enabled=True)
-        self._apply([("write", f"{target.group}/enable", "1")])
+        self._apply(lio.enable_steps(target))
         self._replace_target(target)
 
     def remove_target(self, iqn: str) -> None:
@@ -197,10 +200,7 @@ class Array(Guest):
         """Add a LUN to a target that is up."""
         old = self.state.targets[iqn]
         target = replace(old, luns=old.luns | {number: disk})
-        steps = list(lio.map_steps(target, number, disk))
-        for initiator in target.initiators:
-            steps += lio.acl_map_steps(target, initiator, number)
-        self._apply(steps)
+        self._apply(lio.map_steps(target, number, disk))
         self._replace_target(target)
 
     def unmap(self, iqn: str, number: int) -> None:
@@ -209,6 +209,13 @@ class Array(Guest):
         self._apply(lio.unmap_steps(old, number))
         luns = {one: disk for one, disk in old.luns.items() if one != number}
         self._replace_target(replace(old, luns=luns))
+
+    def set_access(self, iqn: str, *access: Access) -> None:
+        """Change what each portal lets be done with the LUNs, in the order of the portals."""
+        old = self.state.targets[iqn]
+        target = replace(old, access=dict(zip(old.portals, access, strict=True)))
+        self._apply(lio.access_steps(target))
+        self._replace_target(target)
 
     def swap(self, iqn: str, number: int, disk: Disk) -> None:
         """Put another disk behind a LUN number."""

@@ -133,7 +133,7 @@ def test_an_array_that_lists_nothing_for_this_host_takes_nothing_away(lab: Lab) 
         lab.array.remove_target(iqn)
         made = lab.array.target(iqn, initiators=["iqn.2001-04.com.example:another-host"])
         # Otherwise LIO lists targets to hosts that it lets log in nowhere.
-        lab.array.run(f"echo 0 > {made.group}/attrib/demo_mode_discovery", check=True)
+        lab.array.run(f"echo 0 > {made.groups[0].directory}/attrib/demo_mode_discovery", check=True)
     wait_until_down(lab, TARGETS[0])
     assert lab.host.run(f"iscsiadm -m discovery -t st -p {A4} -o nonpersistent").out == ""
     before = database(lab)
