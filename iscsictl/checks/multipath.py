@@ -118,6 +118,17 @@ def _check_paths(disk: Disk) -> Finding:
             "iscsictl reconnect; multipath -ll shows the other paths",
             _wwid_or_device(disk),
         )
+    closed = [path.device for path in disk.paths if path.is_passive and not path.works]
+    if dead == closed != []:
+        states = ", ".join(
+            f"{path.device} is {path.access}" for path in disk.paths if not path.works
+        )
+        return warn(
+            "multipath-paths",
+            f"the array serves {disk.block.device} not over all paths: {states}",
+            "see the state of its controllers and target port groups on the array (ALUA)",
+            _wwid_or_device(disk),
+        )
     if dead:
         return warn(
             "multipath-paths",
@@ -125,7 +136,18 @@ def _check_paths(disk: Disk) -> Finding:
             "iscsictl reconnect; multipath -ll",
             _wwid_or_device(disk),
         )
-    return ok("multipath-paths", f"{disk.block.device} over {devices}", _wwid_or_device(disk))
+    if all(path.is_passive for path in disk.paths):
+        return warn(
+            "multipath-paths",
+            f"the array has {disk.block.device} active on no path ({devices}): I/O waits until it "
+            "has",
+            "see the state of its controllers and target port groups on the array (ALUA)",
+            _wwid_or_device(disk),
+        )
+    named = ", ".join(
+        f"{path.device} ({path.access})" if path.is_passive else path.device for path in disk.paths
+    )
+    return ok("multipath-paths", f"{disk.block.device} over {named}", _wwid_or_device(disk))
 
 
 def _report_paths_outside(disk: Disk, outside: Iterable[Disk]) -> Iterator[Finding]:

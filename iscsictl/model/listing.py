@@ -59,6 +59,13 @@ _STOPPED = frozenset({"offline", "transport-offline", "blocked", "created-blocke
                       "deleted"})  # fmt: skip
 
 
+# Asymmetric access states (SPC-4, 5.15.2; sdev_access_states in scsi_sysfs.c of the kernel) in
+# which a port of the array serves no reads and writes of a LUN. A standby one takes over when the
+# other controller is lost; those that are closed do not.
+_PASSIVE = frozenset({"standby", "unavailable", "offline", "transitioning"})
+_CLOSED = frozenset({"unavailable", "offline"})
+
+
 class LunLoad(NamedTuple):
     """Requests in flight, the most that the kernel sends at once, and the mean latency in ms."""
 
@@ -71,6 +78,7 @@ class Lun(NamedTuple):
     """One logical unit of a session; `device` is None while it has no disk.
 
     `type` is its peripheral device type (SPC-5, 6.7.2), which is only read if it has no disk.
+    `access` is as for a `Path`.
     """
 
     lun: int
@@ -84,11 +92,22 @@ class Lun(NamedTuple):
     page80: str | None = None
     type: int | None = None
     load: LunLoad | None = None
+    access: str | None = None
 
     @property
     def works(self) -> bool:
-        """Whether the kernel sends commands to it; True if its state is not known."""
-        return self.state in {"running", None}
+        """Whether commands get to it; True if its state is not known."""
+        return _takes_commands(self.state, self.access)
+
+    @property
+    def shown_state(self) -> str | None:
+        """The kernel's state, or what keeps reads and writes off a path that runs."""
+        return self.access if self.is_passive else self.state
+
+    @property
+    def is_passive(self) -> bool:
+        """Whether the array serves no reads and writes over this path, which runs."""
+        return self.state in {"running", None} and self.access in _PASSIVE
 
     @property
     def is_settled(self) -> bool:
@@ -216,17 +235,31 @@ def in_use(block: Block, besides: Collection[str] = ("part",)) -> bool:
 
 
 class Path(NamedTuple):
-    """One way to a disk: a LUN of a session."""
+    """One way to a disk: a LUN of a session.
+
+    `access` is the asymmetric access state of the array's port, "active/optimized" or "standby",
+    where a device handler of the kernel knows it.
+    """
 
     sid: int
     hctl: str
     device: str
     state: str | None = None
+    access: str | None = None
 
     @property
     def works(self) -> bool:
-        """Whether the kernel sends commands over it; True if its state is not known."""
-        return self.state in {"running", None}
+        """Whether commands get over it; True if its state is not known."""
+        return _takes_commands(self.state, self.access)
+
+    @property
+    def is_passive(self) -> bool:
+        """Whether the array serves no reads and writes over this path, which runs."""
+        return self.state in {"running", None} and self.access in _PASSIVE
+
+
+def _takes_commands(state: str | None, access: str | None) -> bool:
+    return state in {"running", None} and access not in _CLOSED
 
 
 class Disk(NamedTuple):

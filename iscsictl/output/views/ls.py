@@ -169,7 +169,7 @@ def _print_sessions(listing: Listing, screen: Screen, form: Form) -> None:
         if all(row[_PATHS] is None for row in cells):  # There is no map.
             columns = _without_paths(columns)
             cells = [_without_paths(row) for row in cells]
-        if any(way.session.stopped_luns for row in shown for way in row.ways):
+        if any(_has_special_state(way) for row in shown for way in row.ways):
             columns = (*columns, _STATE)
             cells = [(*cell, _lun_states(row)) for cell, row in zip(cells, shown, strict=True)]
         print_table(cells, columns, screen, header=form.header)
@@ -223,9 +223,14 @@ def _long_row_values(row: Row) -> tuple[Value, ...]:
     )  # fmt: skip
 
 
+def _has_special_state(way: Way) -> bool:
+    """Tell whether reads and writes do not go this way, though the session is up."""
+    return bool(way.session.stopped_luns or (way.lun and way.lun.is_passive))
+
+
 def _lun_states(row: Row) -> tuple[str, ...]:
-    """Return the kernel's state of the LUN on each path to it, "" where it is not known."""
-    return tuple((way.lun.state or "") if way.lun else "" for way in row.ways)
+    """Return the state of the LUN on each path to it, "" where it is not known."""
+    return tuple((way.lun.shown_state or "") if way.lun else "" for way in row.ways)
 
 
 def _reserved_by(row: Row) -> str | None:
@@ -305,7 +310,7 @@ def _reservation_words(row: Row) -> list[str]:
 
 def _describe_lun(lun: Lun) -> list[str]:
     """Return what is known about the LUN itself, regardless of its content."""
-    words = (lun.state, lun.wwid or lun.page83, lun.vendor, lun.model)
+    words = (lun.shown_state, lun.wwid or lun.page83, lun.vendor, lun.model)
     load = [] if lun.load is None else [_describe_load(lun.load)]
     return [*(escape_controls(word) for word in words if word), *load]
 

@@ -120,6 +120,7 @@ def _disk_document(disk: CapturedDisk) -> dict[str, Any]:
                 "hctl": path.hctl,
                 "device": path.device,
                 "state": path.state,
+                "access": None,
                 "checker": path.checker,
             }
             for path in disk.paths

@@ -141,7 +141,8 @@ def _format_disk(disk: Disk) -> str:
     block = disk.block
     paths = [
         f'{{"sid": {path.sid}, "hctl": {_json_text(path.hctl)}, '
-        f'"device": {_json_text(path.device)}, "state": {_json_text(path.state)}}}'
+        f'"device": {_json_text(path.device)}, "state": {_json_text(path.state)}, '
+        f'"access": {_json_text(path.access)}}}'
         for path in disk.paths
     ]
     return (
@@ -212,7 +213,13 @@ def disk_dict(disk: Disk) -> dict[str, Any]:
         "size": block.pop("size"),
         "read_only": disk.read_only,
         "paths": [
-            {"sid": path.sid, "hctl": path.hctl, "device": path.device, "state": path.state}
+            {
+                "sid": path.sid,
+                "hctl": path.hctl,
+                "device": path.device,
+                "state": path.state,
+                "access": path.access,
+            }
             for path in disk.paths
         ],
         **block,

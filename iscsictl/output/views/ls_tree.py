@@ -28,7 +28,7 @@ def tree_of(listing: Listing) -> list[Node]:
         node = Node(" ".join(words), style=status_style(session.status))
         place.child(session.target or "target not known").children.append(node)
         for lun in session.luns or ():
-            parts = [f"LUN {lun.lun}", lun.device, lun.wwid or lun.page83, lun.state]
+            parts = [f"LUN {lun.lun}", lun.device, lun.wwid or lun.page83, lun.shown_state]
             disk = disks.get((session.sid or 0, lun.hctl or ""))
             if disk:
                 parts.insert(2, human_size(disk.block.size))

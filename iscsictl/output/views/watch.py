@@ -132,7 +132,7 @@ class Picture:
         number: Value = lun.lun if lun else "all" if session.luns else None
         cells = (
             session.target, session.status, number,
-            lun.device if lun else None, lun.state if lun else None,
+            lun.device if lun else None, lun.shown_state if lun else None,
             human_size(int(rate.read)) if rate else None,
             human_size(int(rate.written)) if rate else None,
             graph(points, unicode=self._screen.unicode),

@@ -37,7 +37,7 @@ class Unit:
     `block` and `udev` are what was read about that disk, if it was read.
     """
 
-    __slots__ = ("block", "hctl", "kname", "lun", "path", "sid", "state", "udev", "wwid")
+    __slots__ = ("access", "block", "hctl", "kname", "lun", "path", "sid", "state", "udev", "wwid")
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Unit:
         kname: str | None = None,
         state: str | None = None,
         wwid: str | None = None,
+        access: str | None = None,
     ) -> None:
         self.sid = sid
         self.hctl = hctl
@@ -57,6 +58,7 @@ class Unit:
         self.kname = kname
         self.state = state
         self.wwid = wwid
+        self.access = access
         self.block: Block | None = None
         self.udev: Mapping[str, str] = {}
 
@@ -282,7 +284,10 @@ def _disk_of_members(members: list[Unit], mapped: bool) -> Disk:
     model = decoded(found.get("ID_MODEL_ENC")) or read_attribute(unit.path + "/model") or ""
     return Disk(
         unit.wwid,
-        tuple(DiskPath(one.sid, one.hctl, f"/dev/{one.kname}", one.state) for one in members),
+        tuple(
+            DiskPath(one.sid, one.hctl, f"/dev/{one.kname}", one.state, one.access)
+            for one in members
+        ),
         block,
         found.get("ID_SCSI_SERIAL")
         or _read_unit_serial(unit.path)

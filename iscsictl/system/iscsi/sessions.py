@@ -96,6 +96,9 @@ class _Reader:
         self._index = BlockIndex(self._prefix)
         self._tree = BlockTree(root, self._index) if disks else None
         self._shared: set[str] = set()
+        # Without a device handler (scsi_dh_alua, _rdac, ...) no disk has the attribute.
+        modules = list_names(f"{self._prefix}/sys/module")
+        self._has_access = any(name.startswith("scsi_dh_") for name in modules)
 
     def sessions(self, only: Collection[int] | None = None) -> Iterator[tuple[Session, list[Unit]]]:
         names = list_names(f"{self._class}/iscsi_session")
@@ -180,7 +183,10 @@ class _Reader:
                 wwid = None
             if state is None and not os.path.isdir(path):
                 continue
-            unit = Unit(sid, hctl, lun, path, kname=kname, state=state, wwid=wwid)
+            access = read_attribute(path + "/access_state") if self._has_access else None
+            unit = Unit(
+                sid, hctl, lun, path, kname=kname, state=state, wwid=wwid, access=access
+            )  # fmt: skip
             if self._tree is not None:
                 self._tree.read_unit(unit)
             units.append(unit)
@@ -231,7 +237,8 @@ def _number_in_name(word: str, name: str) -> int | None:
 
 def _lun_of_unit(unit: Unit) -> Lun:
     if unit.kname:
-        return Lun(unit.lun, unit.hctl, f"/dev/{unit.kname}", unit.state, unit.wwid)
+        device = f"/dev/{unit.kname}"
+        return Lun(unit.lun, unit.hctl, device, unit.state, unit.wwid, access=unit.access)
     kind = to_integer(read_attribute(unit.path + "/type"))
     return Lun(unit.lun, unit.hctl, None, unit.state, unit.wwid, type=kind)
 
