@@ -30,7 +30,7 @@ from iscsictl.model.spec import AttachSpec, DetachRequest
 from iscsictl.observers.disk_content import probe_content
 from iscsictl.observers.entries import observe_entries
 from iscsictl.observers.host_facts import read_host_facts
-from iscsictl.observers.multipath import read_silent_usage
+from iscsictl.observers.multipath import observe_access, read_silent_usage
 from iscsictl.observers.record_changes import find_unsettled
 from iscsictl.observers.reservations import exclusive_disks, observe_reservations
 from iscsictl.planner.attach.attach import values_for_record
@@ -112,6 +112,7 @@ def observe_lun(
         place=_observe_mount_point(spec, host),
         open_iscsi=context.open_iscsi,
     )
+    inventory = observe_access(inventory, target, spec.lun)
     try:
         # Without a map, nothing that multipathd does not know yet is worth waiting for.
         wait = context.wait if choose_paths(inventory, spec).mapped and sessions else 0.0

@@ -1,12 +1,13 @@
 """The array behind the network, and a machine whose parts tell the same."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import DiskUsage, Inventory, Known, Observation
 from iscsictl.model.listing import Block, Disk, Mount
+from iscsictl.model.names import Portal
 from iscsictl.model.partition_table import partition_node
 
 MIB = 1 << 20
@@ -17,7 +18,8 @@ AnyInventory = TypeVar("AnyInventory", bound=Inventory)
 class Unit:
     """A LUN of the array: what a login brings to light; `late` takes a scan.
 
-    `content` None: nobody could probe it, for it has no name.
+    `content` None: nobody could probe it, for it has no name. `access` is what a portal lets be
+    done with it (`listing.Path.access`), where that is known.
     """
 
     target: str
@@ -26,6 +28,7 @@ class Unit:
     content: Observation[Content] | None
     usage: DiskUsage = field(default_factory=DiskUsage)
     late: bool = False
+    access: Mapping[Portal, str] = field(default_factory=dict, hash=False)
 
 
 Array = tuple[Unit, ...]

@@ -105,7 +105,12 @@ def disallow(action: actions.DisallowMap, now: Inventory, _: Array) -> Inventory
 
 
 def make_map(action: actions.MakeMap, now: Inventory, _: Array) -> Inventory:
-    """Put the map over each disk of this WWID; paths outside of one that is there join it."""
+    """Put the map over each disk of this WWID; paths outside of one that is there join it.
+
+    udev reads a new map, and waits with it until a path of it serves reads.
+    """
+    paths = [path for disk in now.disks if disk.wwid == action.disk.wwid for path in disk.paths]
+    assert not all(path.is_passive for path in paths), "a map that nobody can read"
     disks = []
     for disk in now.disks:
         outside = outside_map(disk, now.index.disks_with_wwid(disk.wwid), now.index)

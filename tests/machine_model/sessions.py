@@ -74,8 +74,10 @@ def _appear(now: Inventory, sid: int, unit: Unit) -> Inventory:
     used = {path.device for disk in now.disks for path in disk.paths}
     device = next(d for c in "abcdefghijklmnop" if (d := f"/dev/sd{c}") not in used)
     hctl = f"{sid + 1}:0:0:{unit.lun}"
-    path = DiskPath(sid, hctl, device, "running")
-    told = Lun(unit.lun, hctl, device, "running", unit.wwid)
+    portals = [s.portal for s in now.sessions if s.sid == sid and s.portal is not None]
+    access = next((one for p, one in unit.access.items() if p.same_place(portals[0])), None)
+    path = DiskPath(sid, hctl, device, "running", access)
+    told = Lun(unit.lun, hctl, device, "running", unit.wwid, access=access)
     targets = {(s.sid, u.hctl): (s.target, u.lun) for s in now.sessions for u in s.luns or ()}
     sessions = tuple(
         s._replace(luns=(*(s.luns or ()), told)) if s.sid == sid else s for s in now.sessions

@@ -179,6 +179,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, names: dict[str, str | None]) -> Non
     monkeypatch.setattr(probe, "opened", opened)
     told = [frozenset({name or ""}) for name in names.values()]
     monkeypatch.setattr(scsi_commands, "wwids", lambda fd: told[fd])
+    monkeypatch.setattr(scsi_commands, "port_access", lambda _: None)
 
 
 @pytest.mark.fault("F66")

@@ -1,7 +1,7 @@
 """The handlers for the multipath actions."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.multipath import MapSettings
 from iscsictl.model.plan import Action
 from iscsictl.model.shell_form import shell_form
-from iscsictl.system.block import block_tree, disk_guards, multipath_conf, probe
+from iscsictl.system.block import block_tree, disk_guards, multipath_conf, probe, scsi_commands
 from iscsictl.system.block.disk_states import disk_states
 from iscsictl.system.block.multipath_conf import SEE_MULTIPATHD
 from iscsictl.system.context import Context
@@ -114,6 +114,8 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
         silence = nullcontext() if action.joins else suppress(UnreachableError)
         with silence:
             _require_path_of_disk(action.disk, path, context.root)
+    if not action.joins:
+        _require_served_path(action.disk, new, context.root)
 
     def have_maps() -> bool | None:
         nonlocal asked
@@ -140,20 +142,49 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
     return StepResult()
 
 
+def _require_served_path(disk: DiskId, paths: Sequence[str], root: Path) -> None:
+    """Raise UnreachableError where the array serves the disk over none of these paths.
+
+    udev reads a new map, and that read would wait for a path: nothing ends it, and nothing removes
+    the map meanwhile. Where hosts may ask the array to serve a path, device-mapper does.
+    """
+    told = []
+    for path in paths:
+        try:
+            _require_running_path(path, root)
+            with probe.opened(path, exclusive=False) as fd:
+                access = scsi_commands.port_access(fd)
+                if access is None or scsi_commands.can_be_activated(fd):
+                    return
+        except UnreachableError:
+            continue
+        told.append(f"{path} is {access}")
+    if told:
+        raise UnreachableError(
+            f"the array does not serve {disk.wwid} over any path: {', '.join(told)}",
+            hint="attach it over a portal of the array's other controller too: -p; see on the "
+            "array which controller has the LUN",
+        )
+
+
 def _require_path_of_disk(disk: DiskId, path: str, root: Path) -> None:
     """Raise RefusedError if a path leads to another disk, UnreachableError if it does not answer.
 
     A blocked path is sent no command: the command would wait until its session is restored or given
     up, and neither its timeout nor a signal would end it.
     """
+    _require_running_path(path, root)
+    with probe.opened(path, exclusive=False) as fd:
+        disk_guards.require_same_disk(fd, replace(disk, device=path))
+
+
+def _require_running_path(path: str, root: Path) -> None:
     states = disk_states(Path(path).name, root)
     if states and "running" not in states:
         raise UnreachableError(
             f"{path} does not answer: its state is {', '.join(states)}",
             hint="restore the path, or log out of its portal, then run this again",
         )
-    with probe.opened(path, exclusive=False) as fd:
-        disk_guards.require_same_disk(fd, replace(disk, device=path))
 
 
 def _paths_of(action: actions.MakeMap, context: Context) -> list[str]:

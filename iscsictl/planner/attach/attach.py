@@ -145,6 +145,7 @@ def _plan_from_first_login(
             one_disk=spec.consent.one_disk,
             to_be_mapped=choice.mapped,
         )
+        _require_served(found[1], first, choice)
     if choice.mapped:
         lun, disk = found or (None, None)
         number = spec.lun if lun is None else lun.lun
@@ -168,6 +169,17 @@ def _plan_from_first_login(
     if not (spec.fs or spec.mount):
         return disk.block.device
     return FilesystemPlanner(builder, inventory, spec, device, name).plan(disk)
+
+
+def _require_served(disk: Disk, path: LoginPath, choice: PathChoice) -> None:
+    """Raise UnreachableError where the only path of a disk serves no reads and writes."""
+    if choice.mapped or disk.block.kind != "disk" or not disk.paths[0].is_passive:
+        return
+    raise UnreachableError(
+        f"the array does not serve {disk.wwid} through {path.portal}, which is "
+        f"{disk.paths[0].access}",
+        hint="name a portal of the array's other controller with -p, or both for a map",
+    )
 
 
 def _drop_matching_holds(

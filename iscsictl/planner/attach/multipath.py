@@ -45,14 +45,16 @@ class PathChoice:
 def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
     """Return the paths to use: all of them under a map if one can be made, otherwise one.
 
-    An existing session is preferred, because another one would show the disk twice. Raises what
+    An existing session is preferred, because another one would show the disk twice; but no map is
+    made over a path that serves no reads, because udev would wait for them. Raises what
     `reachable_paths` raises, and RefusedError if a map is required that cannot be made.
     """
     paths = reachable_paths(inventory, spec)
-    paths = tuple(sorted(paths, key=lambda path: _rank_of_path(path, spec.lun)))
     disks = inventory.index.disks_of_target(paths[0].target)
     wanted = [disk for disk in disks if spec.lun in {None, _lun_of_disk(inventory, disk)}]
     has_map = any(disk.block.kind == "mpath" for disk in wanted)
+    ranks = {id(path): _rank_of_path(path, spec.lun, has_map=has_map) for path in paths}
+    paths = tuple(sorted(paths, key=lambda path: ranks[id(path)]))
     obstacle = None if has_map else _find_map_obstacle(inventory, disks)
     if spec.multipath == "require" and obstacle is not None:
         raise RefusedError(
@@ -98,10 +100,11 @@ def _has_other_sessions(inventory: Inventory, paths: tuple[LoginPath, ...]) -> b
     )
 
 
-def _rank_of_path(path: LoginPath, lun: int | None) -> int:
+def _rank_of_path(path: LoginPath, lun: int | None, *, has_map: bool) -> int:
     """Order paths: those with a running LUN, working ones, those that are down, new ones.
 
-    A LUN can be offline even though its session is up.
+    A LUN can be offline even though its session is up. Without a map, a path that is standby comes
+    after all others.
     """
     session = path.session
     if session is None:
@@ -109,8 +112,11 @@ def _rank_of_path(path: LoginPath, lun: int | None) -> int:
     if session.status != "up":
         return 2
     stopped = session.stopped_luns
-    shown = (u.lun for u in session.luns or () if u.device is not None and u not in stopped)
-    return 0 if any(lun in {None, number} for number in shown) else 1
+    there = [u for u in session.luns or () if u.device is not None and u not in stopped]
+    shown = [u for u in there if lun in {None, u.lun}]
+    if shown and not has_map and all(u.is_passive for u in shown):
+        return 4
+    return 0 if shown else 1
 
 
 def _notes_on_failed_paths(paths: tuple[LoginPath, ...]) -> tuple[str, ...]:

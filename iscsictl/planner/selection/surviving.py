@@ -10,8 +10,8 @@ def has_surviving_path(disk: Disk, leaving: AbstractSet[int | None], index: Host
     """Tell whether there is a map over the disk and a path that stays works.
 
     `leaving` are the ids of the sessions that end. A path works if its session is up and its state
-    in the kernel is `running`, unless its map has it as `failed` or the array does not serve the LUN
-    over it; without a map, I/O cannot avoid a lost path.
+    in the kernel is `running`, unless its map has it as `failed` or the array does not serve the
+    LUN over it; without a map, I/O cannot avoid a lost path.
     """
     return disk.block.kind == "mpath" and any(
         path.state == "running" and path.works and path.sid not in leaving and index.is_up(path.sid)

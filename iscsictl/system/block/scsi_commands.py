@@ -18,7 +18,8 @@ from iscsictl.limits import SCSI_ANSWER_WAIT
 T = TypeVar("T")
 
 _SG_IO = 0x2285
-# SG_DXFER_TO_DEV and SG_DXFER_FROM_DEV.
+# SG_DXFER_NONE, SG_DXFER_TO_DEV and SG_DXFER_FROM_DEV.
+_NO_DATA = -1
 _TO_DEVICE = -2
 _FROM_DEVICE = -3
 _CHECK_CONDITION = 0x02
@@ -27,10 +28,13 @@ _NOT_READY = 0x02
 _ILLEGAL_REQUEST = 0x05
 _UNIT_ATTENTION = 0x06
 # Additional sense codes (SPC-4 annex F.2).
+_NOT_ACCESSIBLE = 0x04
 _COMMUNICATION_FAILURE = 0x08
 _INVALID_OPCODE = 0x20
 _INVALID_FIELD = 0x24
 _LOGICAL_UNIT_NOT_SUPPORTED = 0x25
+# With _NOT_ACCESSIBLE: the state of the port that was asked, in the kernel's words (`Path.access`).
+_ACCESS_STATES = {0x0A: "transitioning", 0x0B: "standby", 0x0C: "unavailable"}
 # DRIVER_SENSE only says that there is sense data; other driver statuses are errors (scsi/sg.h).
 _DRIVER_SENSE = 0x08
 # A disk may report several unit attentions before it executes a command (SAM-5 5.14).
@@ -67,19 +71,28 @@ class _Header(ctypes.Structure):
 class ScsiError(UnreachableError):
     """The disk answered a command with something other than GOOD.
 
-    `status` is that of SAM-5 5.3.1; `key` is the sense key, `asc` the additional sense code (SPC-4
-    4.5), each is None if the sense data does not contain it.
+    `status` is that of SAM-5 5.3.1; `key` is the sense key, `asc` the additional sense code and
+    `ascq` its qualifier (SPC-4 4.5), each is None if the sense data does not contain it.
     """
 
     def __init__(
-        self, what: str, status: int, key: int | None = None, asc: int | None = None
-    ) -> None:
+        self, what: str, status: int, key: int | None = None, asc: int | None = None,
+        ascq: int | None = None,
+    ) -> None:  # fmt: skip
         told = "" if key is None else f", sense key 0x{key:x}"
         told += "" if asc is None else f", additional sense 0x{asc:02x}"
         super().__init__(f"{what}: the disk answered with SCSI status 0x{status:02x}{told}")
         self.status = status
         self.key = key
         self.asc = asc
+        self.ascq = ascq
+
+    @property
+    def access(self) -> str | None:
+        """The state of the port, where the array does not serve the LUN over it now (ALUA)."""
+        if (self.key, self.asc) != (_NOT_READY, _NOT_ACCESSIBLE):
+            return None
+        return _ACCESS_STATES.get(self.ascq or 0)
 
     @property
     def rejected(self) -> bool:
@@ -143,14 +156,16 @@ def sense_key(sense: bytes) -> int | None:
     return None
 
 
-def additional_sense(sense: bytes) -> int | None:
-    """Return the additional sense code, None if the sense data does not reach that far.
+def additional_sense(sense: bytes, *, qualifier: bool = False) -> int | None:
+    """Return the additional sense code, or the `qualifier` that follows it.
 
-    Byte 12 of fixed, byte 2 of descriptor sense data (SPC-4 4.5).
+    Byte 12 of fixed, byte 2 of descriptor sense data (SPC-4 4.5). None where the sense data does
+    not reach that far.
     """
     code = sense[0] & 0x7F if sense else 0
     at = {0x70: 12, 0x71: 12, 0x72: 2, 0x73: 2}.get(code)
-    return sense[at] if at is not None and len(sense) > at else None
+    place = None if at is None else at + qualifier
+    return sense[place] if place is not None and len(sense) > place else None
 
 
 def page_aligned_buffer(length: int) -> mmap.mmap:
@@ -192,6 +207,30 @@ def _after_attentions(submit: Callable[[], T]) -> T:
     return submit()
 
 
+def port_access(fd: int) -> str | None:
+    """Ask whether reads and writes are served over this path (TEST UNIT READY, SPC-4 6.47).
+
+    Returns the state of the port of the array where they are not, such as "standby", and None where
+    they are, or where the disk is not ready for another reason. Raises UnreachableError.
+    """
+    what = "asking whether the disk is ready"
+    try:
+        _after_attentions(lambda: _submit_command(fd, bytes(6), None, _NO_DATA, what))
+    except ScsiError as error:
+        return error.access
+    return None
+
+
+def can_be_activated(fd: int) -> bool:
+    """Tell whether a host may have the array serve the LUN over this path (explicit ALUA).
+
+    device-mapper does so before it uses a path that is standby. TPGS of the standard INQUIRY data
+    (SPC-4 6.6.2). Raises UnreachableError, ScsiError.
+    """
+    answer = ask(fd, bytes((0x12, 0, 0, 0, 36, 0)), 36, "asking the disk what it is")
+    return len(answer) > 5 and bool(answer[5] & 0x20)
+
+
 def _read_answer(fd: int, command: bytes, length: int, what: str) -> bytes:
     buffer = page_aligned_buffer(length)
     missing = _submit_command(fd, command, buffer, _FROM_DEVICE, what)
@@ -201,9 +240,11 @@ def _read_answer(fd: int, command: bytes, length: int, what: str) -> bytes:
     return buffer[: length - missing]
 
 
-def _submit_command(fd: int, command: bytes, buffer: mmap.mmap, direction: int, what: str) -> int:
+def _submit_command(
+    fd: int, command: bytes, buffer: mmap.mmap | None, direction: int, what: str
+) -> int:
     """Have the kernel send one command; return how many bytes were not transferred."""
-    data = (ctypes.c_char * len(buffer)).from_buffer(buffer)
+    data = None if buffer is None else (ctypes.c_char * len(buffer)).from_buffer(buffer)
     sense = ctypes.create_string_buffer(64)
     cdb = ctypes.create_string_buffer(command, len(command))
     header = _Header(
@@ -211,8 +252,8 @@ def _submit_command(fd: int, command: bytes, buffer: mmap.mmap, direction: int, 
         dxfer_direction=direction,
         cmd_len=len(command),
         mx_sb_len=64,
-        dxfer_len=len(buffer),
-        dxferp=ctypes.addressof(data),
+        dxfer_len=0 if buffer is None else len(buffer),
+        dxferp=None if data is None else ctypes.addressof(data),
         cmdp=ctypes.addressof(cdb),
         sbp=ctypes.addressof(sense),
         timeout=SCSI_ANSWER_WAIT * 1000,
@@ -230,7 +271,8 @@ def _submit_command(fd: int, command: bytes, buffer: mmap.mmap, direction: int, 
         raise UnreachableError(f"{what}: the path to the disk is down")
     if header.status:
         told = sense.raw[: header.sb_len_wr] if header.status == _CHECK_CONDITION else b""
-        raise ScsiError(what, header.status, sense_key(told), additional_sense(told))
+        qualifier = additional_sense(told, qualifier=True)
+        raise ScsiError(what, header.status, sense_key(told), additional_sense(told), qualifier)
     if header.driver_status & ~_DRIVER_SENSE:
         raise UnreachableError(f"{what}: the driver gave up (status 0x{header.driver_status:02x})")
     return int(header.resid)
