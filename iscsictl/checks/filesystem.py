@@ -18,12 +18,13 @@ def check(machine: Machine) -> Iterator[Finding]:
 
     Errors of a disk in the kernel's log are reported once, with the filesystem on it. Those of a
     path are only a warning while its map has none: device-mapper sent the I/O over another path.
+    A path that is standby is expected to have some.
     """
     errors = machine.trouble.value.disk_errors if isinstance(machine.trouble, Known) else {}
     disks = machine.listing.disks or ()
     below_of = _devices_below(disks)
     repeated = _repeated_errors(errors, disks)
-    for device in sorted(repeated):
+    for device in sorted(repeated - _expected_errors(errors, disks)):
         message = f"{errors[device]}; its map repeated the I/O over another path"
         yield warn("disk-errors", message, "see which path: iscsictl ls; multipath -ll", device)
     errors = {device: text for device, text in errors.items() if device not in repeated}
@@ -62,6 +63,15 @@ def _check_mount_point(path: str, state: Observation[tuple[str, ...]]) -> Iterat
         )
     elif isinstance(state, Known):
         yield ok("mount-exposed", "only root can replace it", path)
+
+
+def _expected_errors(errors: Mapping[str, str], disks: Iterable[Disk]) -> set[str]:
+    """Return the paths with errors over which the array serves no reads and writes.
+
+    udev reads each new disk, whose answer is NOT READY: an error of no special kind in the log.
+    """
+    passive = (path.device for disk in disks for path in disk.paths if path.is_passive)
+    return {device for device in passive if ": I/O error on" in errors.get(device, "")}
 
 
 def _repeated_errors(errors: Mapping[str, str], disks: Iterable[Disk]) -> set[str]:

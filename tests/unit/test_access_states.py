@@ -1,12 +1,14 @@
 """Paths to the controller of an array that does not serve the LUN now (ALUA)."""
 
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pytest
 
 from iscsictl.checks.examine import examine
 from iscsictl.model.finding import Finding
-from iscsictl.model.inventory import DiskUsage, Inventory
+from iscsictl.model.host_facts import KernelLogErrors
+from iscsictl.model.inventory import DiskUsage, Inventory, Known
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Path, Session
 from iscsictl.model.names import Portal
 from iscsictl.output.views.ls_json import disk_dict
@@ -125,6 +127,23 @@ def test_doctor_warns_of_paths_that_the_array_does_not_serve(
     assert finding.level.value == "warn"
     assert words in finding.message
     assert "lost" not in finding.message
+
+
+@pytest.mark.parametrize(
+    ("access", "error", "told"),
+    [
+        ("standby", "I/O error", False),
+        ("standby", "critical medium error", True),
+        (ACTIVE, "I/O error", True),
+        (None, "I/O error", True),
+    ],
+)
+def test_doctor_expects_no_reads_of_a_standby_path_to_succeed(
+    access: str | None, error: str, *, told: bool
+) -> None:
+    log = KernelLogErrors(disk_errors={"/dev/sdb": f"the kernel says: {error} on sdb"})
+    host = replace(machine(disk(ACTIVE, access)), trouble=Known(log))
+    assert any(one.id == "disk-errors" for one in examine(host)) == told
 
 
 @pytest.mark.parametrize(("access", "refused"), [("unavailable", True), (OTHER, False)])
