@@ -43,6 +43,16 @@ def offer(lab: Lab, *access: Access, changes: Changes = Changes.IMPLICIT) -> Dis
     return disk
 
 
+def attach_on_a_map(host: Guest) -> None:
+    """Attach; the second time there is nothing left to do."""
+    done = run_on(host, f"{ATTACH} -J")
+    assert set(statuses(done).values()) <= {"done", "unchanged"}
+    assert "silent" not in done.out + done.err
+    assert run_on(host, "findmnt -no SOURCE /srv/mail").out.startswith("/dev/mapper/")
+    again = statuses(run_on(host, f"{ATTACH} -J"))
+    assert set(again.values()) == {"unchanged"}, again
+
+
 def leftovers(host: Guest) -> str:
     """Sessions, maps, and what is left in multipath's files and in fstab."""
     return run_on(
@@ -52,23 +62,19 @@ def leftovers(host: Guest) -> str:
     ).out
 
 
+@pytest.mark.fault("F90")
+@pytest.mark.fault("F96")
 @pytest.mark.parametrize(
     "access", [(OPTIMIZED, STANDBY), (STANDBY, OPTIMIZED)], ids=["second", "first"]
 )
-@pytest.mark.parametrize("changes", [Changes.IMPLICIT, Changes.BOTH])
 def test_a_standby_path_is_part_of_the_map_and_no_failure(
-    lab: Lab, access: tuple[Access, Access], changes: Changes
+    lab: Lab, access: tuple[Access, Access]
 ) -> None:
     host = lab.host
     before = leftovers(host)
-    offer(lab, *access, changes=changes)
-    done = run_on(host, f"{ATTACH} -J")
-    assert set(statuses(done).values()) == {"done", "unchanged"}
-    assert "silent" not in done.out + done.err
-    assert sorted(path_states(host)) == ["ghost", "ready"]
-    assert run_on(host, "findmnt -no SOURCE /srv/mail").out.startswith("/dev/mapper/")
-    again = statuses(run_on(host, f"{ATTACH} -J"))
-    assert set(again.values()) == {"unchanged"}, again
+    offer(lab, *access)
+    attach_on_a_map(host)
+    assert path_states(host) == ["ghost", "ready"]
 
     shown = run_on(host, "iscsictl ls").out
     assert "2/2" in shown
@@ -87,6 +93,28 @@ def test_a_standby_path_is_part_of_the_map_and_no_failure(
 
     run_on(host, "iscsictl detach /srv/mail")
     assert leftovers(host) == before
+
+
+@pytest.mark.fault("F96")
+def test_a_path_that_the_host_may_activate_may_come_first(lab: Lab) -> None:
+    """The kernel activates the path that multipathd puts first (explicit ALUA)."""
+    before = leftovers(lab.host)
+    offer(lab, STANDBY, OPTIMIZED, changes=Changes.BOTH)
+    attach_on_a_map(lab.host)
+    assert set(path_states(lab.host)) <= {"ghost", "ready"}
+    run_on(lab.host, "iscsictl detach /srv/mail")
+    assert leftovers(lab.host) == before
+
+
+def test_an_array_that_serves_the_lun_over_no_path_is_refused_and_nothing_is_left(
+    lab: Lab,
+) -> None:
+    before = leftovers(lab.host)
+    offer(lab, STANDBY, STANDBY)
+    refused = run_on(lab.host, ATTACH, 6)
+    assert "does not serve" in refused.err
+    assert "standby" in refused.err
+    assert leftovers(lab.host) == before
 
 
 @pytest.mark.fault("F91")
