@@ -57,8 +57,9 @@ def leftovers(host: Guest) -> str:
     """Sessions, maps, and what is left in multipath's files and in fstab."""
     return run_on(
         host,
-        "ls /sys/class/iscsi_session /etc/multipath/conf.d; dmsetup ls --target multipath; "
-        "grep -s ^/ /etc/multipath/wwids; grep iscsictl /etc/fstab || true",
+        "ls /sys/class/iscsi_session 2>/dev/null; ls /etc/multipath/conf.d 2>/dev/null; "
+        "dmsetup ls --target multipath; grep -s ^/ /etc/multipath/wwids; "
+        "grep iscsictl /etc/fstab || true",
     ).out
 
 
