@@ -21,6 +21,9 @@ NO_OBJECTS = 21
 SESSION_EXISTS = 15
 # Of a logout: no such session; no object; its directory in sysfs is gone. All mean that it is gone.
 _GONE = (2, NO_OBJECTS, 22)
+#: How often iscsiadm is run again after it met a record that was just being removed. Each time
+#: another process has to remove one at the wrong moment.
+_VANISHED_RETRIES = 9
 _OF_SENDTARGETS = ("-m", "discoverydb", "-t", "sendtargets")
 # idbm_lock() of usr/idbm.c looks whether the lock's directory is there and then makes it: where two
 # processes do so at once, as at the first logins after a boot, one of them ends with code 6.
@@ -63,10 +66,15 @@ def _run_iscsiadm(
     """Run iscsiadm; what waits for an array and writes no record is `interruptible`.
 
     `sids` are the only sessions that it needs to see, None for all. One that failed because another
-    process made the directory of the lock first has done nothing yet, and is run again once.
+    process made the directory of the lock first has done nothing yet, and is run again once. One
+    that met a record which another process was just removing is run again several times.
     """
     result = _start_iscsiadm(arguments, doing, timeout, interruptible, sids)
     if result.code == _IDBM_ERROR and _DIRECTORY_JUST_MADE in result.err:
+        result = _start_iscsiadm(arguments, doing, timeout, interruptible, sids)
+    for _ in range(_VANISHED_RETRIES):
+        if not _met_vanishing_record(result):
+            break
         result = _start_iscsiadm(arguments, doing, timeout, interruptible, sids)
     if result.code not in {0, *fine}:
         raise error_from_iscsiadm(result.code, result.err, doing)
@@ -92,6 +100,21 @@ def _start_iscsiadm(
     except UnreachableError as error:
         raise explain_no_answer(error, doing) from None
     return result
+
+
+def _met_vanishing_record(result: Result) -> bool:
+    """Tell whether iscsiadm failed because another process removed a record meanwhile.
+
+    To find one record it walks through those of all targets, without the lock of the database, and
+    a directory that goes in between is an error (idbm_for_each_rec() in idbm.c). That the lock
+    could not be had, after 30 s, is another error with the same code.
+    """
+    said = result.err
+    return (
+        result.code == _IDBM_ERROR
+        and ("iter could not" in said or "execute operation on all records" in said)
+        and "lock" not in said
+    )
 
 
 def explain_no_answer(
