@@ -57,7 +57,7 @@ def read_shape(fd: int) -> DiskShape:
 
 
 def is_read_only(fd: int) -> bool:
-    """Tell whether the kernel treats a disk as read-only (BLKROGET)."""
+    """Return whether the kernel treats a disk as read-only (BLKROGET)."""
     if stat.S_ISREG(os.fstat(fd).st_mode):
         return False
     return bool(struct.unpack("i", fcntl.ioctl(fd, _BLKROGET, bytes(4)))[0])
@@ -74,8 +74,8 @@ def search_disk(
     """Search a whole disk or partition for data; return its offset, None for none, and the proof.
 
     `full` reads everything. Otherwise the usual places of signatures are read, and in addition what
-    the LUN reports as mapped, or a grid if it does not report that. `known` are the partitions that
-    the kernel or udev still has. Raises UnreachableError, InterruptError.
+    the LUN reports as mapped, or a grid if it does not report that, or too much of it. `known` are
+    the partitions that the kernel or udev still has. Raises UnreachableError, InterruptError.
     """
     if full:
         return first_nonzero(fd, all_extents(shape.size), report), BlankProof.all_read()

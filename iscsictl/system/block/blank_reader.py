@@ -111,7 +111,7 @@ def _split_into_pieces(extents: Iterable[Extent]) -> Iterator[Extent]:
 def read_fully(fd: int, piece: memoryview, at: int) -> None:
     """Fill `piece` from offset `at` of a disk. Raises UnreachableError if less is read.
 
-    With O_DIRECT, offset, length and memory have to be aligned to the disk's sectors (open(2)).
+    With O_DIRECT, offset, length and memory must be aligned to the disk's sectors (open(2)).
     """
     done = 0
     try:

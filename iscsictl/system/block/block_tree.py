@@ -137,7 +137,7 @@ class BlockTree:
 
 
 def _is_of_another_unit(unit: Unit, found: Mapping[str, str]) -> bool:
-    """Tell whether udev's data is still that of a disk that had this number before."""
+    """Return whether udev's data is still that of a disk that had this number before."""
     known, wwid = found.get("ID_WWN_WITH_EXTENSION"), unit.wwid
     if known is None or wwid is None or not wwid.startswith("naa."):
         return False
@@ -208,11 +208,11 @@ def _contradicting_serials(disks: Iterable[Disk]) -> Iterator[Note]:
         # Thousands of LUNs may have the array's serial number: do not compare each with each other.
         if set.intersection(*sids):
             continue
-        told = list(zip(group, sids, strict=True))
+        with_sids = list(zip(group, sids, strict=True))
         doubtful = [
             disk.block.device
-            for disk, own in told
-            if any(disk.wwid != other.wwid and not own & theirs for other, theirs in told)
+            for disk, own in with_sids
+            if any(disk.wwid != other.wwid and not own & theirs for other, theirs in with_sids)
         ]
         if doubtful:
             yield Note(
@@ -238,7 +238,8 @@ def _same_disks(
         return [members]
     parts: dict[tuple[object, ...], list[Unit]] = {}
     for unit in members:
-        # The paths of a map learn of a new size one after the other: that makes no other disk.
+        # The paths of a map learn of a new size one after the other: that does not make them
+        # different disks.
         size = None if mapped or unit.block is None else unit.block.size
         parts.setdefault((unit.wwid, serial_of(unit), size, array_of(unit.sid)), []).append(unit)
     return list(parts.values())

@@ -11,7 +11,7 @@ from iscsictl.system.io.sysfs_attributes import list_names, path_below
 
 
 def kernel_has(device: str, root: Path = Path("/")) -> bool:
-    """Tell whether the kernel has the device of a node: /dev/sda1, or /dev/mapper/NAME.
+    """Return whether the kernel has the device of a node: /dev/sda1, or /dev/mapper/NAME.
 
     udev may not have created the node yet, or may be renaming it just now.
     """

@@ -17,15 +17,15 @@ def require_same_disk(fd: int, disk: DiskId) -> None:
     """
     names = scsi_commands.wwids(fd)
     if disk.wwid not in names:
-        told = ", ".join(sorted(names)) or "without a name"
+        reported = ", ".join(sorted(names)) or "without a name"
         raise RefusedError(
-            f"{disk.device} is not the disk {disk.wwid}: it reports the WWID {told}",
+            f"{disk.device} is not the disk {disk.wwid}: it reports the WWID {reported}",
             hint="the LUN was mapped to another disk; run: iscsictl rescan, and check again",
         )
 
 
 def is_in_use(disk: DiskId, root: Path = Path("/")) -> bool:
-    """Tell whether the kernel reports a disk, or a partition of it, as opened exclusively."""
+    """Return whether the kernel reports a disk, or a partition of it, as opened exclusively."""
     for end in multipath.ends(disk.device, root):
         try:
             with probe.opened(end, exclusive=True):
@@ -69,10 +69,10 @@ def require_same_paths(
                 raise
     for one in found:
         if disk.wwid not in one.names:
-            told = ", ".join(sorted(one.names)) or "without a name"
+            reported = ", ".join(sorted(one.names)) or "without a name"
             raise RefusedError(
                 f"{one.path}, a path of {disk.device}, is not the disk {disk.wwid}: it reports "
-                f"the WWID {told}",
+                f"the WWID {reported}",
                 hint="on that port of the array, the LUN was mapped to another disk; correct "
                 f"that, or: multipathd del path {shell_form(Path(one.path).name)}; then "
                 "rescan",

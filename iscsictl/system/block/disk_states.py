@@ -21,7 +21,7 @@ def disk_states(kname: str, root: Path = Path("/")) -> tuple[str, ...]:
 
 
 def takes_commands(kname: str, root: Path = Path("/")) -> bool:
-    """Tell whether I/O reaches a disk below a block device, according to the kernel.
+    """Return whether I/O reaches a disk below a block device, according to the kernel.
 
     True if there is no SCSI disk below: other devices have no such state.
     """

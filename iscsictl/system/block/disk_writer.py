@@ -221,8 +221,8 @@ def create_partition_node(device: str, part: int, deadline: float) -> None:
     node = partition_node(device, part)
     if not Path(node).exists():
         if not _is_mapper_device(device):
-            told = run(["partx", "--add", "--nr", str(part), device], ok=None)
-            if told.code:
+            added = run(["partx", "--add", "--nr", str(part), device], ok=None)
+            if added.code:
                 run(["blockdev", "--rereadpt", device], ok=None)
         elif find("kpartx") is not None:
             run(kpartx_command(device), ok=None)

@@ -13,7 +13,7 @@ _CLEAN_16, _CLEAN_32 = 0x8000, 0x08000000
 
 
 def is_dirty_fat(read: Callable[[int, int], bytes]) -> bool | None:
-    """Tell whether a FAT is mounted somewhere or was not unmounted cleanly.
+    """Return whether a FAT is mounted somewhere or was not unmounted cleanly.
 
     `read` is called with an offset and a number of bytes. Linux keeps a bit in the boot sector,
     Windows one in the FAT itself; FAT12 has no bit of the second kind. None if the boot sector is

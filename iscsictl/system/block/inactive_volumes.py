@@ -77,10 +77,10 @@ def _volume_names(devices: list[str]) -> dict[str, InactiveNames]:
         return {}
     # LVM may call a device by another of its names.
     named = {os.path.realpath(device): device for device in devices}
-    told = {part for one in volumes for part in one.parts if part.startswith("/")}
-    told |= {start.device for start in starts}
+    reported = {part for one in volumes for part in one.parts if part.startswith("/")}
+    reported |= {start.device for start in starts}
     found: dict[str, InactiveNames] = {}
-    for name in sorted(told):
+    for name in sorted(reported):
         device = named.get(os.path.realpath(name))
         if device is not None:
             on_it = [one for one in starts if one.device == name]

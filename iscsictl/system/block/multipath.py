@@ -29,13 +29,13 @@ else:
 
 
 def runs(root: Path = Path("/")) -> bool:
-    """Tell whether multipathd runs; a pid file alone may be left from one that was killed."""
+    """Return whether multipathd runs; its pid file may be left from one that was killed."""
     pid = to_integer(read_attribute(path_below(root, "run/multipathd.pid")))
     return pid is not None and read_attribute(path_below(root, f"proc/{pid}/comm")) == "multipathd"
 
 
 def has_maps(root: Path = Path("/")) -> bool:
-    """Tell whether the kernel has a multipath map, whatever it is over.
+    """Return whether the kernel has a multipath map, over whatever disks.
 
     multipathd need not be running: maps stay when it is stopped.
     """
@@ -68,14 +68,14 @@ def with_failed_paths(disks: Iterable[Disk], root: Path = Path("/")) -> tuple[Di
     array no longer maps the LUN on one port: only the map knows. No process is started if no map
     has several paths. If dmsetup(8) is not installed, nothing is marked. Raises UnreachableError.
     """
-    there = tuple(disks)
-    if not any(disk.block.kind == "mpath" and len(disk.paths) > 1 for disk in there):
-        return there
-    return mark_failed_paths(there, _read_failed_paths(), root)
+    all_disks = tuple(disks)
+    if not any(disk.block.kind == "mpath" and len(disk.paths) > 1 for disk in all_disks):
+        return all_disks
+    return mark_failed_paths(all_disks, _read_failed_paths(), root)
 
 
 def is_failed(device: str, root: Path = Path("/")) -> bool:
-    """Tell whether a path has failed, so that its map does not use it.
+    """Return whether a path has failed, so that its map does not use it.
 
     `device` is /dev/KNAME. False if dmsetup(8) is not installed. Raises UnreachableError.
     """
@@ -108,7 +108,7 @@ def mark_failed_paths(
 
 
 def is_awaited(device: str, root: Path = Path("/")) -> bool:
-    """Tell whether a map over a disk may still appear: multipathd has yet to decide or create it.
+    """Return whether a map over a disk may still appear: multipathd has yet to decide or create it.
 
     udev's answer is not enough: `multipath -u` may reject a disk that multipathd then uses.
     """
@@ -181,7 +181,7 @@ def _devices_to_open(kname: str, root: Path) -> list[str]:
 
 
 def _kernel_name_of_map(device: str, root: Path) -> str | None:
-    """Return the kernel's name of a map, None where it is none."""
+    """Return the kernel's name of a map, None if the device is no map."""
     if not device.startswith("/dev/mapper/"):
         return None
     names = list_names(path_below(root, "sys/class/block"))
@@ -194,8 +194,8 @@ def drop_parts(device: str, root: Path = Path("/")) -> bool:
 
     device-mapper refuses to remove one that is open. Raises IscsictlError.
     """
-    there = parts(device, root)
-    for part in there:
+    part_maps = parts(device, root)
+    for part in part_maps:
         # udev may have it open at this moment.
         run(["dmsetup", "remove", "--retry", part.removeprefix("/dev/mapper/")])
-    return bool(there)
+    return bool(part_maps)

@@ -190,7 +190,7 @@ def reconfigure(
 
 
 def _has_read(wanted: MapSettings | None, root: Path) -> bool:
-    """Tell whether the daemon has finished reading its configuration, with these settings.
+    """Return whether the daemon has finished reading its configuration, with these settings.
 
     It answers `reconfigure` at once, but begins only when it has tested all paths, or when udev has
     handled a map that was just created (multipathd/main.c, need_to_delay_reconfig()). Up to version
@@ -265,7 +265,8 @@ def fail_waiting(name: str) -> None:
 def note_registration(name: str) -> None:
     """Tell the daemon that a map's paths are registered, to have it register those that return.
 
-    It finds that out by itself when it reads its configuration or makes the map, which was before.
+    By itself it finds out only when it reads its configuration or creates the map, and both
+    happened earlier.
     """
     multipathd.ask("setprstatus", "map", name)
 

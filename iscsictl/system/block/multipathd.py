@@ -33,13 +33,13 @@ def ask(*words: str, timeout: float = MULTIPATHD_WAIT) -> Result:
     argv = ("multipathd", *words)
     try:
         with waiting("waiting for multipathd", timeout):
-            said = _ask_over_socket(words, time.monotonic() + timeout)
+            answer = _ask_over_socket(words, time.monotonic() + timeout)
     except TimeoutError:
         raise UnreachableError(f"no answer within {timeout:g} s from multipathd") from None
     except OSError:
         return run(argv, timeout=timeout, ok=None)
-    failed = said.startswith("fail\n") or said.strip() == "timeout"
-    return Result(argv, int(failed), said, "")
+    failed = answer.startswith("fail\n") or answer.strip() == "timeout"
+    return Result(argv, int(failed), answer, "")
 
 
 def _ask_over_socket(words: tuple[str, ...], deadline: float) -> str:

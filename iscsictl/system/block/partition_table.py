@@ -64,7 +64,7 @@ def _with_entry_size(table: Table, device: str) -> Table:
 
 
 def _has_bsd_label(device: str) -> bool:
-    """Tell whether there is a BSD disk label at its usual places (<sys/disklabel.h>, i386)."""
+    """Return whether there is a BSD disk label at its usual places (<sys/disklabel.h>, i386)."""
     with open(device, "rb", buffering=0) as file:
         start = file.read(8192)
     magic = (0x82564557).to_bytes(4, "little")
@@ -222,8 +222,8 @@ def reshape(
 ) -> Table:
     """Run sfdisk's `commands` (options with {} for the disk, and script) on a table still `before`.
 
-    `judge` tells what is wrong with the table that is read back, None if nothing is. Where the
-    table changed since it was planned nothing is written: RefusedError.
+    `judge` returns what is wrong with the table that is read back, None if nothing is. Raises
+    RefusedError, before anything is written, if the table has changed since it was planned.
     """
     device = disk.device
     with writer.locked_disk(disk, deadline):

@@ -26,7 +26,7 @@ class PathNexus:
     port: int | None = None
 
     def has_registered(self, registrations: Sequence[Registration]) -> bool:
-        """Tell whether one of the registrations of this host may belong to this path."""
+        """Return whether one of the registrations of this host may belong to this path."""
         return any(
             _agrees(self.initiator, one.initiator)
             and (one.isid is None or not self.isids or one.isid.lower() in self.isids)
@@ -42,8 +42,8 @@ def _agrees(one: str | None, other: str | None) -> bool:
 def read_nexus(path: DiskPath, root: Path = Path("/")) -> PathNexus:
     """Return what identifies a path of a disk to the array."""
     session = path_below(root, f"sys/class/iscsi_session/session{path.sid}")
-    told = read_attribute(f"{session}/isid")
-    isids = frozenset({told.lower()}) if told else _isids_of_iscsid(path.sid)
+    isid = read_attribute(f"{session}/isid")
+    isids = frozenset({isid.lower()}) if isid else _isids_of_iscsid(path.sid)
     page = read_all(path_below(root, f"sys/class/block/{Path(path.device).name}/device/vpd_pg83"))
     return PathNexus(read_attribute(f"{session}/initiatorname"), isids, parse_target_port(page))
 

@@ -64,7 +64,7 @@ def _open_in_other_process(device: str) -> None:
 
 
 def _is_known_to_udev(device: str) -> bool:
-    """Tell whether udev has handled a disk, which it does once its partition table is read."""
+    """Return whether udev has handled a disk, which it does once its partition table is read."""
     number = os.stat(device).st_rdev
     return bool(udev_db.device_properties(Path("/"), f"{os.major(number)}:{os.minor(number)}"))
 
@@ -225,9 +225,9 @@ def probe(
         known = _partitions_within(known_partitions(device), shape.size)
         places = [(part.start, part.size) for part in known]
         readers = partial(read_signatures, device), partial(blkid, device)
-        with running_beside(*readers) as (seen, said):
+        with running_beside(*readers) as (wipefs_result, blkid_result):
             data_at, proof = search_disk(fd, shape, places, full=full, report=heard)
-            signatures, found = seen.result(), said.result()
+            signatures, found = wipefs_result.result(), blkid_result.result()
         on_disk = tuple(s for s in signatures if s.type not in TABLE_SIGNATURES)
         table: str | None = None
         parts: tuple[Partition, ...] = ()
@@ -282,8 +282,8 @@ def _partition_table_id(found: dict[str, str]) -> str | None:
 
 def _partitions_within(parts: tuple[Partition, ...], size: int) -> tuple[Partition, ...]:
     """Return the parts of these partitions that lie on the disk, which may have been larger."""
-    there = (part for part in parts if part.start < size)
-    return tuple(replace(part, size=min(part.size, size - part.start)) for part in there)
+    inside = (part for part in parts if part.start < size)
+    return tuple(replace(part, size=min(part.size, size - part.start)) for part in inside)
 
 
 def _with_signatures(
@@ -315,7 +315,7 @@ def _probe_inside(
     fd: int, part: Partition, shape: DiskShape
 ) -> tuple[tuple[Partition, ...], Filesystem | None]:
     """Probe the only partition of a disk as thoroughly as a whole disk."""
-    there = (part,) if os.path.exists(part.device) else ()
-    with running_beside(*(partial(filesystem_on, one.device) for one in there)) as seen:
-        looked = _with_signatures(fd, part, shape)
-        return (looked,), seen[0].result() if seen else None
+    nodes = (part,) if os.path.exists(part.device) else ()
+    with running_beside(*(partial(filesystem_on, one.device) for one in nodes)) as seen:
+        probed = _with_signatures(fd, part, shape)
+        return (probed,), seen[0].result() if seen else None

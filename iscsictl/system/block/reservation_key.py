@@ -16,7 +16,7 @@ _NAME = re.compile(r"^\s*InitiatorName\s*=\s*(\S+)", re.MULTILINE)
 
 
 def read_own_key(root: Path = Path("/")) -> int | None:
-    """Return the reservation key of this host, None where it has no machine-id(5).
+    """Return the reservation key of this host, None if it has no machine-id(5).
 
     It is the first half of what `systemd-id128 machine-id --app-specific=ID` prints for our
     `APPLICATION_ID`: HMAC-SHA256 of that, with the machine-id as the key, and the bits of a UUID of

@@ -147,7 +147,7 @@ def register(fd: int, key: int) -> None:
 
 
 def is_registered_with(fd: int, key: int) -> bool:
-    """Tell whether this very nexus is registered with a key, by registering it again."""
+    """Return whether this very nexus is registered with a key, by registering it again."""
     try:
         _change_registration(fd, key, key)
     except scsi_commands.ScsiError as error:

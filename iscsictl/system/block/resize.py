@@ -12,7 +12,7 @@ from iscsictl.system.io.sysfs_attributes import list_names
 
 
 def capacity(device: str) -> int | None:
-    """Ask the disk itself for its size in bytes; None where it does not know the command.
+    """Ask the disk itself for its size in bytes; None if it does not know the command.
 
     Raises UnreachableError, ScsiError, GarbledAnswerError.
     """

@@ -72,16 +72,16 @@ class ScsiError(UnreachableError):
     """The disk answered a command with something other than GOOD.
 
     `status` is that of SAM-5 5.3.1; `key` is the sense key, `asc` the additional sense code and
-    `ascq` its qualifier (SPC-4 4.5), each is None if the sense data does not contain it.
+    `ascq` its qualifier (SPC-4 4.5). Each of the two is None if the sense data does not contain it.
     """
 
     def __init__(
         self, what: str, status: int, key: int | None = None, asc: int | None = None,
         ascq: int | None = None,
     ) -> None:  # fmt: skip
-        told = "" if key is None else f", sense key 0x{key:x}"
-        told += "" if asc is None else f", additional sense 0x{asc:02x}"
-        super().__init__(f"{what}: the disk answered with SCSI status 0x{status:02x}{told}")
+        sense = "" if key is None else f", sense key 0x{key:x}"
+        sense += "" if asc is None else f", additional sense 0x{asc:02x}"
+        super().__init__(f"{what}: the disk answered with SCSI status 0x{status:02x}{sense}")
         self.status = status
         self.key = key
         self.asc = asc
@@ -270,9 +270,9 @@ def _submit_command(
     if header.host_status:
         raise UnreachableError(f"{what}: the path to the disk is down")
     if header.status:
-        told = sense.raw[: header.sb_len_wr] if header.status == _CHECK_CONDITION else b""
+        sense_data = sense.raw[: header.sb_len_wr] if header.status == _CHECK_CONDITION else b""
         qualifier = additional_sense(told, qualifier=True)
-        raise ScsiError(what, header.status, sense_key(told), additional_sense(told), qualifier)
+        raise ScsiError(what, header.status, sense_key(sense_data), additional_sense(sense_data), qualifier)
     if header.driver_status & ~_DRIVER_SENSE:
         raise UnreachableError(f"{what}: the driver gave up (status 0x{header.driver_status:02x})")
     return int(header.resid)

@@ -54,6 +54,6 @@ def track_writes(*, started: bool = False) -> Iterator[WriteTracker]:
         error.wrote = error.wrote or tracker.started
         raise
     except OSError as error:
-        told = from_os(error)
-        told.wrote = tracker.started
-        raise told from error
+        converted = from_os(error)
+        converted.wrote = tracker.started
+        raise converted from error
