@@ -27,7 +27,8 @@ _BUFFER = 1 << 16
 def read_addresses() -> dict[str, tuple[str, ...]] | None:
     """Return the addresses of each NIC, with prefix length; None if the kernel does not answer.
 
-    NICs without an address are left out. Those of IPv4 come first, each in the kernel's order.
+    NICs without an address are left out. IPv4 addresses come first, otherwise in the kernel's
+    order.
     """
     found: dict[str, list[str]] = {}
     try:

@@ -113,8 +113,8 @@ def read_clock(root: Path = Path("/")) -> Clock:
     known, and no time.
     """
     if root != Path("/"):
-        there = (root / "run/systemd/timesync/synchronized").exists()
-        return Clock(0.0, True if there else None)
+        synchronized = (root / "run/systemd/timesync/synchronized").exists()
+        return Clock(0.0, True if synchronized else None)
     state = ctypes.CDLL(None).adjtimex(ctypes.byref(_Timex(modes=0)))
     return Clock(time.time(), None if state < 0 else state != _TIME_ERROR)
 

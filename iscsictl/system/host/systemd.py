@@ -32,7 +32,7 @@ _LOGIN_SERVICES = ("open-iscsi.service", "iscsi.service")
 
 
 def running(root: Path = Path("/")) -> bool:
-    """Tell whether systemd is the init of this machine (sd_booted(3)).
+    """Return whether systemd is the init of this machine (sd_booted(3)).
 
     False in most containers, and below a root directory that is not that of the running system.
     """
@@ -77,7 +77,7 @@ def login_service(root: Path = Path("/")) -> str:
 
 
 def enabled(unit: str, root: Path = Path("/")) -> bool:
-    """Tell whether some target or unit pulls this unit in at boot.
+    """Return whether some target or unit pulls this unit in at boot.
 
     Only links that `systemctl enable` creates in /etc count, not those of a package in /usr. For a
     SysV script, the links of its runlevels count instead.
@@ -94,7 +94,7 @@ def enabled(unit: str, root: Path = Path("/")) -> bool:
 
 
 def masked(unit: str, root: Path = Path("/")) -> bool:
-    """Tell whether an admin linked the unit to /dev/null, so that nothing can start it.
+    """Return whether an admin linked the unit to /dev/null, so that nothing can start it.
 
     A mask in /run, which lasts until the next boot, is not read.
     """
@@ -166,7 +166,7 @@ def _set_enabled(unit: str, verb: str, root: Path) -> None:
 
 
 def active(unit: str, root: Path = Path("/")) -> bool:
-    """Tell whether a unit is active, running or not: systemd keeps a link for it then.
+    """Return whether a unit is active, running or not: systemd keeps a link for it then.
 
     The link names its invocation (systemd.exec(5), INVOCATION_ID); no process is started. The link
     of a unit that systemd forgot in a reload stays: see `is_forgotten`.
@@ -175,7 +175,7 @@ def active(unit: str, root: Path = Path("/")) -> bool:
 
 
 def is_forgotten(unit: str, root: Path = Path("/")) -> bool:
-    """Tell whether systemd considers a unit inactive that was started and not stopped.
+    """Return whether systemd considers a unit inactive that was started and not stopped.
 
     That happens after a reload that gives the unit a name under which systemd knew no unit before:
     what systemd had recorded for that name then replaces the unit's own state (observed with
@@ -194,7 +194,7 @@ def start_soon(unit: str) -> None:
 
 
 def has_read_fstab(root: Path = Path("/")) -> bool:
-    """Tell whether systemd's units are newer than fstab (systemd-fstab-generator(8)).
+    """Return whether systemd's units are newer than fstab (systemd-fstab-generator(8)).
 
     True if there is no systemd.
     """

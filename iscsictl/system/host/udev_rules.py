@@ -20,7 +20,7 @@ _CONDITIONS = {
 
 
 def is_started_with_disk(unit: str, root: Path = Path("/")) -> bool:
-    """Tell whether udev has systemd start a unit whenever a disk of an iSCSI session appears.
+    """Return whether udev has systemd start a unit whenever a disk of an iSCSI session appears.
 
     Debian's open-iscsi has such a rule for iscsid.service (70-open-iscsi.rules). A rule with
     further conditions does not count, because they may not be met.
