@@ -52,8 +52,8 @@ def replace_file(
     is 0600. If `path` is a symbolic link, its target is replaced and the link stays, unless another
     user could have created the link (UnsafeLinkError). `expect` is what the caller read before (b""
     for no file): if the file has changed since, nothing is written. `scratch` is a directory for
-    the temporary file, if every file beside `path` would have a meaning; if it is on another mount,
-    the temporary file is created beside the old one.
+    the temporary file, for a `path` in a directory where every file has a meaning; if it is on
+    another mount, the temporary file is created beside the old one.
 
     Raises FileChangedError if `expect` does not match, NeedsRootError, and IscsictlError for a full
     or read-only filesystem: the old file is unchanged then, and no temporary file is left.

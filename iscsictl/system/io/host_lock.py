@@ -4,10 +4,10 @@
 |---|---|---|
 | `lock`, exclusive | a command that may change anything | its whole run |
 | `lock`, shared | a command that changes only what its `Scope` names | its whole run |
-| `names/...` | the latter, for each target and mount point of its scope | its whole run |
-| `lock.files` | whoever changes what all targets share, such as fstab | that change |
-| `lock.queue` | whoever waits for `lock` | that wait, so that none is overtaken for ever |
-| `turns/...` | whoever does what one process at a time should do (`take_turn`) | that |
+| `names/...` | the latter, for each target and mount point in its scope | its whole run |
+| `lock.files` | a run that changes what all targets share, such as fstab | that change |
+| `lock.queue` | a run that waits for `lock` | its wait, so that others cannot overtake it forever |
+| `turns/...` | a run that does what one process at a time should do (`take_turn`) | that work |
 
 They are taken in the order queue, lock, names (sorted), so no two runs wait for each other; of the
 others a process takes one at a time.
@@ -168,7 +168,7 @@ class Turn:
         self._write(self.began, self.text)
 
     def serves(self, since: float) -> bool:
-        """Tell whether the result left is of work begun after `since` (CLOCK_MONOTONIC seconds).
+        """Return whether the result left is of work begun after `since` (CLOCK_MONOTONIC seconds).
 
         Work that began earlier may have missed what this process changed meanwhile.
         """

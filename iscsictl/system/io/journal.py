@@ -65,7 +65,7 @@ def _arguments() -> list[str]:
 
 
 def mentions(name: str, root: Path = Path("/")) -> bool | None:
-    """Tell whether the journal has a change of ours to this name; None if nothing is logged.
+    """Return whether the journal has a change of ours to this name; None if nothing is logged.
 
     Only the journal remembers what was detached and forgotten (journalctl(1)).
     """
@@ -83,7 +83,7 @@ def mentions(name: str, root: Path = Path("/")) -> bool | None:
 
 
 def names_in(lines: str, name: str) -> bool:
-    """Tell whether one of these lines contains the name as a whole word, quoted or not.
+    """Return whether one of these lines contains the name as a whole word, quoted or not.
 
     A name that is a part of another one does not count: /srv/a is not in /srv/a2.
     """

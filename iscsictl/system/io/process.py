@@ -268,7 +268,7 @@ def start(
     pass_fds: Sequence[int] = (),
     shown: Sequence[str] | None = None,
 ) -> None:
-    """Start a program; return when `begun` says so, while it runs on, or at its end.
+    """Start a program; return as soon as `begun` is true, without ending it, or at its end.
 
     `timeout` is in seconds; for `pass_fds` and `shown` see `run`. Raises MissingError, ToolError if
     it fails earlier, UnreachableError at the deadline.
@@ -296,16 +296,16 @@ def start(
                 time.sleep(_PAUSE)
         if process.returncode:
             err.seek(0)
-            said = err.read().decode("utf-8", "surrogateescape")
-            raise ToolError(Result(tuple(argv), process.returncode, "", said))
+            errors = err.read().decode("utf-8", "surrogateescape")
+            raise ToolError(Result(tuple(argv), process.returncode, "", errors))
     # Nobody waits for this child any longer.
     process.returncode = process.returncode or 0
 
 
 def _no_answer_error(program: str, timeout: float) -> UnreachableError:
     longer = "allow more time with --timeout, or " if program in _TIMED_BY_USER else ""
-    told = f"{program} did not answer within {timeout:g} s"
-    return UnreachableError(told, hint=f"{longer}check with: iscsictl doctor")
+    text = f"{program} did not answer within {timeout:g} s"
+    return UnreachableError(text, hint=f"{longer}check with: iscsictl doctor")
 
 
 def _end_process(process: subprocess.Popen[bytes]) -> None:
@@ -409,20 +409,20 @@ def pty(
         # A second without output is no error: `stop` is called again.
         pexpect.TIMEOUT,
     ]
-    said: list[str] = []
+    pieces: list[str] = []
     stopped = StoppedError(f"{argv[0]} was stopped before it finished")
     try:
         while True:
             found = child.expect(patterns)
             piece = (child.before or "") + (child.after if isinstance(child.after, str) else "")
             if found < len(rules):
-                said.append(piece)
+                pieces.append(piece)
                 child.sendline(rules[found][1])
             elif found == len(rules) + 1:
-                said.append(child.before or "")
+                pieces.append(child.before or "")
                 break
             elif found == len(rules):
-                said.append(piece)
+                pieces.append(piece)
                 if watch:
                     watch(piece)
             if stop():
@@ -435,7 +435,7 @@ def pty(
     finally:
         _end_on_terminal(child, argv[0])
     code = child.exitstatus if child.exitstatus is not None else -(child.signalstatus or 0)
-    out = "".join(said).replace("\b", "")
+    out = "".join(pieces).replace("\b", "")
     result = Result(tuple(argv), code, out, "")
     if code:
         raise ToolError(result)

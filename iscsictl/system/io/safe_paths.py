@@ -278,7 +278,7 @@ def _read_link(opened: OpenedPath, name: str, above: os.stat_result) -> str | No
 
 
 def _is_exposed(above: os.stat_result, entry: os.stat_result | None) -> bool:
-    """Tell whether other users can replace an entry of a directory, or create it if there is none.
+    """Return whether other users can replace an entry of a directory, or create a missing one.
 
     In a directory with the sticky bit, only its owner and the owner of the entry can (unlink(2)).
     """
