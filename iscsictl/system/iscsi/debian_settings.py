@@ -14,12 +14,12 @@ _OPT_OUT = "NO_ISCSI_IN_INITRAMFS"
 
 
 def logs_out_at_shutdown(root: Path = Path("/")) -> bool:
-    """Tell whether logout-all.sh exists; other distributions log out only by node.startup."""
+    """Return whether logout-all.sh exists; other distributions log out only by node.startup."""
     return any((root / script).exists() for script in _SCRIPTS)
 
 
 def keeps_all_sessions(root: Path = Path("/")) -> bool:
-    """Tell whether logout-all.sh is configured to log out of nothing.
+    """Return whether logout-all.sh is configured to log out of nothing.
 
     The setting counts only if /etc/iscsi/iscsi.initramfs exists.
     """

@@ -280,11 +280,11 @@ def log_out_together(
         return None
     # Its exit code is that of the last session that failed, and says nothing about the others.
     codes = parse_logouts(result.out, result.err)
-    said = {} if codes else dict.fromkeys(targets, (result.code, result.err))
-    said |= {sid: (code, "") for sid, code in codes.items()}
+    answers = {} if codes else dict.fromkeys(targets, (result.code, result.err))
+    answers |= {sid: (code, "") for sid, code in codes.items()}
     return {
         sid: error_from_iscsiadm(code, err, f"logging out of {targets[sid]}")
-        for sid, (code, err) in said.items()
+        for sid, (code, err) in answers.items()
         if sid in targets and code not in {0, *_GONE}
     }
 

@@ -72,7 +72,7 @@ def find_version(root: Path = Path("/")) -> Version | None:
 
 
 def is_installed(root: Path = Path("/")) -> bool:
-    """Tell whether there is an iscsiadm, without running it."""
+    """Return whether there is an iscsiadm, without running it."""
     return any((root / program).exists() for program in _PROGRAMS)
 
 
@@ -320,7 +320,7 @@ def _directory_entries(directory: Path | str) -> Iterator[os.DirEntry[str]]:
 
 
 def _is_directory(entry: os.DirEntry[str] | Path) -> bool:
-    """Tell whether it is, or links to, a directory; False if the link cannot be followed."""
+    """Return whether it is, or links to, a directory; False if the link cannot be followed."""
     try:
         return entry.is_dir()
     except OSError:

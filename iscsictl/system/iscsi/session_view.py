@@ -42,7 +42,7 @@ _IPC: Final = "@ISCSIADM_ABSTRACT_NAMESPACE"
 
 
 def is_possible(root: Path = Path("/")) -> bool:
-    """Tell whether a view is possible: with the tools, and an iscsid that already runs.
+    """Return whether a view is possible: the tools exist, and iscsiadm need not start iscsid.
 
     An iscsid that iscsiadm started would live on in the namespace.
     """

@@ -68,12 +68,12 @@ def read_listing(root: Path, *, details: bool = True, sid: int | None = None) ->
 
 
 def has_session(sid: int, root: Path) -> bool:
-    """Tell whether the kernel has a session of that number, in whatever state."""
+    """Return whether the kernel has a session of that number, in whatever state."""
     return (root / f"sys/class/iscsi_session/session{sid}").exists()
 
 
 def has_sessions_class(root: Path) -> bool:
-    """Tell whether the kernel (or a capture of its files) knows iSCSI sessions at all.
+    """Return whether the kernel (or a capture of its files) knows iSCSI sessions at all.
 
     It does once scsi_transport_iscsi is loaded. Without it there can be no session.
     """

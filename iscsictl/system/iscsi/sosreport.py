@@ -93,8 +93,8 @@ def require_readable(listing: Listing, name: str) -> Listing:
     An input that says that there is no session is accepted, and so is a list of records. `name` is
     the name of the input in the error.
     """
-    told = listing.capture
-    has_lists = told is not None and not told.tells_sessions
+    details = listing.capture
+    has_lists = details is not None and not details.tells_sessions
     if listing.sessions or not listing.warnings or has_lists:
         return listing
     line = listing.warnings[0].line
@@ -140,7 +140,7 @@ def read_directory(path: Path) -> Listing:
 
 
 def _is_of_a_tool(place: Path) -> bool:
-    """Tell whether sosreport or supportconfig created the directory; their file names are known."""
+    """Return whether sosreport or supportconfig created the directory; they use known names."""
     return (place / "sos_commands").is_dir() or (place / "fs-iscsi.txt").exists()
 
 
@@ -162,9 +162,9 @@ def _outputs_by_content(place: Path, known: Collection[str]) -> Iterator[tuple[s
         data = file.read_bytes()
         left -= len(data)
         listing = parse_capture(data)
-        told = listing.capture
+        details = listing.capture
         if (listing.sessions and not has_sessions) or (
-            told is not None and (told.disks or told.records)
+            details is not None and (details.disks or details.records)
         ):
             yield name, data
 
@@ -207,5 +207,5 @@ def _inner_directory(path: Path) -> Path:
 
 def _richness_of_listing(listing: Listing) -> tuple[int, int, bool]:
     """Return a key that ranks listings: by LUNs and parameters, by sessions, and if undamaged."""
-    told = sum((one.luns is not None) + (one.params is not None) for one in listing.sessions)
-    return told, len(listing.sessions), not listing.warnings
+    richness = sum((one.luns is not None) + (one.params is not None) for one in listing.sessions)
+    return richness, len(listing.sessions), not listing.warnings
