@@ -205,7 +205,7 @@ def _record_mount(device: str, path: str, fs: str, flags: list[str]) -> None:
 
 
 def _is_mounted(device: str, path: str) -> bool:
-    """Tell whether this device is the innermost mount at a path without links."""
+    """Return whether this device is the innermost mount at a path without links."""
     on_top = mounted_sources().get(path)
     if on_top is None:
         return False
@@ -259,7 +259,7 @@ def _call_umount2(parent: int, name: str, flags: int, path: str) -> int:
 
     A detached mount leaves the mount table at once. If nothing else holds its filesystem, the call
     then continues to write what is in memory, which on a lost disk lasts until its session ends:
-    the process is left alone with that. Raises UnreachableError, ToolError.
+    the process is left running. Raises UnreachableError, ToolError.
     """
     command = [sys.executable, "-I", "-S", "-c", _UMOUNT, f"{fd_path(parent)}/{name}", str(flags)]
     if not flags & _MNT_DETACH:
@@ -325,7 +325,7 @@ def missing_disk(line: MountLine, root: Path = Path("/")) -> str | None:
 
 
 def _has_no_paths(block: str) -> bool:
-    """Tell whether a device stands on multipath maps that all have no path left."""
+    """Return whether a device stands on multipath maps that all have no path left."""
     below = list_names(f"{block}/slaves")
     if below:
         return all(_has_no_paths(f"{block}/slaves/{name}") for name in below)
@@ -360,7 +360,7 @@ def _sysfs_path_of_device(line: MountLine, root: Path) -> str:
 
 
 def _has_usable_disk(line: MountLine, root: Path) -> bool:
-    """Tell whether a disk under the filesystem accepts commands: otherwise a write would hang."""
+    """Return whether a disk under the filesystem accepts commands: otherwise a write would hang."""
     return takes_commands(
         os.path.basename(os.path.realpath(_sysfs_path_of_device(line, root))), root
     )

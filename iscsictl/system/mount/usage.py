@@ -189,7 +189,7 @@ def _loops_over_images(
 
 
 def _is_unmounted_too(mount: MountLine, ours: Iterable[MountLine]) -> bool:
-    """Tell whether unmounting ours also unmounts this one (mount_namespaces(7), propagation).
+    """Return whether unmounting ours also unmounts this one (mount_namespaces(7), propagation).
 
     A bind mount on another directory has the same peers, but stays.
     """
@@ -198,7 +198,7 @@ def _is_unmounted_too(mount: MountLine, ours: Iterable[MountLine]) -> bool:
 
 
 def _is_in_bcache(root: Path, kname: str) -> bool:
-    """Tell whether a device is in a cache set, which holds it without a link in `holders`."""
+    """Return whether a device is in a cache set, which holds it without a link in `holders`."""
     return os.path.isdir(path_below(root, f"sys/class/block/{kname}/bcache"))
 
 
@@ -211,8 +211,8 @@ def _lio_backstores(root: Path) -> Iterator[tuple[str, str]]:
     for plugin in sorted(list_names(core)):
         for name in sorted(list_names(f"{core}/{plugin}")):
             own = f"{core}/{plugin}/{name}"
-            told = _LIO_FILE.findall(read_all(f"{own}/info").decode("utf-8", "replace"))
-            for path in dict.fromkeys((read_attribute(f"{own}/udev_path"), *told)):
+            files = _LIO_FILE.findall(read_all(f"{own}/info").decode("utf-8", "replace"))
+            for path in dict.fromkeys((read_attribute(f"{own}/udev_path"), *files)):
                 if path is not None and path.startswith("/"):
                     yield f"{plugin.rpartition('_')[0]}/{name}", path
 
@@ -251,7 +251,7 @@ def _find_openers(
 
 
 def _was_started_by_us(process: str) -> bool:
-    """Tell whether we started it: for another volume, or to read (findmnt opens all disks)."""
+    """Return whether we started it: for another volume, or to read (findmnt opens all disks)."""
     fields = Path(process, "stat").read_bytes().rpartition(b") ")[2].split()
     return int(fields[1]) == os.getpid()
 
