@@ -95,9 +95,10 @@ class Context:
         return read()
 
     def memoize(self, _what: Hashable, ask: Callable[[], T], /) -> T:
-        """Call `ask` once in a run for each first argument, and return its result.
+        """Return the answer of `ask`, which stays valid for the run; the first argument names it.
 
-        For answers that no step of the run changes, such as which targets a portal has.
+        No step of the run changes it, such as which targets a portal has. Here each call asks; if
+        many volumes are executed at once, the first answer serves all (VolumesContext).
         """
         return ask()
 
