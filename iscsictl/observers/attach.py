@@ -73,9 +73,9 @@ def observe_host(context: Context, mount_points: frozenset[str]) -> Inventory:
     while True:
         host = _read_host(context)
         devices = [block for disk in host.disks for block in blocks(disk.block)]
-        there = (b for b in devices if mount_points & {m.path for m in b.mounts})
+        mounted = (b for b in devices if mount_points & {m.path for m in b.mounts})
         # A disk that udev is just examining has neither, and would look unformatted.
-        if all(block.fstype and block.uuid for block in there) or time.monotonic() > deadline:
+        if all(block.fstype and block.uuid for block in mounted) or time.monotonic() > deadline:
             # Always of this machine, like the directories that may become mount points.
             return replace(host, mounted=mounts.mounted_sources())
         signals.check()
@@ -219,12 +219,12 @@ def observe_for_detach(
 
 
 def _has_live_session(disk: Disk, alive: set[int | None]) -> bool:
-    """Tell whether a session to the disk is up; `alive` are the ids of those that are."""
+    """Return whether a session to the disk is up; `alive` are the ids of those that are."""
     return any(path.sid in alive for path in disk.paths)
 
 
 def _is_left_empty(name: str, root: Path) -> bool:
-    """Tell whether a name is an empty directory, such as the mount point that a detach leaves.
+    """Return whether a name is an empty directory, such as the mount point that a detach leaves.
 
     A power failure right after a detach can lose its lines in the journal; the directory stays, and
     running the same command again must succeed.
@@ -238,12 +238,12 @@ def _is_left_empty(name: str, root: Path) -> bool:
 def _session_to_target(host: Inventory, spec: AttachSpec) -> Session | None:
     """Return a session to the target through a record with a portal of the spec, or None."""
     index = SessionIndex.of(host)
-    there = (
+    sessions = (
         index.session_of(record)
         for record in sound_records(host.index, spec)
         if any(record.portal.same_place(p) for p in spec.portals)
     )
-    return next((session for session in there if session is not None), None)
+    return next((session for session in sessions if session is not None), None)
 
 
 def _only_target(offers: Observation[tuple[DiscoveredTarget, ...]]) -> str | None:
@@ -363,7 +363,7 @@ def observe_unsettled(
 ) -> dict[str, tuple[str, ...]]:
     """Return the keys whose values the attach must write to sound records of a target.
 
-    They are by the path of the record. `multipath` is as for `record_values`.
+    The result is by the path of the record. `multipath` is as for `record_values`.
     """
     found: dict[str, tuple[str, ...]] = {}
     for record in sound_records(host.index, replace(spec, target=target)):

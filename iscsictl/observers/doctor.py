@@ -349,7 +349,7 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
 
 
 def meant_read_only(path: str, line: MountLine | None, fstab: Fstab | None) -> bool:
-    """Tell whether a mount is read-only on purpose: by fstab, or else by whoever mounted it.
+    """Return whether a mount is read-only on purpose: by fstab, or else by whoever mounted it.
 
     `line` is the mount's line in /proc/self/mountinfo, which lists the options of the mount and of
     the superblock separately: a filesystem that fell back to read-only has `ro` only in the latter.

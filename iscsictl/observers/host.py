@@ -48,7 +48,7 @@ def name_facts(context: Context) -> NameFacts:
 def service_facts(context: Context) -> ServiceFacts:
     """Return the units, with their state if systemd runs, and whether there are logins to do.
 
-    Records that only root may read count as none, so that everybody can ask for the state of the
+    Records that only root may read count as none, so that every user can see the state of the
     services.
     """
     root = context.root

@@ -72,8 +72,8 @@ def _with_reservations(
     except TimeoutError:
         note = Note("the disks do not answer, so their reservations are unknown")
         return listing._replace(warnings=(*listing.warnings, note))
-    told = {w: one for w, one in found.items() if w in exclusive or not one.is_empty}
-    disks = (one._replace(reservations=told.get(one.wwid or "")) for one in listing.disks or ())
+    to_show = {w: one for w, one in found.items() if w in exclusive or not one.is_empty}
+    disks = (one._replace(reservations=to_show.get(one.wwid or "")) for one in listing.disks or ())
     return listing._replace(disks=tuple(disks))
 
 

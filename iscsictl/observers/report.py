@@ -42,8 +42,8 @@ def write_report(
 ) -> int:
     """Write the archive, mode 0600; return its size in bytes. `doctor` is the JSON of the checks.
 
-    `without_names` replaces names and addresses by stand-ins. WWIDs of disks stay.
-    Raises IscsictlError where the file cannot be written.
+    `without_names` replaces names and addresses with stand-ins, but not WWIDs. Raises IscsictlError
+    if the file cannot be written.
     """
     entries = list(read_report_files(root))
     entries.append((_FINDINGS, doctor, None))

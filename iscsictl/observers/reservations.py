@@ -51,9 +51,9 @@ def observe_reservations(
         if disk.wwid is not None:
             answers.setdefault(disk.wwid, []).append(reservations)
     return {
-        wwid: replace(said[0], unregistered=tuple(x for one in said for x in one.unregistered))
-        for wwid, said in answers.items()
-        if said.count(said[0]) == len(said)
+        wwid: replace(found[0], unregistered=tuple(x for one in found for x in one.unregistered))
+        for wwid, found in answers.items()
+        if found.count(found[0]) == len(found)
     }
 
 
