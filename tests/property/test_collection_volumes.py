@@ -30,3 +30,16 @@ def load() -> ModuleType:
 def test_a_file_of_volumes_has_what_the_playbook_has(volumes: list[dict[str, Any]]) -> None:
     expected = [{k: v for k, v in volume.items() if v is not None} for volume in volumes]
     assert tomllib.loads(load().volumes_file(volumes)).get("volume", []) == expected
+
+
+def shown(*steps: tuple[str, str]) -> str:
+    """Return what --diff shows of a document with these steps, each an action and its status."""
+    document = {"steps": [{"action": a, "status": s, "subject": "mail"} for a, s in steps]}
+    return str(load().difference([document])["after"])
+
+
+def test_a_scan_that_the_disk_did_not_wait_for_makes_no_difference() -> None:
+    check = shown(("login", "planned"), ("scan", "forecast"), ("mkfs", "forecast"))
+    assert check == "login mail\nmkfs mail\n"
+    for status in ("done", "unchanged"):
+        assert shown(("login", "done"), ("scan", status), ("mkfs", "done")) == check

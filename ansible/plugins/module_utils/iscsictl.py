@@ -13,6 +13,9 @@ NOT_FOUND = 3
 PENDING = 10
 #: The document of a command that fails before it has one of its own.
 ERROR = "iscsictl.error/1"
+#: The action that finds the disk of a new session. A disk often appears by itself before that,
+#: which a check cannot know.
+SCAN = "scan"
 #: Statuses of plan/1 that mean a change, made or to come.
 CHANGES = ("done", "planned", "forecast")
 
@@ -68,11 +71,13 @@ def changed_steps(document):
 def difference(documents):
     """Return what --diff shows: a line for each step that changes something, or would.
 
-    The lines of a check and those of the run after it are the same.
+    The lines of a check and those of the run after it are the same, so scans are left out.
     """
     lines = []
     for document in documents:
         for step in changed_steps(document):
+            if step["action"] == SCAN:
+                continue
             volume = f"{step['volume']}: " if "volume" in step else ""
             lines.append(f"{volume}{step['action']} {step['subject']}\n")
     return {"before": "", "after": "".join(lines)}
