@@ -36,7 +36,7 @@ def test_one_that_came_late_is_run_again_now_that_the_directory_is_there(
     assert new_record(monkeypatch, [Result(("iscsiadm",), 6, "", LATE), DONE]) == 2
 
 
-@pytest.mark.parametrize("results", [[DENIED], [LATE, LATE]])
+@pytest.mark.parametrize("results", [[DENIED], [LATE] * 10])
 def test_any_other_trouble_with_the_lock_is_an_error(
     monkeypatch: pytest.MonkeyPatch, results: list[str]
 ) -> None:

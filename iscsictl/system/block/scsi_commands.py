@@ -272,7 +272,9 @@ def _submit_command(
     if header.status:
         sense_data = sense.raw[: header.sb_len_wr] if header.status == _CHECK_CONDITION else b""
         qualifier = additional_sense(told, qualifier=True)
-        raise ScsiError(what, header.status, sense_key(sense_data), additional_sense(sense_data), qualifier)
+        raise ScsiError(
+            what, header.status, sense_key(sense_data), additional_sense(sense_data), qualifier
+        )
     if header.driver_status & ~_DRIVER_SENSE:
         raise UnreachableError(f"{what}: the driver gave up (status 0x{header.driver_status:02x})")
     return int(header.resid)

@@ -21,14 +21,11 @@ NO_OBJECTS = 21
 SESSION_EXISTS = 15
 # Of a logout: no such session; no object; its directory in sysfs is gone. All mean that it is gone.
 _GONE = (2, NO_OBJECTS, 22)
-#: How often iscsiadm is run again after it met a record that was just being removed. Each time
-#: another process has to remove one at the wrong moment.
-_VANISHED_RETRIES = 9
+_DATABASE_FAILURE = 6
+#: How often iscsiadm is run again after another process disturbed it. Each time one has to do so at
+#: just the wrong moment.
+_DISTURBED_RETRIES = 9
 _OF_SENDTARGETS = ("-m", "discoverydb", "-t", "sendtargets")
-# idbm_lock() of usr/idbm.c looks whether the lock's directory is there and then makes it: where two
-# processes do so at once, as at the first logins after a boot, one of them ends with code 6.
-_IDBM_ERROR = 6
-_DIRECTORY_JUST_MADE = "/iscsi: File exists"
 _OFFER = re.compile(r"(\S+,-?\d+) (.+)")
 
 
@@ -65,28 +62,27 @@ def _run_iscsiadm(
 ) -> Result:
     """Run iscsiadm; what waits for an array and writes no record is `interruptible`.
 
-    `sids` are the only sessions that it needs to see, None for all. One that failed because another
-    process made the directory of the lock first has done nothing yet, and is run again once. One
-    that met a record which another process was just removing is run again several times.
+    `sids` are the only sessions that it needs to see, None for all. One that another process
+    disturbed has done nothing yet, and is run again.
     """
-    result = _start_iscsiadm(arguments, doing, timeout, interruptible, sids)
-    if result.code == _IDBM_ERROR and _DIRECTORY_JUST_MADE in result.err:
-        result = _start_iscsiadm(arguments, doing, timeout, interruptible, sids)
-    for _ in range(_VANISHED_RETRIES):
-        if not _met_vanishing_record(result):
+    seen = None if sids is None else tuple(sids)
+    result = _run_once(arguments, doing, timeout, seen, interruptible=interruptible)
+    for _ in range(_DISTURBED_RETRIES):
+        if not _was_disturbed(result):
             break
-        result = _start_iscsiadm(arguments, doing, timeout, interruptible, sids)
+        result = _run_once(arguments, doing, timeout, seen, interruptible=interruptible)
     if result.code not in {0, *fine}:
         raise error_from_iscsiadm(result.code, result.err, doing)
     return result
 
 
-def _start_iscsiadm(
+def _run_once(
     arguments: Sequence[str],
     doing: str,
     timeout: float,
+    sids: Sequence[int] | None,
+    *,
     interruptible: bool,
-    sids: Iterable[int] | None,
 ) -> Result:
     try:
         result = None
@@ -102,19 +98,21 @@ def _start_iscsiadm(
     return result
 
 
-def _met_vanishing_record(result: Result) -> bool:
-    """Tell whether iscsiadm failed because another process removed a record meanwhile.
+def _was_disturbed(result: Result) -> bool:
+    """Return whether iscsiadm failed before it did anything, because of what another process did.
 
-    To find one record it walks through those of all targets, without the lock of the database, and
-    a directory that goes in between is an error (idbm_for_each_rec() in idbm.c). That the lock
-    could not be had, after 30 s, is another error with the same code.
+    To find one record it walks through those of all targets without the lock of the database, and
+    fails if a directory is removed meanwhile (idbm_for_each_rec() in usr/idbm.c). It fails as well
+    if another process creates the directory of the lock between its own look and its mkdir(2)
+    (idbm_lock(), as at the first logins after a boot). A lock that could not be had after 30 s has
+    the same exit code, and is an error.
     """
     said = result.err
-    return (
-        result.code == _IDBM_ERROR
-        and ("iter could not" in said or "execute operation on all records" in said)
-        and "lock" not in said
-    )
+    if result.code != _DATABASE_FAILURE:
+        return False
+    if "lock" in said:
+        return "/iscsi: File exists" in said
+    return "iter could not" in said or "execute operation on all records" in said
 
 
 def explain_no_answer(
