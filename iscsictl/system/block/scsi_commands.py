@@ -271,7 +271,7 @@ def _submit_command(
         raise UnreachableError(f"{what}: the path to the disk is down")
     if header.status:
         sense_data = sense.raw[: header.sb_len_wr] if header.status == _CHECK_CONDITION else b""
-        qualifier = additional_sense(told, qualifier=True)
+        qualifier = additional_sense(sense_data, qualifier=True)
         raise ScsiError(
             what, header.status, sense_key(sense_data), additional_sense(sense_data), qualifier
         )
