@@ -15,7 +15,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         ("doctor", "show what is wrong and how to fix it"),
     ),
     "attach": (
-        ("attach", "ask for what is needed, show the plan, and change nothing until you confirm"),
+        ("attach", "ask for what is missing, show the plan, change nothing until you confirm"),
         ("attach -p 192.0.2.5 --fs ext4 --mount /srv/mail --dry-run",
          "show how a blank disk would be formatted and mounted, now and at boot"),
         ("attach -p 192.0.2.5 --chap-user me --chap-secret-prompt",

@@ -26,7 +26,7 @@ def set_sixth_field(fields: Fields, value: str) -> None:
     fields[5] = value
 
 
-def write_for(fields: Fields, new: str, old: str) -> None:
+def replace_text(fields: Fields, old: str, new: str) -> None:
     """Replace a text of the line; what `UUID=...` is, blkid tells."""
     new = new.replace("UUID=...", f"UUID={UUID}")
     fields[:] = [field.replace(old, new) for field in fields]
@@ -35,7 +35,7 @@ def write_for(fields: Fields, new: str, old: str) -> None:
 EDITS: dict[str, Callable[..., None]] = {
     r"add the option (\S+)": add_option,
     r"set the sixth field to (\d)": set_sixth_field,
-    r"write (\S+)(?: \(blkid [^)]*\))? for (\S+)": write_for,
+    r"replace (\S+) with (\S+)(?: \(blkid [^)]*\))?": replace_text,
 }
 
 

@@ -215,7 +215,7 @@ def test_a_number_that_no_lun_has_chooses_none(
     assert code == Exit.DONE
     assert talk.runs[-1][1].lun == 7
     said = capsys.readouterr().err
-    assert f"\n{A} has 2 LUNs:\n  0  1G  naa.102\n  7  size not known  naa.3\n" in said
+    assert f"\n{A} has 2 LUNs:\n  0  1G  naa.102\n  7  unknown size  naa.3\n" in said
     assert "give the number of a row" in said
 
 

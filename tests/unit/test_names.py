@@ -81,7 +81,7 @@ def test_a_typed_address_gets_its_usual_spelling(text: str, address: str) -> Non
              "192.0.2.0x5", "0x7f000001", "192.0.2.5.", "1.2.3.4.5", "::ffff:192.0.2.05"],
 )  # fmt: skip
 def test_an_address_that_can_be_read_in_two_ways_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no IPv[46] address"):
+    with pytest.raises(ValueError, match=r"is not an IPv[46] address"):
         parse_portal(text)
 
 

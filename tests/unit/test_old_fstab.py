@@ -93,7 +93,7 @@ def test_a_keyword_in_the_wrong_case_is_told_as_that() -> None:
     (problem,) = parse_initiatorname("initiatorname=iqn.2001-04.com.example:a\n")[2]
     assert "wrong case" in problem.text
     (problem,) = parse_initiatorname("InitiatorName =iqn.2001-04.com.example:a\n")[2]
-    assert "blank" in problem.text
+    assert "space" in problem.text
 
 
 def test_an_empty_name_is_the_line_that_is_passed_over() -> None:

@@ -177,7 +177,7 @@ def test_where_no_pattern_is_found_the_estimate_is_a_lower_bound() -> None:
     for secret in (GOOD, GOOD + "x9"):
         assert "no pattern found: at least 2^53 guesses" in [v.text for v in judge_secret(secret)]
     (short,) = (v for v in judge_secret(GOOD[:14]) if v.id == "estimate")
-    assert short.text == "it can be found with about 2^47 guesses"
+    assert short.text == "it can be guessed in about 2^47 attempts"
 
 
 def test_the_alphabet_is_taken_by_every_array() -> None:
@@ -217,7 +217,7 @@ def checked(root: Path, secret: str, *words: str) -> tuple[int, str]:
 def test_the_command_refuses_a_weak_secret_and_shows_none(tmp_path: Path) -> None:
     code, said = checked(tmp_path, "password1234")
     assert code == Exit.REFUSED
-    assert "can be found with about" in said
+    assert "can be guessed in about" in said
     assert "password1234" not in said
     assert checked(tmp_path, "")[0] == Exit.REFUSED
     assert checked(tmp_path, GOOD)[0] == Exit.DONE
@@ -237,4 +237,4 @@ def test_the_command_compares_both_directions_and_all_records(tmp_path: Path) ->
     )
     code, said = checked(tmp_path, GOOD)
     assert code == Exit.DONE
-    assert "in use for iqn.2001-04.com.example:a" in said
+    assert "used for iqn.2001-04.com.example:a" in said
