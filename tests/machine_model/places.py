@@ -72,7 +72,8 @@ def unmount(action: actions.Unmount, now: Inventory, _: Array) -> Inventory:
     for device, used in now.usage.items():
         if action.path in used.mounts:
             left = tuple(path for path in used.mounts if path != action.path)
-            usage[device] = replace(used, mounts=left, open_files=())
+            covered = tuple(pair for pair in used.covered if pair[0] in left)
+            usage[device] = replace(used, mounts=left, open_files=(), covered=covered)
     now = replace(now, usage=usage)
     if isinstance(now.place, Known):
         now = placed(now, mounted=None, source=None, uid=None, gid=None, mode=None)
