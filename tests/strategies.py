@@ -286,7 +286,7 @@ def _afterwards(dice: Dice, now: World) -> World:
             r if index.session_of(r) else replace(r, problem="is cut short") for r in records
         )
     # What is mounted later cannot be mounted now.
-    array = tuple(replace(u, usage=replace(u.usage, mounts=())) for u in now.array)
+    array = tuple(replace(u, usage=replace(u.usage, mounts=(), covered=())) for u in now.array)
     return replace(now.having(sessions=sessions, records=records), array=array)
 
 
