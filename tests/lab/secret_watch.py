@@ -206,6 +206,8 @@ class StandingWatch:
             value = method(*args, **options)
             self.listener = None
             if self.secrets and options.get("wait", True):
+                # A restored host has no mark, and what changed since is all after this.
+                self._mark_time()
                 self._listen()
             return value
 
@@ -216,11 +218,15 @@ class StandingWatch:
         new = [pair[1] for pair in pairs if pair is not None and pair[1] not in self.secrets]
         if not new:
             return
-        if not self.secrets:
-            self.lab.host.put("/root/.watch-mark", "")
+        self._mark_time()
         self.secrets += new
         self._hear()
         self._listen()
+
+    def _mark_time(self) -> None:
+        """Mark the time from which on the search looks at files, unless that was done before."""
+        if not self.lab.host.exists("/root/.watch-mark"):
+            self.lab.host.put("/root/.watch-mark", "")
 
     def _listen(self) -> None:
         self.listener = self.lab.host.start(

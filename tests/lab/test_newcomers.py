@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.array import A4
-from tests.lab.newcomer import Dialogue, Terminal, Turn, host_state
+from tests.lab.newcomer import CTRL_C, Dialogue, Terminal, Turn, host_state
 from tests.lab.onhost import IQN, run_on
 
 if TYPE_CHECKING:
@@ -23,18 +23,29 @@ if TYPE_CHECKING:
     from tests.lab.lio import Disk
     from tests.lab.pair import Lab
 
-MAIL = f"{IQN}mail"
+MAIL, WEB = f"{IQN}mail", f"{IQN}web"
+USER, SECRET = "myaccount", "kV8rTq2ZxW7nBf4M"
 MOST_ANSWERS = 8
 
 # Each question as a newcomer knows it, in lines of any width.
 PORTAL = r"Portal of the\s+array.*\): "
+TARGET = r"Target: "
 FILESYSTEM = r"Filesystem to make.*\]: "
 DIRECTORY = r"Directory to mount it\s+on \S+: "
 YES = r"Do this now\? .*\[no\]: "
+NAME = r"CHAP name.*: "
+HIDDEN = r"CHAP secret \(not shown\): "
 LUN = r"LUN: "
+AS_IT_IS = r"as\s+it\s+is\?\s+\[y/N\]: "
+WAIT = r"[0-9]+ of (?:at most )?[0-9]+ s"
 #: Enter takes the filesystem and the directory that are proposed.
 DEFAULTS = (Turn(FILESYSTEM, ""), Turn(DIRECTORY, ""))
 PLAIN = (Turn(PORTAL, A4), *DEFAULTS, Turn(YES, "yes"))
+#: As many as there can be for one who errs in nothing.
+EVERY_QUESTION = (
+    Turn(PORTAL, A4), Turn(TARGET, "web"), *DEFAULTS, Turn(YES, "yes"), Turn(NAME, USER),
+    Turn(HIDDEN, SECRET), Turn(LUN, "0"),
+)  # fmt: skip
 
 
 def blank(lab: Lab) -> list[Disk]:
@@ -44,10 +55,40 @@ def blank(lab: Lab) -> list[Disk]:
     return [disk]
 
 
+def silent(lab: Lab) -> list[Disk]:
+    """The same behind a portal that drops every packet."""
+    disks = blank(lab)
+    lab.array.block(A4)
+    return disks
+
+
+def with_chap(lab: Lab) -> list[Disk]:
+    """The same for an account only."""
+    disk = lab.array.disk("mail", "400M")
+    lab.array.target(MAIL, [disk], chap=(USER, SECRET))
+    return [disk]
+
+
+def two_targets(lab: Lab) -> list[Disk]:
+    """Two targets, each with a LUN."""
+    disks = [lab.array.disk(name, "400M") for name in ("mail", "web")]
+    for name, disk in zip((MAIL, WEB), disks, strict=True):
+        lab.array.target(name, [disk])
+    return disks
+
+
 def three_luns(lab: Lab) -> list[Disk]:
     """One target with LUNs 0, 1 and 2."""
     disks = [lab.array.disk(name, "400M") for name in ("one", "two", "three")]
     lab.array.target(MAIL, disks)
+    return disks
+
+
+def everything(lab: Lab) -> list[Disk]:
+    """Two targets for an account only, one with two LUNs: what is asked for at most."""
+    disks = [lab.array.disk(name, "400M") for name in ("mail", "web", "more")]
+    lab.array.target(MAIL, disks[:1], chap=(USER, SECRET))
+    lab.array.target(WEB, disks[1:], chap=(USER, SECRET))
     return disks
 
 
@@ -68,7 +109,9 @@ def full_directory(lab: Lab) -> list[Disk]:
     return blank(lab)
 
 
+ext4 = made_by("mkfs.ext4 -q -F {}")
 gpt = made_by("printf 'label: gpt\\n,200M\\n,,\\n' | sfdisk -q {}")
+lvm = made_by("l=$(losetup -f --show {}) && pvcreate -qq -y $l >/dev/null && losetup -d $l")
 
 
 @dataclass(frozen=True)
@@ -93,10 +136,46 @@ class Newcomer:
 NEWCOMERS = {
     "blank-80-columns": Newcomer(80, blank, PLAIN, pasted=None),
     "blank-40-columns": Newcomer(40, blank, PLAIN, pasted=None),
+    "wrong-portals": Newcomer(
+        80, blank, (Turn(PORTAL, f"{A4}:3261"), Turn(PORTAL, "array.example.com"),
+        Turn(PORTAL, "192.0.2.300"), *PLAIN), pasted=None,
+        says=("connection refused", "cannot be resolved", "is no IPv4 address"),
+    ),
+    "silent-portal": Newcomer(
+        40, silent, (Turn(PORTAL, A4), Turn(WAIT, CTRL_C)), mount=None, code=130,
+        says=("iscsictl: stopped; nothing was changed",),
+    ),
+    "wrong-secret": Newcomer(
+        80, with_chap,
+        (*PLAIN, Turn(NAME, USER), Turn(HIDDEN, "not-the-secret-1"), Turn(NAME, ""),
+         Turn(HIDDEN, SECRET)), pasted=(Turn("CHAP secret: ", SECRET),),
+        says=("The array refuses the login.", "The array refuses that account."),
+    ),
+    "several-targets": Newcomer(
+        40, two_targets,
+        (Turn(PORTAL, A4), Turn(TARGET, "web"), Turn(FILESYSTEM, "xfs"), Turn(DIRECTORY, ""),
+         Turn(YES, "yes")), mount="/srv/web", fs="xfs", disk=1,
+    ),
     "several-luns": Newcomer(80, three_luns, (*PLAIN, Turn(LUN, "1")), disk=1),
+    "every-question": Newcomer(
+        40, everything, EVERY_QUESTION, mount="/srv/web", disk=1,
+        pasted=(Turn("CHAP secret: ", SECRET),),
+    ),
+    "foreign-filesystem": Newcomer(40, ext4, (*PLAIN, Turn(AS_IT_IS, "y"))),
+    "foreign-filesystem-not-wanted": Newcomer(
+        80, ext4, (*PLAIN, Turn(AS_IT_IS, "n")), mount=None, code=9, way_on="as it is: ",
+        says=("to mount it as it is: --adopt; to destroy it: --wipe --confirm naa.",),
+    ),
+    "foreign-filesystem-ctrl-c": Newcomer(
+        40, ext4, (*PLAIN, Turn(AS_IT_IS, CTRL_C)), mount=None, code=130,
+    ),
     "foreign-partitions": Newcomer(
         80, gpt, PLAIN, mount=None, code=9, way_on="to destroy it: ",
         says=("a gpt table with 2 partition(s)", "hint: to destroy it: --wipe --confirm naa."),
+    ),
+    "foreign-physical-volume": Newcomer(
+        40, lvm, PLAIN, mount=None, code=9,
+        says=("LVM2_member", "hint: to destroy it: --wipe --confirm naa."),
     ),
     "directory-not-empty": Newcomer(
         80, full_directory,
@@ -165,6 +244,7 @@ def hold(lab: Lab, newcomer: Newcomer) -> Dialogue:
     assert dialogue.code == newcomer.code, dialogue.screen
     assert len(answered) <= MOST_ANSWERS
     assert "Traceback" not in dialogue.received
+    assert SECRET not in dialogue.received
     assert too_wide(dialogue) == []
     assert [text for text in newcomer.says if text not in dialogue.text] == []
     assert terminal.modes() == modes
@@ -201,3 +281,19 @@ def test_a_newcomer_is_mounted_in_few_answers_or_told_why_not(lab: Lab, name: st
     pasted = Terminal(lab.host, newcomer.columns).type(printed_command(dialogue), newcomer.pasted)
     assert pasted.code == 0, pasted.screen
     assert result_of(lab, newcomer.mount) == mounted
+
+
+@pytest.mark.torture
+def test_ctrl_c_at_each_question_leaves_nothing_and_a_terminal_as_it_was(lab: Lab) -> None:
+    everything(lab)
+    terminal = Terminal(lab.host, 40)
+    modes, before = terminal.modes(), lasting(host_state(lab.host))
+    for number, turn in enumerate(EVERY_QUESTION):
+        turns = (*EVERY_QUESTION[:number], Turn(turn.question, CTRL_C))
+        dialogue = terminal.type("iscsictl attach", turns)
+        assert (turn.question, dialogue.code) == (turn.question, 130)
+        assert dialogue.lines[-1] == "iscsictl: stopped; nothing was changed"
+        assert "Traceback" not in dialogue.received
+        assert too_wide(dialogue) == []
+        assert terminal.modes() == modes
+        assert lasting(host_state(lab.host)) == before, turn.question
