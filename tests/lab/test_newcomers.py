@@ -139,7 +139,7 @@ NEWCOMERS = {
     "wrong-portals": Newcomer(
         80, blank, (Turn(PORTAL, f"{A4}:3261"), Turn(PORTAL, "array.example.com"),
         Turn(PORTAL, "192.0.2.300"), *PLAIN), pasted=None,
-        says=("connection refused", "cannot be resolved", "is no IPv4 address"),
+        says=("connection refused", "cannot be resolved", "is not an IPv4 address"),
     ),
     "silent-portal": Newcomer(
         40, silent, (Turn(PORTAL, A4), Turn(WAIT, CTRL_C)), mount=None, code=130,
