@@ -66,7 +66,7 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
         if is_under_maps(session, machine.index):
             message += " in its map, which has no other path"
         elif wait is not None:
-            message += " for ever" if wait < 0 else f" {wait} s, then fails"
+            message += " forever" if wait < 0 else f" {wait} s, then fails"
         if machine.iscsid is None:
             return fail(
                 "session-state",
