@@ -225,5 +225,5 @@ def _check_recovery(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
                 target,
             )
         else:
-            duration = "for ever" if wait < 0 else f"{wait} s"
+            duration = "forever" if wait < 0 else f"{wait} s"
             yield ok("boot-timeout", f"the root filesystem waits {duration} for it", target)

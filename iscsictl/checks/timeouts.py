@@ -53,7 +53,7 @@ def _check_recovery_timeout(session: Session, wait: int, *, mapped: bool) -> Fin
     subject = session.target
     fix = f"iscsictl nodes set -T {shell_form(session.target)} {_KEY}="
     if mapped and (wait < 0 or wait > MULTI_AT_MOST):
-        duration = "for ever" if wait < 0 else f"{wait} s"
+        duration = "forever" if wait < 0 else f"{wait} s"
         return warn(
             "timeout-recovery",
             f"below a multipath map I/O waits {duration} before it takes another path",
@@ -74,7 +74,7 @@ def _check_recovery_timeout(session: Session, wait: int, *, mapped: bool) -> Fin
             f"{fix}600, then log in again",
             subject,
         )
-    duration = "for ever" if wait < 0 else f"{wait} s"
+    duration = "forever" if wait < 0 else f"{wait} s"
     return ok("timeout-recovery", f"I/O waits {duration} for a lost session", subject)
 
 
