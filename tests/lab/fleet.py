@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -120,7 +121,7 @@ def volume(guest: Guest, name: str) -> dict[str, Any]:
     }
 
 
-class Controller:
+class Controller(ABC):
     """A machine with Ansible, and what it knows of a fleet; see the two kinds below."""
 
     directory: str
@@ -141,17 +142,17 @@ class Controller:
         code, output = self.run([*words, archive])
         assert code == 0, output
 
+    @abstractmethod
     def address(self, guest: Guest) -> tuple[str, int]:
         """Where sshd of a host answers this controller."""
-        raise NotImplementedError
 
+    @abstractmethod
     def put(self, name: str, data: str | bytes) -> str:
         """Write a file into the controller's directory, for root alone; return its path."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, words: Sequence[str]) -> tuple[int, str]:
         """Run a program of Ansible; return its exit code and all that it printed."""
-        raise NotImplementedError
 
     @property
     def environment(self) -> dict[str, str]:
