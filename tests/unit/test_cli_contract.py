@@ -1,12 +1,10 @@
 """What every command owes: help that fits, the common options, exit codes of the contract."""
 
 import importlib
-import io
 import json
 import os
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,10 +13,6 @@ import pytest
 from iscsictl.cli.main import SECTIONS
 from iscsictl.cli.options import Settings, print_error
 from iscsictl.errors import Exit, IscsictlError
-from iscsictl.model.actions import DiskId, EnableService, Label, Mkfs, OverwriteGround, Wipe
-from iscsictl.model.claim import FilesystemClaim
-from iscsictl.model.plan import Outcome, Status, Step
-from iscsictl.output.views.plan import StepPrinter, step_row
 from iscsictl.system.io.host_lock import host_lock
 from tests.bench.make_tree import make
 from tests.commands import call, commands
@@ -255,18 +249,6 @@ def test_what_is_shown_of_a_name_cannot_steer_the_terminal(tmp_path: Path) -> No
         assert all(line.strip() for line in shown.splitlines())
 
 
-def test_what_a_tool_prints_is_no_markup_for_the_spinner(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    printer = StepPrinter(output="table", quiet=False, color=False)
-    printer.show("mkfs [/x]")
-    printer.watch("[/dev/sda] 3/7")
-    printer.close()
-
-
 def test_json_is_ascii_so_that_no_locale_can_spoil_it(tmp_path: Path) -> None:
     answer = call(["hold", "-n", "/srv/é日", "-J"], tmp_path, uid=0)
     assert answer.out.isascii()
@@ -332,67 +314,6 @@ def test_an_interrupt_is_told_over_the_echo_of_ctrl_c(
         assert print_error("other", None, Exit.ERROR) == 1
         said = capsys.readouterr().err
         assert said == "\r" * terminal + "iscsictl: stopped\niscsictl: other\n"
-
-
-def test_the_steps_have_colours_where_the_terminal_can_and_colour_is_requested(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    step = Step(EnableService("a.service"), "a.service", "why", status=Status.DONE)
-    for term, color, coloured in (
-        ("xterm", None, True),
-        ("xterm", False, False),
-        ("dumb", None, False),
-    ):
-        monkeypatch.setenv("TERM", term)
-        line = StepPrinter(output="table", quiet=False, color=color).line(Outcome(step))
-        assert ("\x1b" in line) is coloured
-
-
-def test_a_step_is_one_line_off_a_terminal_and_as_many_as_it_needs_on_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setenv("COLUMNS", "40")
-    why = "the service that logs in at boot"
-    outcome = Outcome(Step(EnableService("a.service"), "a.service", why, status=Status.PLANNED))
-    printed = []
-    for stream in (io.StringIO(), Terminal()):
-        monkeypatch.setattr(sys, "stdout", stream)
-        printer = StepPrinter(output="table", quiet=False, color=False)
-        printer.write(printer.line(outcome))
-        printed.append(stream.getvalue())
-    assert printed == [
-        f"planned   enable    a.service  ({why})\n",
-        "planned   enable    a.service  (the\n          service that logs in at boot)\n",
-    ]
-
-
-@pytest.mark.parametrize("status", [Status.PLANNED, Status.FORECAST])
-def test_a_plan_says_in_words_when_formatting_depends_on_a_blank_disk(status: Status) -> None:
-    disk, whole = DiskId("t", 0, "naa.1", ""), FilesystemClaim("u", "ext4", 1, "gpt")
-    part = replace(whole, owns_disk=False)
-    printer = StepPrinter(output="table", quiet=False, color=False)
-    for action, ending in (
-        (Mkfs(disk, whole, OverwriteGround.BLANK), "only if the disk is blank"),
-        (Label(disk, "gpt", OverwriteGround.BLANK, whole), "only if the disk is blank"),
-        (Label(disk, "gpt", OverwriteGround.BLANK), "only if the disk is blank"),
-        (Mkfs(disk, part, OverwriteGround.BLANK), "only if the partition is blank"),
-        (Mkfs(disk, whole, OverwriteGround.CLAIMED), "DESTROYS"),
-        (Mkfs(disk, whole, OverwriteGround.CONFIRMED), "DESTROYS"),
-        (Wipe(disk), "DESTROYS"),
-    ):
-        outcome = Outcome(Step(action, "t", "why", status=status))
-        assert printer.line(outcome).endswith(f"(why)  {ending}")
-        assert step_row(outcome)["hazard"] == "destroys"
 
 
 def test_reconnect_says_of_a_session_without_a_record_what_it_lacks(tmp_path: Path) -> None:
