@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from iscsictl.model.capture import CapturedDisk, CaptureDetails
-from iscsictl.model.listing import Listing, Note, Session
+from iscsictl.model.listing import Listing, Note
 from iscsictl.parse.capture_disks import join_disks
 from iscsictl.parse.capture_merge import merge_sessions
 from iscsictl.parse.capture_text import decode_capture, numbered_lines
+from iscsictl.parse.found_sessions import FoundSessions
 from iscsictl.parse.iscsiadm_flat import find_flat_sessions
 from iscsictl.parse.iscsiadm_lists import ListedLines, ListReader
 from iscsictl.parse.iscsiadm_session import IscsiadmReader
@@ -93,13 +94,12 @@ class _Capture:
     """Offers each line to the readers, first to the one that read the previous line."""
 
     def __init__(self) -> None:
-        self._sessions: list[Session] = []
+        self._sessions = FoundSessions()
         self._warnings: list[Note] = []
         self._listed = ListedLines()
         self._maps: list[CapturedDisk] = []
         self._table = LsblkReader()
         self._table_prefix = TablePrefix()
-        self._hosts: list[str | None] = []
         self._host: str | None = None
         self._iscsiadm = IscsiadmReader(self._sessions, self._warnings, self._listed)
         maps = MultipathReader(self._maps, self._warnings)
@@ -195,7 +195,8 @@ class _Capture:
         flat = list(find_flat_sessions(line, number, self._warnings))
         if flat or len(self._warnings) > warned:
             self._end_output(number)
-            self._sessions += flat
+            for session in flat:
+                self._sessions.add(session, number)
             return True
         if _NO_SESSIONS.fullmatch(line):
             self._says_none = True
@@ -215,7 +216,7 @@ class _Capture:
     def _end_output(self, number: int) -> None:
         self._active.close()
         self._iscsiadm.start_output(number)
-        self._hosts += [self._host] * (len(self._sessions) - len(self._hosts))
+        self._sessions.end_output(self._host)
 
     def _offer_quoted(self, line: str, number: int) -> bool:
         """Offer what is in quotes; True if something was accepted.
@@ -249,6 +250,7 @@ class _Capture:
     def end_file(self, name: str) -> None:
         """End the output of one file of a bundle, and name the file in its warnings."""
         self._end_output(0)
+        self._sessions.end_file(name.rpartition("/")[2])
         self._table.close()
         self._add_notes(has_skipped=False)
         # A sosreport has the same maps twice, from `multipath -ll` and `multipath -v4 -ll`.
@@ -261,11 +263,11 @@ class _Capture:
 
     def _add_notes(self, *, has_skipped: bool) -> None:
         """Turn what was recorded about single lines into warnings."""
-        self._warnings += self._listed.take_notes(has_sessions=bool(self._sessions))
+        self._warnings += self._listed.take_notes(has_sessions=bool(self._sessions.found))
         self._warnings += [Note(_BROKEN_TEXT, line) for line in self._table.broken_lines]
         self._table.broken_lines.clear()
         self._warnings += _notes_on_lines(self._messages, _MESSAGE_TEXT)
-        if has_skipped and (self._sessions or not self._says_none):
+        if has_skipped and (self._sessions.found or not self._says_none):
             self._warnings += _notes_on_lines(self._skipped, _SKIPPED_TEXT, is_general=True)
         self._messages, self._skipped, self._last_read = [], [], 0
 
@@ -277,8 +279,8 @@ class _Capture:
         self._active.close()
         self._table.close()
         self._iscsiadm.start_output(0)
-        hosts = self._hosts + [self._host] * (len(self._sessions) - len(self._hosts))
-        sessions = merge_sessions(self._sessions, hosts, self._warnings)
+        self._sessions.end_output(self._host)
+        sessions = merge_sessions(self._sessions, self._warnings)
         disks = join_disks(sessions, self._maps, self._table)
         self._add_notes(has_skipped=True)
         is_told = "iscsi" in {row.cells.get("TRAN") for row in upright_rows(self._table.roots)}

@@ -1,10 +1,10 @@
 """Merge the outputs of one capture that show the same session."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
 from iscsictl.model.listing import Note, Session
+from iscsictl.parse.found_sessions import FoundSessions
 from iscsictl.parse.session_group import printed_status
 
 # What changes while a session lives. The other values are those of its login, and the first one
@@ -22,10 +22,8 @@ _LASTING = (
 _IDENTITY = ("target", "transport", "iface", "initiator", "initiator_address", "isid")
 
 
-def merge_sessions(
-    sessions: Sequence[Session], hosts: Sequence[str | None], warnings: list[Note]
-) -> list[Session]:
-    """Merge sessions that are the same, at the position of the first; `hosts` has the host of each.
+def merge_sessions(sessions: FoundSessions, warnings: list[Note]) -> list[Session]:
+    """Merge sessions that are the same, at the position of the first.
 
     A later output adds what the first one lacks. If both contain the state, the LUNs or another
     value that can change, the later one counts, and a warning says so.
@@ -33,11 +31,13 @@ def merge_sessions(
     merged: list[Session] = []
     places: defaultdict[tuple[str, int | None], list[int]] = defaultdict(list)
     where: list[str | None] = []
-    for session, host in zip(sessions, hosts, strict=True):
+    for index, (session, host) in enumerate(zip(sessions.found, sessions.hosts, strict=True)):
         key = session.source, session.sid
         for place in places[key]:
             if _may_be_equal(where[place], host) and _is_same_session(merged[place], session):
-                merged[place] = _merge_later_output(merged[place], session, warnings)
+                merged[place], is_changed = _merge_later_output(merged[place], session)
+                if is_changed:
+                    warnings.append(sessions.note(_changed_text(session), index))
                 where[place] = where[place] or host
                 break
         else:
@@ -78,7 +78,14 @@ def _same_portal(one: Session, other: Session) -> bool:
     return True
 
 
-def _merge_later_output(first: Session, later: Session, warnings: list[Note]) -> Session:
+def _changed_text(session: Session) -> str:
+    number = f"session {session.sid}" if session.sid is not None else "a session"
+    name = f" of {session.target}" if session.target else ""
+    return f"{number}{name} is listed twice with different values; the later ones are used"
+
+
+def _merge_later_output(first: Session, later: Session) -> tuple[Session, bool]:
+    """Return the session, and whether the later output has other values of the first's fields."""
     changes: dict[str, Any] = {}
     differing = False
     for name in (*_LASTING, *_CHANGING):
@@ -95,7 +102,4 @@ def _merge_later_output(first: Session, later: Session, warnings: list[Note]) ->
         )
     else:
         status = first.status if later.status == "unknown" else later.status
-    if differing:
-        text = f"session {first.sid} is listed twice with different values; the later ones are used"
-        warnings.append(Note(text))
-    return session._replace(status=status)
+    return session._replace(status=status), differing

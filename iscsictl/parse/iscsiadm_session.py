@@ -9,6 +9,7 @@ from iscsictl.model.capture import ListedRecord
 from iscsictl.model.listing import Host, Lun, Note, Session
 from iscsictl.model.names import Portal
 from iscsictl.parse.account_names import AccountNames
+from iscsictl.parse.found_sessions import FoundSessions
 from iscsictl.parse.iscsiadm_lists import RECORDS, ListedLines
 from iscsictl.parse.printed_values import (
     known,
@@ -49,7 +50,7 @@ class IscsiadmReader:
     session only if its SID is among them: no session is made up.
     """
 
-    def __init__(self, sessions: list[Session], warnings: list[Note], listed: ListedLines) -> None:
+    def __init__(self, sessions: FoundSessions, warnings: list[Note], listed: ListedLines) -> None:
         self._sessions = sessions
         self._warnings = warnings
         self._lists = listed
@@ -209,7 +210,8 @@ class IscsiadmReader:
             return
         if self._portal is not None or self._persistent is not None:
             group = SessionGroup(self._target_line, headed=True)
-            self._sessions.append(group.session(self._target, self._portal, self._persistent))
+            session = group.session(self._target, self._portal, self._persistent)
+            self._sessions.add(session, self._target_line)
             text = "only the portals of this session are given"
         else:
             text = "a target without portals, which may be a session or a record, is left out"
@@ -319,7 +321,7 @@ class IscsiadmReader:
         self.start_output(number)
         portal = Portal(found[3].strip("[]"), port)
         session = Session("iscsiadm", name, sid=int(found[1]), persistent_portal=portal)
-        self._sessions.append(session)
+        self._sessions.add(session, number)
         self._counted = [f"{_STATISTICS}:{value}"]
         return True
 
@@ -327,9 +329,9 @@ class IscsiadmReader:
         """Add the counted errors to the session of the statistics."""
         counted, self._counted = self._counted, None
         if counted is not None:
-            session = self._sessions[-1]
+            session = self._sessions.found[-1]
             errors = parse_session_errors("\n".join(counted)).get(session.sid or 0)
-            self._sessions[-1] = session._replace(errors=errors)
+            self._sessions.found[-1] = session._replace(errors=errors)
 
     def _take_chap(self, value: str, number: int) -> bool:
         if self._group is None or value.strip():
@@ -429,4 +431,5 @@ class IscsiadmReader:
             self._missing_target = self._begin
             text = "the `Target:` line is missing after this line, so the target is unknown"
             self._warnings.append(Note(text, self._begin))
-        self._sessions.append(group.session(self._target or "", self._portal, self._persistent))
+        session = group.session(self._target or "", self._portal, self._persistent)
+        self._sessions.add(session, group.line)

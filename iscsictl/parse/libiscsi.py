@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from iscsictl.model.listing import Lun, Note, Session
+from iscsictl.parse.found_sessions import FoundSessions
 from iscsictl.parse.printed_values import read_name, read_printed_portal
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ _LUN = re.compile(r"Lun:(\d{1,20})(?:\s.*)?")
 class LibiscsiReader:
     """Reads `Target:<iqn> Portal:<portal>` and the `Lun:<n> Type:...` lines after it (-s)."""
 
-    def __init__(self, sessions: list[Session], warnings: list[Note]) -> None:
+    def __init__(self, sessions: FoundSessions, warnings: list[Note]) -> None:
         self._sessions = sessions
         self._warnings = warnings
         self._target: str | None = None
+        self._line = 0
         self._portal: Portal | None = None
         self._luns: list[Lun] | None = None
 
@@ -32,7 +34,7 @@ class LibiscsiReader:
         """
         if (found := _TARGET.fullmatch(line)) and (name := read_name(found[1])) == found[1]:
             self.close()
-            self._target = name
+            self._target, self._line = name, number
             self._portal = read_printed_portal(found[2])
             if self._portal is None:
                 self._warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
@@ -48,7 +50,6 @@ class LibiscsiReader:
         if self._target is None:
             return
         luns = None if self._luns is None else tuple(self._luns)
-        self._sessions.append(
-            Session("libiscsi", self._target, transport=None, portal=self._portal, luns=luns)
-        )
+        session = Session("libiscsi", self._target, transport=None, portal=self._portal, luns=luns)
+        self._sessions.add(session, self._line)
         self._target = self._portal = self._luns = None

@@ -4,6 +4,7 @@ import re
 
 from iscsictl.model.listing import Host, Lun, Note, Session, Status
 from iscsictl.model.names import Portal
+from iscsictl.parse.found_sessions import FoundSessions
 from iscsictl.parse.printed_values import read_name, read_printed_portal
 
 _LABELS = frozenset(
@@ -24,10 +25,11 @@ class SfnetReader:
     The 4.x driver prints one `TARGET ADDRESS`; the 3.x driver also lists `PORTAL ADDRESS n`.
     """
 
-    def __init__(self, sessions: list[Session], warnings: list[Note]) -> None:
+    def __init__(self, sessions: FoundSessions, warnings: list[Note]) -> None:
         self._sessions = sessions
         self._warnings = warnings
         self._labels: dict[str, str] | None = None
+        self._line = 0
         self._portals: list[Portal] = []
         self._luns: list[Lun] | None = None
         self._in_lun = False
@@ -51,7 +53,7 @@ class SfnetReader:
             if name is None and value:
                 return False
             self.close()
-            self._labels = {label: name or ""}
+            self._labels, self._line = {label: name or ""}, number
             return True
         if self._labels is None:
             return False
@@ -132,7 +134,7 @@ class SfnetReader:
         status, since = _read_status(labels.get("SESSION STATUS", ""))
         ids = _SESSION_ID.fullmatch(labels.get("SESSION ID", ""))
         number = _first_number(labels, "HOST ID", "HOST NO")
-        self._sessions.append(
+        self._sessions.add(
             Session(
                 "sfnet",
                 labels["TARGET NAME"],
@@ -144,7 +146,8 @@ class SfnetReader:
                 since=since,
                 isid=ids[1] if ids else None,
                 tsih=ids[2] if ids else None,
-            )
+            ),
+            self._line,
         )
 
 
