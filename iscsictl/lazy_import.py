@@ -29,6 +29,8 @@ def lazy_import(name: str) -> LazyModule:
     Raises ModuleNotFoundError at once if a library is not installed. For type checkers, put an
     import of the same module under `if TYPE_CHECKING`.
     """
-    if not name.startswith("iscsictl.") and importlib.util.find_spec(name) is None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    # Only the top package: to find a module in it, the package would be imported.
+    library = name.partition(".")[0]
+    if library != "iscsictl" and importlib.util.find_spec(library) is None:
+        raise ModuleNotFoundError(f"No module named {library!r}", name=library)
     return LazyModule(name)

@@ -4,6 +4,7 @@ import os
 import re
 import select
 import shutil
+import stat
 import subprocess
 import threading
 from pathlib import Path
@@ -17,7 +18,7 @@ from iscsictl.system.block import probe, reservations
 from iscsictl.system.block.blank_proof import search_disk
 from iscsictl.system.io.bounded_call import open_within
 from tests.patience import PATIENCE
-from tests.unit.loops import give_name, looped
+from tests.unit.loops import give_name, looped, sparse
 from tests.worlds import FREE, RESERVED
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
@@ -187,6 +188,25 @@ def test_a_disk_that_the_kernel_does_not_open_is_given_up_and_no_thread_waits_fo
     assert threading.active_count() == before
     with pytest.raises(OSError, match="No such device or address"):  # nobody reads (fifo(7))
         os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+
+
+def test_only_the_first_time_another_process_opens_a_disk_that_udev_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kernel has opened once, it opens again; a program each time is slow."""
+    started: list[str] = []
+    monkeypatch.setattr(probe, "_open_in_other_process", started.append)
+    monkeypatch.setattr(probe, "_is_known_to_udev", lambda _number: False)
+    monkeypatch.setattr(probe, "_opened_nodes", set())
+    with looped(sparse(tmp_path / "image", 1 << 20)) as device:
+        for _ in range(3):
+            with probe.opened(device, exclusive=False):
+                pass
+        other = tmp_path / "node"  # a disk that came later under the same number
+        os.mknod(other, stat.S_IFBLK | 0o600, Path(device).stat().st_rdev)
+        with probe.opened(str(other), exclusive=False):
+            pass
+    assert started == [device, str(other)]
 
 
 @pytest.mark.fault("F54")

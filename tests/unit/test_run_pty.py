@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import resource
+import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from iscsictl.system.io import process
 from iscsictl.system.io.process import StoppedError, ToolError
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.patience import await_until
 
 DEAF = "trap '' HUP INT TERM CONT; "
 
@@ -60,3 +62,31 @@ def test_so_is_one_that_closed_its_terminal_long_ago(tmp_path: Path) -> None:
         )
     with pytest.raises(ProcessLookupError):
         os.kill(int("".join(said).split()[1]), 0)
+
+
+@pytest.mark.fault("F42")
+def test_it_is_hung_up_when_this_process_is_killed(tmp_path: Path) -> None:
+    """Nothing goes on writing to a disk that a later run takes for abandoned."""
+    said = tmp_path / "said"
+    script = f"echo $$ > {said}.new; mv {said}.new {said}; while :; do sleep 0.1; done"
+    code = f"from iscsictl.system.io.process import pty; pty(['sh', '-c', {script!r}])"
+    ours = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        await_until(said.exists)
+    finally:
+        ours.kill()
+        ours.wait()
+    program = Path(f"/proc/{int(said.read_text())}")
+    await_until(lambda: not program.exists())
+
+
+def test_no_page_of_this_process_is_copied_for_it() -> None:
+    """After a fork(2), every page that is written costs a page fault."""
+    process.pty(["true"])
+    pages = bytearray(64 << 20)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(3):
+        process.pty(["true"])
+        pages[:: mmap.PAGESIZE] = bytes(len(pages) // mmap.PAGESIZE)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    assert faults < len(pages) // mmap.PAGESIZE

@@ -7,6 +7,7 @@ import contextlib
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,16 @@ else:
 # With so many, an array that needs 1 ms per read answers the 35 000 reads of 1 TiB in a second.
 _MAX_LANES = 32
 _MIN_LANES = 4
+# Of many searches at a time: their threads would only wait for each other.
+_FEWEST_LANES = 2
 _EXTENTS_PER_LANE = 32
 _PIECE = MIB
 # Small enough for the allocator to use the same memory again and again.
 _ZEROES = bytes(64 * 1024)
+# Buffers of earlier searches: each page of a new one costs a page fault. At most 64 MiB.
+_MAX_SPARE = 64
+_spare_buffers: deque[memoryview] = deque()
+_searches: set["_Search"] = set()
 
 
 def ignore_progress(_share: float) -> None:
@@ -46,14 +53,23 @@ def first_nonzero(
     UnreachableError if an extent cannot be read, InterruptError if the user interrupts.
     """
     search = _Search(fd, extents, report)
-    lanes = min(_MAX_LANES, max(_MIN_LANES, len(extents) // _EXTENTS_PER_LANE))
-    with running_beside(*[search.run] * (lanes - 1)) as others:
-        search.run()
-        for other in others:
-            # If no thread was free to start it, nothing is left for it to do.
-            if not other.cancel():
-                other.result()
+    _searches.add(search)
+    try:
+        with running_beside(*[search.run] * (_lanes(len(extents)) - 1)) as others:
+            search.run()
+            for other in others:
+                # If no thread was free to start it, nothing is left for it to do.
+                if not other.cancel():
+                    other.result()
+    finally:
+        _searches.discard(search)
     return min(search.found, default=None)
+
+
+def _lanes(extents: int) -> int:
+    """Return how many reads of one search may be under way: fewer if many disks are searched."""
+    wanted = max(_MIN_LANES, extents // _EXTENTS_PER_LANE)
+    return min(wanted, max(_FEWEST_LANES, _MAX_LANES // len(_searches)))
 
 
 class _Search:
@@ -72,7 +88,10 @@ class _Search:
 
     def run(self) -> None:
         """Read until no piece is left, or a thread has found data or failed."""
-        view = memoryview(scsi_commands.page_aligned_buffer(_PIECE))
+        try:
+            view = _spare_buffers.pop()
+        except IndexError:
+            view = memoryview(scsi_commands.page_aligned_buffer(_PIECE))
         try:
             while (extent := self._take_next_piece()) is not None:
                 signals.check()
@@ -84,6 +103,9 @@ class _Search:
         except BaseException:
             self._failed = True
             raise
+        finally:
+            if len(_spare_buffers) < _MAX_SPARE:
+                _spare_buffers.append(view)
 
     def _take_next_piece(self) -> Extent | None:
         """Return the next piece; None if none is left or the search has ended.

@@ -12,9 +12,15 @@ from iscsictl.limits import HELPER_WAIT
 from iscsictl.model.disk_content import Partition
 from iscsictl.system.block import multipath
 from iscsictl.system.block.block_tree import device_number
-from iscsictl.system.block.udev_db import read_properties
+from iscsictl.system.block.udev_db import parse_properties
 from iscsictl.system.io.process import run
-from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_attribute, to_integer
+from iscsictl.system.io.sysfs_attributes import (
+    list_names,
+    path_below,
+    read_all,
+    read_attribute,
+    to_integer,
+)
 
 # sysfs and udev count in this unit, whatever the sector size of the disk is.
 _UNIT = 512
@@ -36,7 +42,9 @@ def known_partitions(device: str, root: Path = Path("/")) -> tuple[Partition, ..
 def _kernel_partitions(device: str, root: Path) -> Iterator[Partition]:
     kname = os.path.basename(os.path.realpath(device))
     base = path_below(root, f"sys/class/block/{kname}")
-    for name in sorted(list_names(base)):
+    # A partition's directory begins with the name of its disk (add_partition() in
+    # block/partitions/core.c); the other names are attributes.
+    for name in sorted(name for name in list_names(base) if name.startswith(kname)):
         number, start, size = (
             to_integer(read_attribute(f"{base}/{name}/{what}"))
             for what in ("partition", "start", "size")
@@ -56,14 +64,17 @@ def _udev_partitions(device: str, root: Path) -> Iterator[Partition]:
     """Yield the partitions in udev's database (ID_PART_ENTRY_*, udev's builtin blkid)."""
     own = device_number(root, os.path.basename(os.path.realpath(device)))
     folder = path_below(root, "run/udev/data")
+    if own is None:
+        return
+    mark = f"\nE:ID_PART_ENTRY_DISK={own}\n".encode()
     for name in sorted(list_names(folder)):
-        if own is None or not name.startswith("b"):
+        # Of hundreds of files only those of this disk's partitions are parsed.
+        data = read_all(f"{folder}/{name}") if name.startswith("b") else b""
+        if mark not in data:
             continue
-        found = read_properties(f"{folder}/{name}")
+        found = parse_properties(data)
         number, start, size = (
             to_integer(found.get(f"ID_PART_ENTRY_{what}")) for what in ("NUMBER", "OFFSET", "SIZE")
         )
-        if found.get("ID_PART_ENTRY_DISK") != own or number is None:
-            continue
-        if start is not None and size is not None:
+        if number is not None and start is not None and size is not None:
             yield Partition(number, "", start * _UNIT, size * _UNIT, "")

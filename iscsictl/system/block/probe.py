@@ -6,6 +6,7 @@ Every read bypasses the page cache. A read that fails is an error, never a blank
 import contextlib
 import errno
 import os
+import stat
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -45,6 +46,9 @@ from iscsictl.system.io.waits import waiting
 _EXT_MAGIC = 0xEF53
 # sb_inprogress (xfs_format.h of Linux): mkfs.xfs clears it with its last write.
 _XFS_IN_PROGRESS = 126
+# The device nodes that this process has opened: number and inode. A disk that comes later under the
+# same number has another inode in devtmpfs.
+_opened_nodes: set[tuple[int, int]] = set()
 
 
 def _open_in_other_process(device: str) -> None:
@@ -63,9 +67,8 @@ def _open_in_other_process(device: str) -> None:
         return
 
 
-def _is_known_to_udev(device: str) -> bool:
+def _is_known_to_udev(number: int) -> bool:
     """Return whether udev has handled a disk, which it does once its partition table is read."""
-    number = os.stat(device).st_rdev
     return bool(udev_db.device_properties(Path("/"), f"{os.major(number)}:{os.minor(number)}"))
 
 
@@ -82,10 +85,14 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
     try:
         if not os.path.exists(device) and kernel_has(device):
             wait_for_node(device)
-        if not _is_known_to_udev(device):
+        status = os.stat(device)
+        node = status.st_rdev, status.st_ino
+        if node not in _opened_nodes and not _is_known_to_udev(status.st_rdev):
             _open_in_other_process(device)
         with waiting(f"opening {device}", DISK_OPEN_WAIT):
             fd = open_within(DISK_OPEN_WAIT, device, flags)
+        if stat.S_ISBLK(status.st_mode):
+            _opened_nodes.add(node)
     except TimeoutError:
         raise UnreachableError(
             f"{device} could not be opened within {DISK_OPEN_WAIT:g} s: it does not answer",

@@ -58,7 +58,8 @@ def read_reservations(
             return LunReservations(own, holder=Reservation())
         raise
     status = read_full_status(fd) if own in keys else ()
-    clones = _initiators_with_own_key(status or (), own, read_initiator_names(root))
+    names = read_initiator_names(root) if status else frozenset()
+    clones = _initiators_with_own_key(status or (), own, names)
     types = _read_types(fd) if capabilities else None
     supported = types is None or ReservationType.WRITE_EXCLUSIVE in types
     return LunReservations(

@@ -17,9 +17,14 @@ def device_properties(root: Path, number: str) -> Mapping[str, str]:
 
 
 def read_properties(path: str) -> dict[str, str]:
-    """Read one file of the database: the lines `E:KEY=VALUE`. {} if it is not there."""
+    """Read one file of the database; {} if it is not there."""
+    return parse_properties(read_all(path))
+
+
+def parse_properties(data: bytes) -> dict[str, str]:
+    """Return the properties in one file of the database: its lines `E:KEY=VALUE`."""
     found = {}
-    for line in read_all(path).split(b"\n"):
+    for line in data.split(b"\n"):
         if line.startswith(b"E:"):
             key, _, value = line[2:].partition(b"=")
             found[_text(key)] = _text(value)

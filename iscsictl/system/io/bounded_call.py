@@ -2,10 +2,18 @@
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
+# What a call returned, or the error that it raised.
+_Outcome = tuple[Any, BaseException | None]
+_Inbox = SimpleQueue[tuple[Callable[[], Any], SimpleQueue[_Outcome]]]
+# Those of the threads that have no call to make: to start a thread for each takes longer than most
+# calls do.
+_idle: deque[_Inbox] = deque()
 
 
 def call_within(seconds: float, call: Callable[[], T]) -> T:
@@ -15,23 +23,35 @@ def call_within(seconds: float, call: Callable[[], T]) -> T:
     change anything. That thread does not keep the process alive, unless it sleeps in the kernel
     where no signal can end it.
     """
-    results: list[T] = []
-    errors: list[BaseException] = []
+    try:
+        inbox = _idle.pop()
+    except IndexError:
+        inbox = SimpleQueue()
+        threading.Thread(target=_make_calls, args=(inbox,), daemon=True).start()
+    outcomes: SimpleQueue[_Outcome] = SimpleQueue()
+    inbox.put((call, outcomes))
+    try:
+        result, error = outcomes.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError from None
+    if error is not None:
+        raise error
+    return cast("T", result)
 
-    def run() -> None:
+
+def _make_calls(inbox: _Inbox) -> None:
+    """Make one call after the other; the thread is free again before the caller gets the answer."""
+    while True:
+        call, outcomes = inbox.get()
+        outcome: _Outcome
         try:
-            results.append(call())
+            outcome = call(), None
         except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TimeoutError
-    return results[0]
+            outcome = None, error
+        _idle.append(inbox)
+        outcomes.put(outcome)
+        # A thread that waits for its next call keeps nothing of this one.
+        del call, outcomes, outcome
 
 
 def open_within(seconds: float, path: str, flags: int) -> int:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import termios
 import threading
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from iscsictl.system.io.package_manager import find_package_manager
 from iscsictl.system.io.waits import waiting
 
 pexpect = lazy_import("pexpect")
+fdpexpect = lazy_import("pexpect.fdpexpect")
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: Where every tool runs, so that no argument can name a file in the user's own directory.
@@ -308,12 +310,15 @@ def _no_answer_error(program: str, timeout: float) -> UnreachableError:
     return UnreachableError(text, hint=f"{longer}check with: iscsictl doctor")
 
 
-def _end_process(process: subprocess.Popen[bytes]) -> None:
-    """End a process: SIGTERM, then SIGKILL; raise an error if the kernel does not let go of it."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+def _end_process(process: subprocess.Popen[bytes], last_wait: float = SIGNAL_WAIT) -> None:
+    """End a process: SIGTERM, then SIGKILL; raise an error if the kernel does not let go of it.
+
+    `last_wait` is how many seconds it may take to end after SIGKILL.
+    """
+    for number, wait in ((signal.SIGTERM, SIGNAL_WAIT), (signal.SIGKILL, last_wait)):
         process.send_signal(number)
         try:
-            process.wait(SIGNAL_WAIT)
+            process.wait(wait)
         except subprocess.TimeoutExpired:
             continue
         return
@@ -325,34 +330,42 @@ def _end_process(process: subprocess.Popen[bytes]) -> None:
     raise _hanging_process_error(str(name), pid)
 
 
-def _end_on_terminal(child: Any, name: str) -> None:
-    """End a program on a terminal of ours in the same way, if it still runs."""
-    for number, grace in ((signal.SIGTERM, SIGNAL_WAIT), (signal.SIGKILL, LAST_WRITE_WAIT)):
-        if child.isalive():
-            child.kill(number)
-        deadline = time.monotonic() + grace
-        while child.isalive() and time.monotonic() < deadline:
-            time.sleep(_PAUSE)
-    hangs = child.isalive()
-    with contextlib.suppress(pexpect.ExceptionPexpect):
-        child.close(force=True)
-    if hangs:
-        raise _hanging_process_error(name, child.pid)
+@contextlib.contextmanager
+def _started_on_terminal(path: str, argv: Sequence[str]) -> Iterator[tuple[Any, Any]]:
+    """Start a program on a terminal of ours; yield it and the terminal, ended and closed after.
 
-
-def _never_waiting(child: Any) -> None:
-    """Have isalive() answer at once; ptyprocess's own blocks once the output has ended."""
-    process = child.ptyproc
-    ask = process.isalive
-
-    def isalive() -> bool:
-        ended, process.flag_eof = process.flag_eof, False
+    setsid(1) makes the terminal the one that controls the program, so that it gets a SIGHUP if this
+    process is killed. fork(2), with which pexpect would start it, copies the page tables of this
+    process, and every page that is written after that costs a page fault.
+    """
+    ours, its = os.openpty()
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, ours)
         try:
-            return bool(ask())
+            termios.tcsetwinsize(its, (24, 200))
+            mode = termios.tcgetattr(its)
+            mode[3] &= ~termios.ECHO
+            termios.tcsetattr(its, termios.TCSANOW, mode)
+            with _starting:
+                process = subprocess.Popen(
+                    [argv[0], "--ctty", path, *argv[1:]],
+                    executable=find("setsid") or "setsid",
+                    stdin=its,
+                    stdout=its,
+                    stderr=its,
+                    env={**environment(), "TERM": "dumb"},
+                    cwd=_DIRECTORY,
+                )
         finally:
-            process.flag_eof = ended
-
-    process.isalive = isalive
+            os.close(its)
+        terminal = fdpexpect.fdspawn(
+            ours, timeout=1, encoding="utf-8", codec_errors="replace", use_poll=True
+        )
+        try:
+            yield process, terminal
+        finally:
+            if process.poll() is None:
+                _end_process(process, LAST_WRITE_WAIT)
 
 
 def _hanging_process_error(name: str, pid: int) -> UnreachableError:
@@ -387,21 +400,6 @@ def pty(
     the kernel does not let go of a program that was killed.
     """
     path = _about_to_run(argv)
-    with _starting:
-        child = pexpect.spawn(
-            path,
-            list(argv[1:]),
-            env={**environment(), "TERM": "dumb"},
-            cwd=_DIRECTORY,
-            encoding="utf-8",
-            codec_errors="replace",
-            timeout=1,
-            echo=False,
-            dimensions=(24, 200),
-        )
-    _never_waiting(child)
-    child.delaybeforesend = None
-    child.delayafterclose = child.delayafterterminate = 0.0
     rules = list(answers)
     patterns: list[Any] = [rule[0] for rule in rules] + [
         r"[^\r\n\b]+[\r\n\b]+",
@@ -411,15 +409,16 @@ def pty(
     ]
     pieces: list[str] = []
     stopped = StoppedError(f"{argv[0]} was stopped before it finished")
-    try:
+    with _started_on_terminal(path, argv) as (process, terminal):
         while True:
-            found = child.expect(patterns)
-            piece = (child.before or "") + (child.after if isinstance(child.after, str) else "")
+            found = terminal.expect(patterns)
+            after = terminal.after if isinstance(terminal.after, str) else ""
+            piece = (terminal.before or "") + after
             if found < len(rules):
                 pieces.append(piece)
-                child.sendline(rules[found][1])
+                terminal.sendline(rules[found][1])
             elif found == len(rules) + 1:
-                pieces.append(child.before or "")
+                pieces.append(terminal.before or "")
                 break
             elif found == len(rules):
                 pieces.append(piece)
@@ -428,15 +427,11 @@ def pty(
             if stop():
                 raise stopped
         # It may have closed its terminal while it is still writing to a disk.
-        while child.isalive():
+        while process.poll() is None:
             if stop():
                 raise stopped
             time.sleep(_PAUSE)
-    finally:
-        _end_on_terminal(child, argv[0])
-    code = child.exitstatus if child.exitstatus is not None else -(child.signalstatus or 0)
-    out = "".join(pieces).replace("\b", "")
-    result = Result(tuple(argv), code, out, "")
-    if code:
+    result = Result(tuple(argv), process.returncode, "".join(pieces).replace("\b", ""), "")
+    if result.code:
         raise ToolError(result)
     return result
