@@ -64,7 +64,7 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
         message = f"the session is lost and iscsid is trying to restore it ({state}); I/O waits"
         # If the timeout is not known, there is nothing to add to "I/O waits".
         if is_under_maps(session, machine.index):
-            message += " in its map, which has no other path"
+            message += " in its map, which no other path serves"
         elif wait is not None:
             message += " forever" if wait < 0 else f" {wait} s, then fails"
         if machine.iscsid is None:

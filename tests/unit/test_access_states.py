@@ -1,20 +1,27 @@
 """Paths to the controller of an array that does not serve the LUN now (ALUA)."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pytest
 
 from iscsictl.checks.examine import examine
+from iscsictl.engine.handlers.sessions import require_unused
+from iscsictl.errors import InUseError
 from iscsictl.model.finding import Finding
 from iscsictl.model.host_facts import KernelLogErrors
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import DiskUsage, Inventory, Known
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Path, Session
 from iscsictl.model.names import Portal
 from iscsictl.output.views.ls_json import disk_dict
 from iscsictl.planner.iscsi.sessions import plan_logout
 from iscsictl.planner.selection.records import RecordSelector
+from iscsictl.planner.selection.surviving import has_other_paths
+from iscsictl.system.context import Context
 from iscsictl.system.iscsi.sessions import read_listing
+from iscsictl.system.mount import usage
 from tests.bench.make_tree import Tree, put
 from tests.unit.test_checks_multipath import machine
 from tests.unit.test_ls_view import shown
@@ -146,13 +153,55 @@ def test_doctor_expects_no_reads_of_a_standby_path_to_succeed(
     assert any(one.id == "disk-errors" for one in examine(host)) == told
 
 
-@pytest.mark.parametrize(("access", "refused"), [("unavailable", True), (OTHER, False)])
-def test_the_last_path_that_the_array_serves_is_not_logged_out(
-    access: str, *, refused: bool
-) -> None:
-    found = listing(ACTIVE, access)
-    world = Inventory(
+def used_map(*access: str | None) -> Inventory:
+    """The host of that map, on which a filesystem is mounted."""
+    found = listing(*access)
+    return Inventory(
         sessions=found.sessions, disks=found.disks or (),
         usage={"/dev/mapper/m": DiskUsage(("/srv",))},
     )  # fmt: skip
-    assert bool(plan_logout(world, RecordSelector(IQN, PORTALS[0])).errors) == refused
+
+
+@pytest.mark.parametrize("access", ["standby", "unavailable", "offline", "transitioning"])
+def test_the_last_path_that_the_array_serves_is_not_logged_out(access: str) -> None:
+    (error,) = plan_logout(
+        used_map(ACTIVE, access), RecordSelector(IQN, PORTALS[0])
+    ).errors.values()
+    assert isinstance(error, InUseError)
+    assert "the mount on /srv" in error.text
+    assert f"/dev/sdb is {access}" in error.text
+
+
+@pytest.mark.parametrize("access", [OTHER, None, "lba-dependent"])
+def test_a_path_beside_one_that_the_array_serves_too_may_be_logged_out(access: str | None) -> None:
+    assert not plan_logout(used_map(ACTIVE, access), RecordSelector(IQN, PORTALS[0])).errors
+
+
+def test_the_path_that_is_standby_may_be_logged_out() -> None:
+    assert not plan_logout(used_map(ACTIVE, "standby"), RecordSelector(IQN, PORTALS[1])).errors
+
+
+def test_a_logout_of_all_paths_names_no_path_that_would_be_left() -> None:
+    errors = plan_logout(used_map(ACTIVE, "standby"), RecordSelector(IQN)).errors
+    assert len(errors) == 2
+    assert not any("standby" in error.text for error in errors.values())
+
+
+@pytest.mark.parametrize(("access", "refused"), [("standby", True), (OTHER, False)])
+def test_a_logout_asks_again_what_the_array_serves(
+    tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, access: str, *, refused: bool
+) -> None:
+    # The array may have moved the LUN to its other controller since the plan was made.
+    found = listing(ACTIVE, access)
+    index = HostIndex((), found.sessions, found.disks or ())
+    monkeypatch.setattr(usage, "disk_usage", lambda *_, **__: DiskUsage(("/srv",)))
+    with pytest.raises(InUseError, match="/dev/sdb is standby") if refused else nullcontext():
+        require_unused(found.sessions[0], index, Context(root=tmp_path), openers=(), leaving={1})
+
+
+def test_io_does_not_avoid_a_lost_session_over_a_path_that_is_standby() -> None:
+    for access, avoids in ((OTHER, True), ("standby", False)):
+        found = listing(ACTIVE, access)
+        lost = found.sessions[0]._replace(status="recovering")
+        index = HostIndex((), (lost, found.sessions[1]), found.disks or ())
+        assert has_other_paths(IQN, lost, index) == avoids

@@ -21,7 +21,7 @@ from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.plan import Action
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.planner.selection.surviving import has_surviving_path
+from iscsictl.planner.selection.surviving import describe_passive_paths, has_surviving_path
 from iscsictl.system.block import (
     block_tree,
     multipath,
@@ -217,7 +217,8 @@ def require_unused(
     _refuse_in_use(session.target, openers)
     for disk in index.disks_of_session(session.sid):
         if not has_surviving_path(disk, leaving, index):
-            _refuse_used(disk, context, dead=dead, scan=scan)
+            left = describe_passive_paths(disk, leaving, index)
+            _refuse_used(disk, context, left, dead=dead, scan=scan)
 
 
 def find_dead_session(sessions: Iterable[Session], action: actions.Logout) -> Session | None:
@@ -293,11 +294,14 @@ def _refuse_in_use(target: str, who: Sequence[str]) -> None:
         )
 
 
-def _refuse_used(disk: Disk, context: Context, *, dead: bool, scan: usage.UsageScan | None) -> None:
+def _refuse_used(
+    disk: Disk, context: Context, left: str, *, dead: bool, scan: usage.UsageScan | None
+) -> None:
+    """Raise InUseError if the disk is in use; `left` names the paths that do not serve it."""
     used = usage.disk_usage(disk, context.root, scan=scan)
     if used.holders:
         raise InUseError(
-            f"{disk.block.device} is in use: {', '.join(used.holders)}",
+            f"{disk.block.device} is in use: {', '.join(used.holders)}{left}",
             hint=used.release_hint
             if used.releases
             else "stop what uses it, or detach it: iscsictl detach",

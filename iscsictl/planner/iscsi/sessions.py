@@ -23,7 +23,7 @@ from iscsictl.planner.selection.records import (
     select_records,
 )
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.planner.selection.surviving import has_surviving_path
+from iscsictl.planner.selection.surviving import describe_passive_paths, has_surviving_path
 
 # Seconds by which the ends of two holds may differ while they count as the same.
 SAME_END = 60.0
@@ -181,7 +181,8 @@ def _refusal_of_logout(
                 if used.releases:
                     hint = used.release_hint
                 return InUseError(
-                    f"{disk.block.device} of {session.target} is in use: {', '.join(used.holders)}",
+                    f"{disk.block.device} of {session.target} is in use: {', '.join(used.holders)}"
+                    + describe_passive_paths(disk, leaving, inventory.index),
                     hint=hint,
                 )
     return None

@@ -1,22 +1,45 @@
 """Which disks still work while one of their paths does not."""
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
 from iscsictl.model.host_index import HostIndex
-from iscsictl.model.listing import Disk, Session
+from iscsictl.model.listing import Disk, Path, Session
 
 
 def has_surviving_path(disk: Disk, leaving: AbstractSet[int | None], index: HostIndex) -> bool:
-    """Tell whether there is a map over the disk and a path that stays works.
+    """Tell whether there is a map over the disk and a path that stays serves I/O.
 
-    `leaving` are the ids of the sessions that end. A path works if its session is up and its state
-    in the kernel is `running`, unless its map has it as `failed` or the array does not serve the
-    LUN over it; without a map, I/O cannot avoid a lost path.
+    `leaving` are the ids of the sessions that end. A path serves I/O if its session is up and its
+    state in the kernel is `running`, unless its map has it as `failed` or the array does not serve
+    the LUN over it (ALUA). One that is standby does not count: the array moves the LUN when it
+    loses a controller, not when a host logs out of one. Without a map, I/O cannot avoid a lost
+    path.
     """
-    return disk.block.kind == "mpath" and any(
-        path.state == "running" and path.works and path.sid not in leaving and index.is_up(path.sid)
-        for path in disk.paths
+    return any(not path.is_passive for path in _remaining_paths(disk, leaving, index))
+
+
+def describe_passive_paths(disk: Disk, leaving: AbstractSet[int | None], index: HostIndex) -> str:
+    """Return the paths of a map that stay, but over which the array serves no reads and writes.
+
+    The words follow those that say who uses the disk; "" if no such path stays. `leaving` is as for
+    `has_surviving_path`.
+    """
+    states = ", ".join(
+        f"{path.device} is {path.access}"
+        for path in _remaining_paths(disk, leaving, index)
+        if path.is_passive
     )
+    return f"; the array serves it over no other path: {states}" if states else ""
+
+
+def _remaining_paths(
+    disk: Disk, leaving: AbstractSet[int | None], index: HostIndex
+) -> Iterator[Path]:
+    """Yield the paths of a map over which commands still get to the array."""
+    for path in disk.paths if disk.block.kind == "mpath" else ():
+        if path.state == "running" and path.sid not in leaving and index.is_up(path.sid):
+            yield path
 
 
 def has_other_paths(target: str, session: Session | None, index: HostIndex) -> bool:
