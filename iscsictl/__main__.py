@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -18,6 +19,9 @@ _NO_CORE_DUMP = 1
 def main() -> NoReturn:
     """Run iscsictl as a process: exit code by the contract, never a traceback."""
     _forbid_core_dumps()
+    # Ignored by whoever started this process, which exec(2) keeps, it would hide every failure: the
+    # kernel then discards the exit codes of children (waitpid(2)), and subprocess takes 0 for them.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

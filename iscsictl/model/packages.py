@@ -22,7 +22,7 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "open-iscsi": ("iscsiadm", "iscsi-iname"),
     "multipath-tools": ("multipath", "multipathd"),
     "fdisk": ("sfdisk",),
-    "util-linux": ("blkid", "blockdev", "findmnt", "mkswap", "partx", "wipefs"),
+    "util-linux": ("blkid", "blockdev", "findmnt", "mkswap", "partx", "setsid", "wipefs"),
     "mount": ("mount", "umount"),
     "kpartx": ("kpartx",),
     "dmsetup": ("dmsetup",),

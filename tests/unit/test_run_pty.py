@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl.errors import MissingError
 from iscsictl.system.io import process
 from iscsictl.system.io.process import StoppedError, ToolError
 from tests.patience import await_until
@@ -90,3 +91,36 @@ def test_no_page_of_this_process_is_copied_for_it() -> None:
         pages[:: mmap.PAGESIZE] = bytes(len(pages) // mmap.PAGESIZE)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
     assert faults < len(pages) // mmap.PAGESIZE
+
+
+def test_a_program_that_ctrl_c_ended_before_it_had_its_own_session_was_stopped(
+    tmp_path: Path,
+) -> None:
+    started = tmp_path / "started"
+
+    def stop() -> bool:
+        return started.exists() and not Path(f"/proc/{started.read_text().strip()}").exists()
+
+    with pytest.raises(StoppedError):
+        process.pty(["sh", "-c", f"echo $$ > {started}; kill -INT $$"], stop=stop)
+
+
+def test_without_setsid_the_error_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "mkfs.ext4").symlink_to("/bin/true")
+    monkeypatch.setattr(process, "PATH", str(tmp_path))
+    with pytest.raises(MissingError, match="setsid is not installed"):
+        process.pty(["mkfs.ext4"])
+
+
+def test_a_program_that_fails_is_noticed_where_sigchld_was_ignored() -> None:
+    """exec(2) keeps that; waitpid(2) then tells no exit code, and Python takes it for 0."""
+    program = (
+        "import atexit, sys; from iscsictl.system.io import process; import iscsictl.__main__; "
+        "atexit.register(lambda: print(process.run(['false'], ok=None).code)); "
+        "sys.argv[1:] = ['--version']; iscsictl.__main__.main()"
+    )
+    done = subprocess.run(
+        ["sh", "-c", "trap '' CHLD; exec \"$@\"", "sh", sys.executable, "-c", program],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split()[-1] == "1"

@@ -338,6 +338,9 @@ def _started_on_terminal(path: str, argv: Sequence[str]) -> Iterator[tuple[Any, 
     process is killed. fork(2), with which pexpect would start it, copies the page tables of this
     process, and every page that is written after that costs a page fault.
     """
+    setsid = find("setsid")
+    if setsid is None:
+        raise _missing_program_error("setsid")
     ours, its = os.openpty()
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, ours)
@@ -349,7 +352,7 @@ def _started_on_terminal(path: str, argv: Sequence[str]) -> Iterator[tuple[Any, 
             with _starting:
                 process = subprocess.Popen(
                     [argv[0], "--ctty", path, *argv[1:]],
-                    executable=find("setsid") or "setsid",
+                    executable=setsid,
                     stdin=its,
                     stdout=its,
                     stderr=its,
@@ -431,6 +434,9 @@ def pty(
             if stop():
                 raise stopped
             time.sleep(_PAUSE)
+    # Until setsid(1) has given it a session of its own, Ctrl-C reaches it, too.
+    if process.returncode < 0 and stop():
+        raise stopped
     result = Result(tuple(argv), process.returncode, "".join(pieces).replace("\b", ""), "")
     if result.code:
         raise ToolError(result)
