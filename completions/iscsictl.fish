@@ -965,7 +965,7 @@ complete -c iscsictl -n "__iscsictl_at 'chap show'" -s h -l help -d 'Show this m
 complete -c iscsictl -n "__iscsictl_at 'chap show' 0" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'schedule'" -a install -d 'Run reconnect at an interval; the timer also runs it after a boot.'
 complete -c iscsictl -n "__iscsictl_at 'schedule'" -a remove -d 'Stop running it.'
-complete -c iscsictl -n "__iscsictl_at 'schedule'" -a status -d 'Show whether and by which method it runs.'
+complete -c iscsictl -n "__iscsictl_at 'schedule'" -a status -d 'Show whether, how often and by which method it runs.'
 complete -c iscsictl -n "__iscsictl_at 'schedule'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l systemd -d 'A timer [default].'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l cron -d 'A file in /etc/cron.d.'

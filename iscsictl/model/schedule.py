@@ -37,10 +37,14 @@ class Cron:
 
 @dataclass(frozen=True)
 class PackagedUnits:
-    """The service and the timer that a package installed, and the program that the service runs."""
+    """The service and the timer that a package installed, and the program that the service runs.
+
+    `texts` are the contents of the files.
+    """
 
     files: tuple[str, ...]
     program: str
+    texts: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Scheduled:
 
     `files` has the text of iscsictl's files in /etc, by path; `packaged` are the units in the
     directory of the system, which those in /etc override. `timer_active` is None if it was not
-    asked for; `systemd`: it is the init of the host.
+    asked for; `systemd`: it is the init of the host. `period` is the time between two runs in
+    seconds and `metrics` the file to which each writes them, where the files say so.
     """
 
     files: dict[str, str] = field(default_factory=dict)
@@ -59,6 +64,8 @@ class Scheduled:
     systemd: bool = False
     cron: Cron | None = None
     package_manager: PackageManager | None = None
+    period: int | None = None
+    metrics: str | None = None
 
     @property
     def method(self) -> tuple[Method, ...]:
@@ -69,6 +76,18 @@ class Scheduled:
         timer = self.timer_enabled and (TIMER in self.files or self.packaged is not None)
         by: tuple[tuple[Method, bool], ...] = (("systemd", timer), ("cron", CRON in self.files))
         return tuple(method for method, is_used in by if is_used)
+
+    @property
+    def service_text(self) -> str:
+        """The file that says what the timer runs: a drop-in, else the unit."""
+        packaged = self.packaged.texts[0] if self.packaged else ""
+        return self.files.get(SERVICE_DROP_IN) or self.files.get(SERVICE) or packaged
+
+    @property
+    def timer_text(self) -> str:
+        """The file that says when the timer runs it: a drop-in, else the unit."""
+        packaged = self.packaged.texts[1] if self.packaged else ""
+        return self.files.get(TIMER_DROP_IN) or self.files.get(TIMER) or packaged
 
     @property
     def prunes(self) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container
+from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
@@ -15,6 +16,7 @@ from iscsictl.model.schedule import (
     PackagedUnits,
     Scheduled,
 )
+from iscsictl.parse.schedule import parse_cron_period, parse_metrics_file, parse_timer_period
 from iscsictl.system.host import systemd, unit_files
 from iscsictl.system.host.cron import find_cron
 from iscsictl.system.io.files import read_file
@@ -40,7 +42,7 @@ def observe_schedule(root: Path = Path("/"), wanted: Container[str] = ()) -> Sch
     packaged = packaged_units(root)
     enabled = systemd.enabled(TIMER_UNIT, root)
     defined = TIMER in files or packaged is not None
-    return Scheduled(
+    found = Scheduled(
         files,
         packaged=packaged,
         timer_enabled=enabled,
@@ -49,6 +51,20 @@ def observe_schedule(root: Path = Path("/"), wanted: Container[str] = ()) -> Sch
         cron=find_cron(root) if CRON in files or CRON in wanted else None,
         package_manager=find_package_manager(root),
     )
+    return _with_details(found)
+
+
+def _with_details(found: Scheduled) -> Scheduled:
+    """Add what the files say about the runs; those of the timer, if cron has some as well."""
+    if "systemd" in found.method:
+        period = parse_timer_period(found.timer_text)
+        metrics = parse_metrics_file(found.service_text, by_cron=False)
+    elif "cron" in found.method:
+        period = parse_cron_period(found.files[CRON])
+        metrics = parse_metrics_file(found.files[CRON], by_cron=True)
+    else:
+        return found
+    return replace(found, period=period, metrics=metrics)
 
 
 def packaged_units(root: Path = Path("/")) -> PackagedUnits | None:
@@ -57,8 +73,11 @@ def packaged_units(root: Path = Path("/")) -> PackagedUnits | None:
         paths = tuple(f"{directory}/{Path(unit).name}" for unit in (SERVICE, TIMER))
         service, timer = (read_file(root / path.lstrip("/")) for path in paths)
         found = service and re.search(rb"^ExecStart=(\S+) ", service, re.MULTILINE)
-        if found and timer is not None:
-            return PackagedUnits(paths, found[1].decode("utf-8", "surrogateescape"))
+        if service and found and timer is not None:
+            program, *texts = (
+                data.decode("utf-8", "surrogateescape") for data in (found[1], service, timer)
+            )
+            return PackagedUnits(paths, program, (texts[0], texts[1]))
     return None
 
 

@@ -17,6 +17,7 @@ from iscsictl.model.schedule import (
     PackagedUnits,
     Scheduled,
 )
+from iscsictl.parse.schedule import parse_cron_period, parse_timer_period
 from iscsictl.planner.schedule import LONGEST, cron_times, find_problems, schedule_files
 
 TEMPLATES = {
@@ -41,6 +42,33 @@ TEMPLATES = {
 )
 def test_cron_has_the_periods_that_part_an_hour_or_a_day(seconds: int, times: str) -> None:
     assert cron_times(seconds) == times
+
+
+def test_the_period_of_a_crontab_line_is_read_back() -> None:
+    minutes = [60 * n for n in range(1, 60) if 60 % n == 0]
+    hours = [3600 * n for n in range(1, 25) if 24 % n == 0]
+    for seconds in (*minutes, *hours):
+        assert parse_cron_period(f"{cron_times(seconds)} root /x reconnect\n") == seconds
+
+
+@pytest.mark.parametrize(
+    "line", ["", "*/2 * * * 1 root x", "@hourly root x", "1-9 * * * * root x", "*/7 * * * * root x"]
+)
+def test_other_lines_of_a_crontab_have_no_known_period(line: str) -> None:
+    assert parse_cron_period(line) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("OnUnitInactiveSec=\nOnBootSec=45s\nOnUnitInactiveSec=300s\n", 300),
+        ("OnUnitInactiveSec=90\n", 90),
+        ("OnUnitInactiveSec=5min\n", None),
+        ("OnCalendar=hourly\n", None),
+    ],
+)
+def test_the_period_of_a_timer_is_read_as_it_is_written(text: str, seconds: int | None) -> None:
+    assert parse_timer_period(text) == seconds
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 59, 90, 420, 2700, 5 * 3600, 2 * 86400, LONGEST])

@@ -99,14 +99,14 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 def test_the_old_means_goes_once_the_new_one_is_on(machine: Machine) -> None:
     assert machine.statuses(*BY_CRON) == {f"install:{CRON}": "done"}
     assert machine.statuses(*BY_CRON) == {f"install:{CRON}": "unchanged"}
-    assert machine.schedule("status").out == f"by cron: {CRON}\n"
+    assert machine.schedule("status").out == f"every 2min by cron: {CRON}\n"
     to_timer = machine.statuses(*BY_TIMER)
     assert list(to_timer) == [
         f"install:{SERVICE}", f"install:{TIMER}", f"timer:{TIMER_UNIT}", f"remove:{CRON}"
     ]  # fmt: skip
     assert set(to_timer.values()) == {"done"}
     assert set(machine.statuses(*BY_TIMER).values()) == {"unchanged"}
-    assert machine.schedule("status").out == f"by systemd: {SERVICE}, {TIMER}\n"
+    assert machine.schedule("status").out == f"every 2min by systemd: {SERVICE}, {TIMER}\n"
     assert list(machine.statuses(*BY_CRON)) == [
         f"install:{CRON}", f"timer:{TIMER_UNIT}", f"remove:{SERVICE}", f"remove:{TIMER}"
     ]  # fmt: skip
@@ -164,7 +164,7 @@ def test_a_means_that_nothing_runs_is_refused_and_nothing_changed(machine: Machi
     )
     assert machine.etc == before
     status = machine.schedule("status")
-    assert (status.code, status.out) == (Exit.DONE, f"by cron: {CRON}\n")
+    assert (status.code, status.out) == (Exit.DONE, f"every 2min by cron: {CRON}\n")
     assert "no cron that reads /etc/cron.d is installed" in status.err
 
 
@@ -275,7 +275,8 @@ def test_the_units_of_a_package_are_enabled_and_get_their_period_in_a_drop_in(
     assert lines[-3:] == ["OnBootSec=45s", "OnUnitInactiveSec=300s", "RandomizedDelaySec=30s"]
     units = [f"/usr/lib/systemd/system/{Path(unit).name}" for unit in (SERVICE, TIMER)]
     status = machine.schedule("status")
-    assert (status.out, status.err) == (f"by systemd: {', '.join([TIMER_DROP_IN, *units])}\n", "")
+    files = ", ".join([TIMER_DROP_IN, *units])
+    assert (status.out, status.err) == (f"every 5min by systemd: {files}\n", "")
     document = json.loads(machine.schedule("status", "-J").out)
     assert document["files"] == sorted([TIMER_DROP_IN, *units])
     assert set(machine.statuses(*BY_CRON).values()) == {"done"}
@@ -414,7 +415,7 @@ def test_an_interrupt_leaves_one_means_on_and_a_second_run_finishes(
         assert "do not match: install or remove it again" in machine.schedule("status").err
     assert machine.schedule(*then).code == Exit.DONE
     status = machine.schedule("status")
-    assert status.out.startswith(f"by {then[1].removeprefix('--')}: ")
+    assert status.out.startswith(f"every 2min by {then[1].removeprefix('--')}: ")
     assert status.err == ""
     machine.schedule("remove")
     assert machine.etc == {}

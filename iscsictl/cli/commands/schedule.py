@@ -19,6 +19,7 @@ from iscsictl.cli.options import (
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.tasks.schedule import install_task, remove_task
 from iscsictl.observers.schedule import observe_schedule
+from iscsictl.output.text import escape_controls, human_duration
 from iscsictl.planner.schedule import find_problems
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def remove(settings: Settings) -> int:
 @schedule.command("status")
 @common
 def status(settings: Settings) -> int:
-    """Show whether and by which method it runs."""
+    """Show whether, how often and by which method it runs."""
     scheduled = observe_schedule(settings.root)
     warnings = find_problems(scheduled)
     if settings.output == "json":
@@ -83,13 +84,19 @@ def status(settings: Settings) -> int:
             "timer_active": scheduled.timer_active,
             "cron": scheduled.cron and scheduled.cron.name,
             "prune": scheduled.prunes,
+            "period": scheduled.period,
+            "metrics": scheduled.metrics,
             "warnings": [{"line": None, "text": text} for text in warnings],
         }
         click.echo(json.dumps(document, indent=1))
         return 0
     by = " and ".join(scheduled.method)
+    often = "" if scheduled.period is None else f"every {human_duration(scheduled.period)} "
     suffix = " (prune, then reconnect)" if scheduled.prunes else ""
-    click.echo(f"by {by}{suffix}: {', '.join(scheduled.sources)}" if by else "not scheduled")
+    sources = ", ".join(scheduled.sources)
+    click.echo(f"{often}by {by}{suffix}: {sources}" if by else "not scheduled")
+    if scheduled.metrics is not None:
+        click.echo(f"metrics: {escape_controls(scheduled.metrics)}")
     for text in warnings:
         print_message(text)
     return 0
