@@ -10,6 +10,8 @@ from typing import Final
 #: For each wait on others, if --timeout does not say otherwise: four times what open-iscsi gives
 #: one login (node.conn[0].timeo.login_timeout, 15 s).
 DEFAULT_WAIT: Final = 60.0
+#: What a longer --timeout means: 20 days. poll(2) takes milliseconds as an int, up to 24.8 days.
+LONGEST_WAIT: Final = 1_728_000.0
 #: For a portal to take a TCP connection. The kernel repeats a lost SYN after 1, 3 and 7 s, so
 #: three may be lost.
 PORTAL_WAIT: Final = 10.0

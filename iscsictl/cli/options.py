@@ -13,7 +13,7 @@ import click
 
 from iscsictl.errors import Exit, IscsictlError, NeedsRootError, from_os
 from iscsictl.lazy_import import lazy_import
-from iscsictl.limits import DEFAULT_WAIT
+from iscsictl.limits import DEFAULT_WAIT, LONGEST_WAIT
 from iscsictl.output.text import escape_controls
 
 if TYPE_CHECKING:
@@ -76,6 +76,11 @@ def duration(text: str) -> float:
     if not match or match[2] not in _UNITS:
         raise click.BadParameter(f"{text!r} is not a duration such as 30s, 2min or 1h")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def wait_duration(text: str) -> float:
+    """Parse how long to wait, as `duration` does; at most LONGEST_WAIT seconds are returned."""
+    return min(duration(text), LONGEST_WAIT)
 
 
 class Number(click.IntRange):
@@ -188,7 +193,7 @@ def common_with(
             click.option("-v", "--verbose", count=True, help="Show each command that is run."),
             click.option("-q", "--quiet", is_flag=True, help="Only errors."),
             click.option(
-                "--timeout", type=duration, metavar="DURATION",
+                "--timeout", type=wait_duration, metavar="DURATION",
                 help="How long to wait for other instances [60s].",
             ),
         ]  # fmt: skip

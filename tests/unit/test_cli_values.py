@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl.cli.options import wait_duration
 from iscsictl.errors import Exit
 from iscsictl.model import values
+from iscsictl.system.io.process import run
 from tests.bench.make_tree import make
 from tests.commands import call
 
@@ -239,3 +241,18 @@ def test_off_a_terminal_the_hint_for_a_secret_has_the_option_that_works(
     assert option == [f"{side}-secret-file", "-"]
     given = call([*line, f"--{option[0]}", "-"], tmp_path, uid=0, stdin=b"another-secret-7")
     assert given.code == Exit.UNREACHABLE, given.err
+
+
+@pytest.mark.fault("F45")
+@pytest.mark.parametrize("long", ["25d", "100000000d", "999999999d"])
+def test_a_wait_may_be_as_long_as_one_likes(long: str, tmp_path: Path) -> None:
+    line = ["discover", "192.0.2.5", "--chap-user", "u", "--chap-secret-file", "-"]
+    answer = call([*line, "--timeout", long], tmp_path, uid=0, stdin=SECRET.encode())
+    assert answer.err == call(line, tmp_path, uid=0, stdin=SECRET.encode()).err
+
+
+def test_the_longest_wait_is_one_that_the_system_can_make() -> None:
+    """poll(2) takes the milliseconds as an int, and some waits are a little longer than asked."""
+    seconds = wait_duration("999999999d")
+    assert run(["true"], timeout=seconds + 3600).code == 0
+    assert seconds >= wait_duration("20d") > wait_duration("1d")

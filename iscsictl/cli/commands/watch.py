@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iscsictl.cli.help import command
-from iscsictl.cli.options import Settings, common, duration, target_argument
+from iscsictl.cli.options import Settings, common, target_argument, wait_duration
 from iscsictl.errors import InterruptError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model.session_diff import Snapshot, first_changes
@@ -45,7 +45,7 @@ def _explain_timeout(command: click.Command) -> click.Command:
 @common
 @click.option(
     "--interval",
-    type=duration,
+    type=wait_duration,
     default="1s",
     metavar="DURATION",
     help="Refresh at least this often [1s].",
