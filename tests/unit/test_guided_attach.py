@@ -1,23 +1,20 @@
 """`attach` without a portal: at most eight answers, and nothing is changed before the yes."""
 
-import os
+import re
 import shlex
-import signal
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import click
-import pexpect
 import pytest
 
 from iscsictl.cli.commands import guided
 from iscsictl.cli.commands.attach import attach
 from iscsictl.cli.main import cli
 from iscsictl.cli.options import Settings
-from iscsictl.cli.runner import ask, run_task
+from iscsictl.cli.runner import run_task
 from iscsictl.engine.task import Task
 from iscsictl.errors import (
     AuthError,
@@ -26,7 +23,6 @@ from iscsictl.errors import (
     IscsictlError,
     MissingError,
     NeedsRootError,
-    UnansweredError,
     UnreachableError,
 )
 from iscsictl.model.inventory import DiscoveredTarget, Inventory
@@ -40,9 +36,6 @@ from iscsictl.planner.attach.mount_point import (
     MountPointInUseError,
     MountPointRefusedError,
 )
-from iscsictl.system.io import signals
-from tests.commands import call
-from tests.patience import PATIENCE
 
 A, B = "iqn.2001-04.com.example:array.mail", "iqn.2001-04.com.example:array.web"
 PORTAL = Portal("192.0.2.5")
@@ -124,12 +117,16 @@ class Dialogue:
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, Dialogue]]:
-    def run(answers: Iterable[str], **more: Any) -> tuple[int, Dialogue]:
+    def run(
+        answers: Iterable[str], *given: str, settings: Settings | None = None, **more: Any
+    ) -> tuple[int, Dialogue]:
         options = {**OPTIONS, **more.pop("options", {})}
         talk = Dialogue(list(answers), **more)
         for name in ("prompt", "discover", "run_task"):
             monkeypatch.setattr(guided, name, getattr(talk, name))
-        code = guided.attach_guided(Settings(), options, ["attach"], talk.make_spec, talk.make_task)
+        code = guided.attach_guided(
+            settings or Settings(), options, ["attach", *given], talk.make_spec, talk.make_task
+        )
         assert talk.answers == []
         return code, talk
 
@@ -141,7 +138,7 @@ Start = Callable[..., tuple[int, Dialogue]]
 
 def commands_in(text: str) -> list[list[str]]:
     """The commands that were said to do the same, each on the line below its heading."""
-    _, *parts = text.split("The command that does the same:\n")
+    _, *parts = re.split("The command that .*:\n", text)
     return [shlex.split(part.splitlines()[0]) for part in parts]
 
 
@@ -157,6 +154,33 @@ def test_the_usual_way_takes_four_answers_and_prints_the_command(
         ["iscsictl", "attach", "-p", "192.0.2.5:3260", "-T", A, "--fs", "ext4", "--mount",
          "/srv/mail"]
     ]  # fmt: skip
+
+
+def test_a_dry_run_ends_with_the_command_and_asks_for_no_yes(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, talk = start(["192.0.2.5", "", ""], "-n", settings=Settings(dry_run=True))
+    assert code == Exit.PENDING
+    assert [dry for dry, _ in talk.runs] == [True]
+    text = capsys.readouterr().err
+    assert commands_in(text) == [
+        ["iscsictl", "attach", "-n", "-p", "192.0.2.5:3260", "-T", A, "--fs", "ext4", "--mount",
+         "/srv/mail"]
+    ]  # fmt: skip
+    # Everything else is what the user would type for a run that changes something.
+    assert "without -n" in text
+
+
+def test_a_dry_run_that_is_refused_ends_without_a_command(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = MountPointRefusedError("/srv/x is not empty")
+    code, _ = start(
+        ["192.0.2.5", ""], settings=Settings(dry_run=True), refusals=[error],
+        options={"mount": "/srv/x"},
+    )  # fmt: skip
+    assert code == Exit.REFUSED
+    assert commands_in(capsys.readouterr().err) == []
 
 
 def test_the_longest_way_takes_eight_answers(
@@ -365,83 +389,3 @@ def test_a_wrong_secret_is_asked_for_again_three_times_at_most(
 )  # fmt: skip
 def test_a_directory_is_suggested_by_the_last_part_of_the_target(target: str, path: str) -> None:
     assert guided.suggest_directory(target) == path
-
-
-def test_a_prompt_that_ends_says_that_nothing_was_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ends(*_: object, **__: object) -> str:
-        raise click.Abort
-
-    monkeypatch.setattr(click, "prompt", ends)
-    with pytest.raises(InterruptError, match="nothing was changed") as told:
-        guided.prompt("Portal", None, hide=False)
-    assert told.value.exit is Exit.INTERRUPTED
-
-
-@pytest.mark.usefixtures("default_hangup")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_at_a_question_has_its_own_exit_code(
-    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(signals, "_asked", [])
-    monkeypatch.setattr(signals, "_terminals", [])
-    monkeypatch.setattr(click, "prompt", lambda *_, **__: signal.raise_signal(number))
-    with pytest.raises(InterruptError, match="nothing was changed") as told:
-        guided.prompt("Portal", None, hide=False)
-    assert told.value.exit == 128 + number
-
-
-@pytest.mark.parametrize("ended_by", [click.Abort(), InterruptError("stopped", signal=2)])
-def test_a_question_of_a_run_that_is_not_answered_is_told_apart_from_other_stops(
-    ended_by: Exception, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def end(*_: object, **__: object) -> bool:
-        raise ended_by
-
-    monkeypatch.setattr(Settings, "interactive", property(lambda _: True))
-    monkeypatch.setattr(click, "confirm", end)
-    with pytest.raises(UnansweredError) as told:
-        ask(Settings(), "Mount it as it is?")
-    assert told.value.exit is Exit.INTERRUPTED
-
-
-@pytest.mark.parametrize("words", [["attach"], ["attach", "-y"], ["attach", "-J"]])
-def test_off_a_terminal_the_portal_has_to_be_named(words: list[str], tmp_path: Path) -> None:
-    answer = call(words, tmp_path, uid=0)
-    assert answer.code == Exit.USAGE
-    assert "-p ADDR" in answer.err
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="attach needs root")
-def test_on_a_terminal_the_portal_is_asked_for_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
-    child = pexpect.spawn(
-        sys.executable, ["-m", "iscsictl", "attach"],
-        env={**os.environ, "ISCSICTL_ROOT": str(tmp_path)}, encoding="utf-8", timeout=PATIENCE,
-    )  # fmt: skip
-    child.expect("Portal of the array")
-    child.sendline("127.0.0.1:1")
-    child.expect("portal 127.0.0.1:1 does not answer: connection refused")
-    child.expect("Portal of the array")
-    child.sendintr()
-    child.expect("stopped; nothing was changed")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == Exit.INTERRUPTED
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="attach needs root")
-def test_a_question_fits_a_terminal_of_40_columns(tmp_path: Path) -> None:
-    child = pexpect.spawn(
-        sys.executable, ["-m", "iscsictl", "attach"], dimensions=(24, 40),
-        env={**os.environ, "ISCSICTL_ROOT": str(tmp_path), "COLUMNS": ""}, encoding="utf-8",
-        timeout=PATIENCE,
-    )  # fmt: skip
-    child.expect(r"\): ")
-    assert (child.before or "").splitlines() == [
-        "Portal of the array (address, or",
-        "address:port",
-    ]
-    child.sendintr()
-    child.expect(pexpect.EOF)
-    child.close()

@@ -180,7 +180,8 @@ def attach(settings: Settings, **options: Any) -> int:
     already done are left unchanged; run the command again to finish an interrupted run.
 
     Without -p, on a terminal, it asks for the portal, the target, the filesystem and the directory,
-    shows the plan and the command that does the same, and changes nothing before the yes.
+    shows the plan and the command that does the same, and changes nothing before the yes. With -n,
+    it ends there.
     """  # fmt: skip
     if not options["portals"]:
         if not settings.interactive or settings.yes or settings.output != "table":

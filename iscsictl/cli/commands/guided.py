@@ -171,9 +171,13 @@ class GuidedAttach:
     def print_command(self, given: Sequence[str]) -> None:
         """Print the one command that does the same; `given` is what was typed.
 
-        It stands in lines of its own, so that these can be copied whole.
+        It stands in lines of its own, so that these can be copied whole. After a dry run it is one
+        too, as `given` has the option; the line above says so.
         """
-        print_line("The command that does the same:")
+        if self.settings.dry_run:
+            print_folded("The command that shows the same plan; without -n, it makes the changes:")
+        else:
+            print_line("The command that does the same:")
         words = [escape_controls(shell_form(word)) for word in ("iscsictl", *given, *self.words)]
         print_line(fold_command(words, screen_of(sys.stderr).width))
 
@@ -286,9 +290,11 @@ def attach_guided(
         raise InterruptError(_UNCHANGED, signal=error.signal) from None
     except KeyboardInterrupt:  # while the portal is asked, where no signal needs to be deferred
         raise InterruptError(_UNCHANGED, signal=signal.SIGINT) from None
-    if code != Exit.PENDING or settings.dry_run:
+    if code != Exit.PENDING:
         return code
     guide.print_command(given)
+    if settings.dry_run:
+        return code
     yes = prompt("Do this now? (yes or no)", "no", hide=False)
     if yes.strip().lower() not in {"y", "yes"}:
         print_line("Nothing was changed.")
