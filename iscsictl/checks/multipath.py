@@ -125,7 +125,7 @@ def _check_paths(disk: Disk) -> Finding:
         )
         return warn(
             "multipath-paths",
-            f"the array serves {disk.block.device} not over all paths: {states}",
+            f"the array does not serve {disk.block.device} over every path: {states}",
             "see the state of its controllers and target port groups on the array (ALUA)",
             _wwid_or_device(disk),
         )
@@ -139,8 +139,8 @@ def _check_paths(disk: Disk) -> Finding:
     if all(path.is_passive for path in disk.paths):
         return warn(
             "multipath-paths",
-            f"the array has {disk.block.device} active on no path ({devices}): I/O waits until it "
-            "has",
+            f"the array serves {disk.block.device} over none of its paths ({devices}): I/O waits "
+            "until it does",
             "see the state of its controllers and target port groups on the array (ALUA)",
             _wwid_or_device(disk),
         )

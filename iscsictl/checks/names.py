@@ -61,7 +61,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     elif why is not None:
         yield warn(
             "initiator-name",
-            f"{initiator.name} {why}: not every array takes it",
+            f"{initiator.name} {why}: not every array accepts it",
             "if an array refuses it: iscsictl initiator set NAME",
             initiator.name,
         )

@@ -49,7 +49,7 @@ def _check_versions(machine: Machine) -> Iterator[Finding]:
         versions = ", ".join(f"{name} is {version}" for name, version in known.items())
         yield fail(
             "tools-versions",
-            f"{versions}: they do not understand each other",
+            f"{versions}: they do not work together",
             "install both from one package: "
             f"{install_command('open-iscsi', machine.package_manager)}",
         )

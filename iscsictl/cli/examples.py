@@ -245,11 +245,11 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         ("disk grow /srv/mail", "grow the disk, partition and filesystem while mounted"),
     ),
     "disk part": (
-        ("disk part add /dev/sdb --rest", "add a partition with all free space"),
+        ("disk part add /dev/sdb --rest", "add a partition that takes all free space"),
         ("disk part verify /dev/sdb", "check the table"),
     ),
     "disk part add": (
-        ("disk part add /dev/sdb --rest", "a partition with all free space"),
+        ("disk part add /dev/sdb --rest", "a partition that takes all free space"),
         ("disk part add /dev/sdb --size 10G --type lvm", "one of 10 GiB for LVM"),
     ),
     "disk part rm": (

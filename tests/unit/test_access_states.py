@@ -123,8 +123,8 @@ def test_doctor_names_a_standby_path_and_finds_nothing_wrong_with_it() -> None:
     [
         ((ACTIVE, "unavailable"), "/dev/sdb is unavailable"),
         (("offline", OTHER), "/dev/sda is offline"),
-        (("standby", "standby"), "active on no path"),
-        (("transitioning", "standby"), "active on no path"),
+        (("standby", "standby"), "over none of its paths"),
+        (("transitioning", "standby"), "over none of its paths"),
     ],
 )
 def test_doctor_warns_of_paths_that_the_array_does_not_serve(

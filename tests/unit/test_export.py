@@ -73,7 +73,7 @@ def test_a_number_of_a_directory_service_is_an_owner(number: int) -> None:
 @pytest.mark.parametrize("number", ["4294967295", "9999999999"])
 def test_a_number_that_no_user_can_have_is_refused(number: str) -> None:
     for text in (number, f"{number}:0", f":{number}"):
-        with pytest.raises(UsageError, match="user and group numbers end at 4294967294"):
+        with pytest.raises(UsageError, match="the largest user and group number is 4294967294"):
             owner_ids(text, "--owner")
 
 

@@ -41,7 +41,7 @@ def error(name: str, known: list[str], *, interactive: bool) -> NotFoundError:
 
 def test_what_is_said_of_a_name_that_does_not_do() -> None:
     several = error("rai", NAMES, interactive=True)
-    assert several.text == f"'rai' fits 2 targets: {NAMES[0]}, {NAMES[1]}"
+    assert several.text == f"'rai' matches 2 targets: {NAMES[0]}, {NAMES[1]}"
     assert several.hint == "give a longer part of the name, or the full name"
     part = error("mail", NAMES, interactive=False)
     assert part.text == "no target is called 'mail' here"

@@ -40,7 +40,7 @@ def test_a_part_does_on_a_terminal_only() -> None:
 
 
 def test_a_part_that_fits_several_names_them() -> None:
-    with pytest.raises(NotFoundError, match="fits 2 targets"):
+    with pytest.raises(NotFoundError, match="matches 2 targets"):
         resolve_name("example", [A, B], interactive=True)
 
 

@@ -79,7 +79,7 @@ def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
         raise UsageError(f"{what} {text}: there is no such user or group") from None
     for number in (uid, gid):
         if number is not None and number > _LAST_ID:
-            raise UsageError(f"{what} {text}: user and group numbers end at {_LAST_ID}")
+            raise UsageError(f"{what} {text}: the largest user and group number is {_LAST_ID}")
     return uid, gid
 
 

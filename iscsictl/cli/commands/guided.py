@@ -200,7 +200,9 @@ class GuidedAttach:
             named = text and not (text.isascii() and text.isdigit())
             fitting = [number for number, row in rows.items() if named and text in row]
             if len(fitting) != 1:
-                raise ValueError(f"{text}: give the number of a row, or what only its name has")
+                raise ValueError(
+                    f"{text}: give the number of a row, or a part of its text that no other row has"
+                )
             return fitting[0]
 
         return str(self._ask_until_valid(what, number_of_answer))

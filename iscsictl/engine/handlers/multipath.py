@@ -162,8 +162,8 @@ def _require_served_path(disk: DiskId, paths: Sequence[str], root: Path) -> None
     if told:
         raise UnreachableError(
             f"the array does not serve {disk.wwid} over any path: {', '.join(told)}",
-            hint="attach it over a portal of the array's other controller too: -p; see on the "
-            "array which controller has the LUN",
+            hint="name a portal of the array's other controller too, with -p; the array shows "
+            "which controller has the LUN",
         )
 
 

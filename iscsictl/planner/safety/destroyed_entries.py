@@ -111,7 +111,7 @@ def _refusal_for_entry(line: FstabLine, node: str) -> RefusedError:
     return RefusedError(
         f"/etc/fstab line {line.number} mounts what is on {node} {where}",
         hint=f"take it out first: {ours}" if line.is_ours
-        else "edit /etc/fstab to remove it, if what is there may go",
+        else "edit /etc/fstab to remove it, if its data is not needed",
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def resolve_name(name: str, candidates: Iterable[str], interactive: bool) -> str
         return containing[0]
     if interactive and containing:
         raise NotFoundError(
-            f"{name!r} fits {len(containing)} targets: {first_names(containing, SHOWN)}",
+            f"{name!r} matches {len(containing)} targets: {first_names(containing, SHOWN)}",
             hint="give a longer part of the name, or the full name",
         )
 
