@@ -66,12 +66,17 @@ def test_so_is_one_that_closed_its_terminal_long_ago(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F42")
-def test_it_is_hung_up_when_this_process_is_killed(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("default_hangup")
+@pytest.mark.parametrize("below", [[], ["nohup"]])
+def test_it_is_hung_up_when_this_process_is_killed(tmp_path: Path, below: list[str]) -> None:
     """Nothing goes on writing to a disk that a later run takes for abandoned."""
     said = tmp_path / "said"
     script = f"echo $$ > {said}.new; mv {said}.new {said}; while :; do sleep 0.1; done"
-    code = f"from iscsictl.system.io.process import pty; pty(['sh', '-c', {script!r}])"
-    ours = subprocess.Popen([sys.executable, "-c", code])
+    code = (
+        "from iscsictl.system.io import process, signals; signals.defer(); "
+        f"process.pty(['sh', '-c', {script!r}])"
+    )
+    ours = subprocess.Popen([*below, sys.executable, "-c", code], stdout=subprocess.DEVNULL)
     try:
         await_until(said.exists)
     finally:

@@ -26,6 +26,10 @@ def defer() -> None:
     _terminals[:] = filter(os.isatty, _STANDARD_STREAMS)
     for number in _handled_signals():
         signal.signal(number, _remember_signal)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # exec(2) resets what is handled, and keeps what is ignored. A program on a terminal of ours
+        # has to end with this process, below nohup(1), too.
+        signal.signal(signal.SIGHUP, _ignore_signal)
 
 
 def in_threads() -> None:
@@ -105,8 +109,15 @@ def _repeat_signals(read_end: int, done: threading.Event) -> None:
 def _handled_signals() -> Iterator[signal.Signals]:
     """Yield the signals, without SIGHUP if nohup(1) has it ignored."""
     for number in _SIGNALS:
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+        if number is not signal.SIGHUP or signal.getsignal(number) not in _IGNORED:
             yield number
+
+
+def _ignore_signal(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing."""
+
+
+_IGNORED = (signal.SIG_IGN, _ignore_signal)
 
 
 def _remember_signal(number: int, _frame: FrameType | None) -> None:
