@@ -84,9 +84,19 @@ def test_a_map_that_a_busy_multipathd_does_not_remove_is_waited_for_until_the_de
 ) -> None:
     serve(monkeypatch, _f=[answer])
     # /dev/mapper/control is there on every machine with device-mapper; any node of /dev will do.
-    with pytest.raises((UnreachableError, ToolError)):
+    with pytest.raises(UnreachableError, match="was not removed by multipathd") as told:
         multipath_conf.flush("../null", 5.0, clock.sleep)
     assert 5.0 <= clock.seconds < 7.0
+    assert "journalctl -u multipathd" in str(told.value.hint)
+    assert "run the same command again" in str(told.value.hint)
+
+
+def test_a_map_that_something_uses_is_an_error_of_multipath(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(monkeypatch, _f=[("fail\n", 1), ("Jan 1 | null: map in use\n", 1)])
+    with pytest.raises(ToolError, match="map in use"):
+        multipath_conf.flush("../null", 5.0, clock.sleep)
 
 
 def test_a_map_that_is_gone_ends_the_wait(

@@ -275,8 +275,10 @@ def flush(name: str, deadline: float, pause: Callable[[float], None] = time.slee
     """Remove a map that nothing uses, with its partitions.
 
     udev may have it open for a moment after any change. multipath(8) leaves the work to multipathd,
-    and takes its answer "timeout" for success (0.9.4, delegate_to_multipathd()). Raises ToolError
-    or UnreachableError at the deadline.
+    and takes its answer "timeout" for success (0.9.4, delegate_to_multipathd()). Raises at the
+    deadline UnreachableError if multipathd does not get to it, else ToolError. The map is not
+    removed behind its back, and must not stay: with its sessions ended it would hold up whoever
+    opens it, and a multipathd that hangs would never end that (no_path_retry).
     """
     with waiting(f"waiting for the map {name} to be removed"):
         while True:
@@ -284,10 +286,11 @@ def flush(name: str, deadline: float, pause: Callable[[float], None] = time.slee
             if not Path("/dev/mapper", name).exists():
                 return
             if time.monotonic() > deadline:
-                if result.code:
+                # multipath(8) prints "timeout" or nothing for a request that was not served.
+                if result.code and (result.out or result.err) and "timeout" not in result.last_line:
                     raise ToolError(result)
                 raise UnreachableError(
                     f"the map {name} was not removed by multipathd: {result.last_line}",
-                    hint=SEE_MULTIPATHD,
+                    hint=f"{SEE_MULTIPATHD}; when it answers, run the same command again",
                 )
             pause(_ASK_AGAIN)
