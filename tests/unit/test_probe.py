@@ -17,7 +17,7 @@ from iscsictl.model.reservation import LunReservations
 from iscsictl.system.block import probe, reservations
 from iscsictl.system.block.blank_proof import search_disk
 from iscsictl.system.io.bounded_call import open_within
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, await_until
 from tests.unit.loops import give_name, looped, sparse
 from tests.worlds import FREE, RESERVED
 
@@ -40,9 +40,19 @@ def test_a_journal_that_needs_recovery_is_seen(fs: str, tmp_path: Path) -> None:
         mount = ["mount", *options, device, str(place)]
         if subprocess.run(mount, check=False, capture_output=True).returncode:
             pytest.skip(f"{fs} cannot be mounted here")
-        (place / "file").write_text("written")
-        subprocess.run(["sync", place / "file"], check=True)
-        subprocess.run(["cp", "--sparse=always", image, copy], check=True)
+
+        def is_copied() -> bool:
+            """Copy what an fsync left; False if something else on this machine committed it."""
+            with (place / "file").open("a") as written:
+                written.write("written")
+            subprocess.run(["sync", place / "file"], check=True)
+            subprocess.run(["cp", "--sparse=always", image, copy], check=True)
+            # log_root of the superblock; a sync(2) of any process commits all filesystems.
+            with copy.open("rb") as btrfs:
+                btrfs.seek((64 << 10) + 96)
+                return fs != "btrfs" or any(btrfs.read(8))
+
+        await_until(is_copied)
         subprocess.run(["umount", place], check=True)
         clean = probe.filesystem_on(device)
     with looped(copy) as device:
