@@ -1,5 +1,6 @@
 """The search for data on a disk: what it finds, when it stops, how many reads it makes at once."""
 
+import mmap
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import InterruptError, UnreachableError
-from iscsictl.system.block import blank_reader
+from iscsictl.system.block import blank_reader, scsi_commands
 from iscsictl.system.block.blank_extents import MIB, Extent, all_extents
 from iscsictl.system.block.blank_reader import first_nonzero
 from iscsictl.system.io import signals
@@ -137,3 +138,54 @@ def test_a_hung_disk_takes_no_threads_from_the_next_one(
         hangs.set()
         pool.shutdown()
     os.close(fd)
+
+
+def lanes_beside(others: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many reads a search of a large disk makes at a time beside other searches."""
+    running = {
+        blank_reader._Search(-1, [], blank_reader.ignore_progress) for _ in range(others + 1)
+    }
+    monkeypatch.setattr(blank_reader, "_searches", running)
+    return blank_reader._lanes(35_000)
+
+
+def test_many_searches_at_a_time_read_less_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [lanes_beside(others, monkeypatch) for others in (0, 1, 15, 499)]
+    assert found == [32, 16, 2, 2]
+
+
+def test_no_search_is_counted_after_its_end(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(MIB))
+    fd = os.open(image, os.O_RDONLY)
+    try:
+        assert first_nonzero(fd, [(0, MIB)]) is None
+    finally:
+        os.close(fd)
+    assert not blank_reader._searches
+
+
+def test_memory_is_used_again_and_what_it_held_is_not_taken_for_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    allocate = scsi_commands.page_aligned_buffer
+
+    def allocate_counted(size: int) -> mmap.mmap:
+        made.append(size)
+        return allocate(size)
+
+    monkeypatch.setattr(scsi_commands, "page_aligned_buffer", allocate_counted)
+    monkeypatch.setattr(blank_reader, "_spare_buffers", type(blank_reader._spare_buffers)())
+    monkeypatch.setattr(blank_reader, "_lanes", lambda _extents: 1)
+    image = tmp_path / "image"
+    image.write_bytes(b"x" * MIB + bytes(MIB))
+    fd = os.open(image, os.O_RDONLY)
+    try:
+        for _ in range(3):
+            assert first_nonzero(fd, [(0, MIB)]) == 0
+            assert first_nonzero(fd, [(MIB, 4096)]) is None
+            assert first_nonzero(fd, [(MIB, MIB)]) is None
+    finally:
+        os.close(fd)
+    assert len(made) == 1
