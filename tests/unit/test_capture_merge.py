@@ -17,7 +17,10 @@ Target: iqn.2001-04.com.example:a
 \t\tiSCSI Connection State: LOGGED IN
 \t\tiSCSI Session State: {state}"""
 LOGGED_IN, FAILED = LONG.format(state="LOGGED_IN"), LONG.format(state="FAILED")
-TEXT = "session 1 of iqn.2001-04.com.example:a is listed twice with different values; the later ones are used"  # noqa: E501
+TEXT = (
+    "session 1 of iqn.2001-04.com.example:a is listed twice with different values; the later ones "
+    "are used"
+)
 LIBISCSI = "Target:iqn.x Portal:192.0.2.5:3260,1\nLun:{lun} Type:DIRECT_ACCESS"
 
 

@@ -331,7 +331,9 @@ def _end_process(process: subprocess.Popen[bytes], last_wait: float = SIGNAL_WAI
 
 
 @contextlib.contextmanager
-def _started_on_terminal(path: str, argv: Sequence[str]) -> Iterator[tuple[Any, Any]]:
+def _started_on_terminal(
+    path: str, argv: Sequence[str]
+) -> Iterator[tuple[subprocess.Popen[bytes], Any]]:
     """Start a program on a terminal of ours; yield it and the terminal, ended and closed after.
 
     setsid(1) makes the terminal the one that controls the program, so that it gets a SIGHUP if this
