@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from iscsictl.cli.commands.attach import owner_ids
+from iscsictl.cli.owner import owner_ids
 from iscsictl.errors import IscsictlError
 from iscsictl.model.disk_content import Content, Filesystem, Signature
 from iscsictl.model.fstab import Fstab

@@ -14,15 +14,15 @@ from iscsictl.model import values
 from iscsictl.model.secret import Secret
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import Account
-from iscsictl.observers.secret_files import read_secret_file
 
 # Needed only if an account is given.
 if TYPE_CHECKING:
     from iscsictl.checks import secret_strength
-    from iscsictl.observers import accounts
+    from iscsictl.observers import accounts, secret_files
 else:
     secret_strength = lazy_import("iscsictl.checks.secret_strength")
     accounts = lazy_import("iscsictl.observers.accounts")
+    secret_files = lazy_import("iscsictl.observers.secret_files")
 
 _HINT = (
     "open-iscsi accepts 1 to 255 bytes without leading or trailing spaces; see: iscsictl chap check"
@@ -70,7 +70,7 @@ def read_text(settings: Settings, file: str, whose: str) -> str:
     `-` is standard input; `whose` is what errors and warnings call the secret. Raises UsageError,
     or UnreachableError if a pipe or a device delivers nothing in time.
     """
-    secret_file = read_secret_file(file, whose, settings.wait)
+    secret_file = secret_files.read_secret_file(file, whose, settings.wait)
     if secret_file.mode is not None and not settings.quiet:
         print_message(
             f"warning: {whose}: users other than root can read {file} "

@@ -33,7 +33,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "attach": Entry(
             "attach:attach", "Turn a LUN into a mounted filesystem that survives a reboot."
         ),
-        "detach": Entry("attach:detach", "Unmount a LUN and log out of it, safely."),
+        "detach": Entry("detach:detach", "Unmount a LUN and log out of it, safely."),
         "reconnect": Entry("reconnect:reconnect", "Log in to and mount whatever is missing."),
         "ls": Entry("ls:ls", "Show sessions, LUNs, filesystems and mounts."),
         "doctor": Entry("doctor:doctor", "Check every layer and say how to fix what is wrong."),

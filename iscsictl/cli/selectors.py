@@ -1,5 +1,7 @@
 """The options that select records and sessions, and those of CHAP accounts."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,16 +13,19 @@ from iscsictl.cli.runner import run_task
 from iscsictl.engine.reconcile import OnFailure
 from iscsictl.engine.task import Task
 from iscsictl.errors import UsageError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model import values
 from iscsictl.model.fstab import plain
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal, parse_portal
-from iscsictl.model.spec import Account
 from iscsictl.observers.paths import without_links
-from iscsictl.planner.selection.records import RecordSelector
 
 if TYPE_CHECKING:
     from iscsictl.model.plan import Plan
+    from iscsictl.model.spec import Account
+    from iscsictl.planner.selection import records as record_selection
+else:
+    record_selection = lazy_import("iscsictl.planner.selection.records")
 
 Given = TypeVar("Given")
 Value = TypeVar("Value")
@@ -65,17 +70,17 @@ def by_target(command: Callable[..., None]) -> Callable[..., None]:
     return target_argument(by_portal(command))
 
 
-def take_selector(settings: Settings, options: dict[str, Any]) -> RecordSelector:
+def take_selector(settings: Settings, options: dict[str, Any]) -> record_selection.RecordSelector:
     """Remove -T, -p and -I from `options` and return them as a selector.
 
     On a terminal, part of the target's name is enough; a script must give the whole name.
     """
-    return RecordSelector(
+    return record_selection.RecordSelector(
         options.pop("target"), options.pop("portal"), options.pop("iface"), settings.interactive
     )
 
 
-def target_or_all(selector: RecordSelector, everything: bool) -> None:
+def target_or_all(selector: record_selection.RecordSelector, everything: bool) -> None:
     """Raise UsageError unless exactly one of -T and --all was given.
 
     No command that starts or ends sessions affects all of them by default.

@@ -6,10 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from iscsictl.errors import InterruptError, IscsictlError
-from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.grouping import group_by_keys
-from iscsictl.model.hold import Hold
 from iscsictl.model.host_index import HostIndex
 from iscsictl.model.listing import Disk, Session
 from iscsictl.model.multipath import MultipathFacts
@@ -17,7 +15,9 @@ from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 
 if TYPE_CHECKING:
+    from iscsictl.model.crypttab import CrypttabEntry
     from iscsictl.model.disk_content import Content
+    from iscsictl.model.hold import Hold
     from iscsictl.model.inactive_volumes import InactiveNames
     from iscsictl.model.open_iscsi import Version
     from iscsictl.model.packages import PackageManager
@@ -218,12 +218,12 @@ class Inventory:
     open_devices: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     place: Observation[MountPointState] = field(default_factory=NotObserved)
     host: HostFacts = HostFacts()
-    holds: tuple[Hold, ...] = ()
+    holds: "tuple[Hold, ...]" = ()
     open_iscsi: "Version | None" = None
     stranded: Mapping[str, str] = field(default_factory=dict)
     in_journal: bool | None = None
     device_links: Mapping[str, str] = field(default_factory=dict)
-    crypttab: tuple[CrypttabEntry, ...] = ()
+    crypttab: "tuple[CrypttabEntry, ...]" = ()
     names_in_use: frozenset[tuple[str, str]] = frozenset()
     mounted: Mapping[str, MountedSource] = field(default_factory=dict)
     inactive: "Mapping[str, InactiveNames]" = field(default_factory=dict)
@@ -236,10 +236,10 @@ class Inventory:
             object.__setattr__(self, "index", HostIndex(*listed))
 
     @cached_property
-    def _holds_by_target(self) -> dict[str | None, tuple[Hold, ...]]:
+    def _holds_by_target(self) -> "dict[str | None, tuple[Hold, ...]]":
         return group_by_keys(self.holds, lambda hold: (hold.target,))
 
-    def holds_on(self, target: str | None) -> tuple[Hold, ...]:
+    def holds_on(self, target: str | None) -> "tuple[Hold, ...]":
         """Return the holds on a target, including those on single portals and interfaces of it.
 
         A `target` of None, one that is not known, has none. Holds on mount points belong to no

@@ -4,17 +4,23 @@
 libopeniscsiusr does not know, or a word that the setting does not allow.
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iscsictl.errors import UsageError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.open_iscsi import Version, version_text
 from iscsictl.model.record_keys import KEYS, Family, RecordKey, Scope
 from iscsictl.model.record_text import MAX_KEY, unstorable_reason
 from iscsictl.model.record_values import Words
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    # Needed only for a misspelt name.
+    difflib = lazy_import("difflib")
 
 # Listings leave out an interface without it (iface.c, _iface_is_valid).
 _REQUIRED: Final = {("iface", "iface.transport_name"): "tcp"}

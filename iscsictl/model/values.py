@@ -6,11 +6,16 @@ The parsing functions raise ValueError with a message that follows the name of t
 import re
 import uuid
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from iscsictl.model.boot_units import is_needed_to_boot
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.fstab import PREFIX, split_options
 from iscsictl.model.record_text import MAX_VALUE
+
+if TYPE_CHECKING:
+    from iscsictl.model import boot_units
+else:
+    boot_units = lazy_import("iscsictl.model.boot_units")
 
 # These override `nofail` (systemd.mount(5)).
 _MUST_BE_MOUNTED: Final = frozenset({"fail", "x-initrd.mount"})
@@ -80,7 +85,7 @@ def mount_options(text: str) -> tuple[str, ...]:
             raise ValueError(f"{option}: the options {PREFIX}* are reserved for iscsictl")
         unit_of_option = option.removeprefix(_REQUIRED_BY).strip('"')
         if option in _MUST_BE_MOUNTED or (
-            option.startswith(_REQUIRED_BY) and is_needed_to_boot(unit_of_option)
+            option.startswith(_REQUIRED_BY) and boot_units.is_needed_to_boot(unit_of_option)
         ):
             raise ValueError(
                 f"{option}: while the array is unreachable, the host would not boot; to make a "
@@ -97,7 +102,7 @@ def unit(text: str) -> str:
     """
     if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", text):
         raise ValueError(f"{text}: expected the name of a unit such as mail.service")
-    if is_needed_to_boot(text):
+    if boot_units.is_needed_to_boot(text):
         raise ValueError(
             f"{text}: while the array is unreachable, the host would not boot; name the service "
             "that uses the mount"

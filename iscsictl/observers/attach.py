@@ -5,9 +5,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.errors.silent_portals import hint_for_silent_portals
+from iscsictl.lazy_import import lazy_import
 from iscsictl.limits import PORTAL_WAIT, UDEV_LINK_WAIT
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
@@ -28,18 +30,12 @@ from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.reservation import LunReservations
 from iscsictl.model.spec import AttachSpec, DetachRequest
 from iscsictl.observers.disk_content import probe_content
-from iscsictl.observers.entries import observe_entries
 from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.multipath import observe_access, read_silent_usage
 from iscsictl.observers.record_changes import find_unsettled
 from iscsictl.observers.reservations import exclusive_disks, observe_reservations
 from iscsictl.planner.attach.attach import values_for_record
-from iscsictl.planner.attach.multipath import (
-    choose_paths,
-    is_being_mapped,
-    without_silent_paths,
-)
-from iscsictl.planner.selection.luns import find
+from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped, without_silent_paths
 from iscsictl.planner.selection.paths import recorded_portals, sound_records
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import multipath_conf, probe, scsi_commands
@@ -49,6 +45,13 @@ from iscsictl.system.io.host_lock import take_turn
 from iscsictl.system.iscsi import holds, iscsiadm, nodedb, portal_probe
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import fstab_file, mounts, reserve_unit_file, usage
+
+if TYPE_CHECKING:
+    from iscsictl.observers import entries
+    from iscsictl.planner.selection import luns
+else:
+    entries = lazy_import("iscsictl.observers.entries")
+    luns = lazy_import("iscsictl.planner.selection.luns")
 
 UDEV_PAUSE = 0.1
 
@@ -132,7 +135,7 @@ def observe_lun(
     read, _ = without_silent_paths(inventory, target)
     meant = _meant_disks(spec, read.index, sessions)
     if spec.consent.wipe is not None:
-        inventory = observe_entries(inventory, "", context.root)
+        inventory = entries.observe_entries(inventory, "", context.root)
     contents = _probe_unmounted_disks(context, spec, meant)
     reservations = _reservations(context, spec, meant, contents, host.fstab)
     return replace(inventory, contents=contents, reservations=reservations)
@@ -189,8 +192,8 @@ def observe_for_detach(
         host=read_host_facts(root),
     )
     alive = {s.sid for s in listing.sessions if s.status == "up"}
-    inventory = observe_entries(inventory, spec.name, root)
-    found = find(inventory, spec.name, spec.lun)
+    inventory = entries.observe_entries(inventory, spec.name, root)
+    found = luns.find(inventory, spec.name, spec.lun)
     if not found:
         known = before is not None or journal.mentions(spec.name, root)
         return replace(inventory, in_journal=known or _is_left_empty(spec.name, root))

@@ -3,18 +3,24 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iscsictl.errors import InterruptError, IscsictlError, UnreachableError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk
 from iscsictl.model.reservation import LunReservations
 from iscsictl.system.block import probe
-from iscsictl.system.block.path_nexus import unregistered_paths
 from iscsictl.system.block.reservations import read_reservations
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import fstab_file
+
+if TYPE_CHECKING:
+    from iscsictl.system.block import path_nexus
+else:
+    path_nexus = lazy_import("iscsictl.system.block.path_nexus")
 
 
 def observe_exclusive(context: Context, *, asked: bool) -> Inventory:
@@ -73,4 +79,6 @@ def ask_reservations(disk: Disk, root: Path = Path("/")) -> LunReservations:
         found = read_reservations(fd, root)
     if not found.registrations:
         return found
-    return replace(found, unregistered=unregistered_paths(working, found.registrations, root))
+    return replace(
+        found, unregistered=path_nexus.unregistered_paths(working, found.registrations, root)
+    )

@@ -13,7 +13,6 @@ from iscsictl.lazy_import import lazy_import
 from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.io.host_lock import FilesLock, Scope, take_turn
 from iscsictl.system.iscsi import nodedb
-from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 from iscsictl.system.mount import fstab_file
 
 if TYPE_CHECKING:
@@ -21,13 +20,14 @@ if TYPE_CHECKING:
     from iscsictl.model.open_iscsi import Version
     from iscsictl.model.plan import Action
     from iscsictl.system.host import systemd
-    from iscsictl.system.iscsi import iscsiadm, login_errors
+    from iscsictl.system.iscsi import iscsiadm, login_errors, nodedb_lock
     from iscsictl.system.iscsi.iscsiadm import Key
 else:
     # Only runs that change something need these.
     systemd = lazy_import("iscsictl.system.host.systemd")
     iscsiadm = lazy_import("iscsictl.system.iscsi.iscsiadm")
     login_errors = lazy_import("iscsictl.system.iscsi.login_errors")
+    nodedb_lock = lazy_import("iscsictl.system.iscsi.nodedb_lock")
 
 T = TypeVar("T")
 
@@ -67,9 +67,9 @@ class Context:
         return nodedb.find_db(self.root)
 
     @property
-    def db_lock(self) -> NodeDbLock:
+    def db_lock(self) -> "nodedb_lock.NodeDbLock":
         """The lock of the node database; waiting for it is a wait like any other."""
-        return NodeDbLock(self.root, self.wait, self.say)
+        return nodedb_lock.NodeDbLock(self.root, self.wait, self.say)
 
     @cached_property
     def open_iscsi(self) -> "Version | None":

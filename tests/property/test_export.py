@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from iscsictl.cli.commands.attach import owner_ids
+from iscsictl.cli.owner import owner_ids
 from iscsictl.errors import UnreachableError
 from iscsictl.model.inventory import HostFacts
 from iscsictl.model.multipath import MultipathFacts

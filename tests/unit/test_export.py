@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from iscsictl.cli.commands import export as command
-from iscsictl.cli.commands.attach import owner_ids
+from iscsictl.cli.owner import owner_ids
 from iscsictl.errors import UsageError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.inventory import HostFacts, Inventory, MountPointState

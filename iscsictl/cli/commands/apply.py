@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from iscsictl.cli.commands.attach import owner_ids
 from iscsictl.cli.credentials import account, read_secret
 from iscsictl.cli.help import command
 from iscsictl.cli.input_file import display_name, read_input_file
@@ -21,6 +20,7 @@ from iscsictl.cli.options import (
     print_message,
     require_root,
 )
+from iscsictl.cli.owner import owner_ids
 from iscsictl.engine.output_files import save_plan
 from iscsictl.engine.runtime import Scope, host_changes, interrupt_threads
 from iscsictl.engine.volumes import AT_ONCE, Volumes, plan_volumes, reconcile_volumes

@@ -1,12 +1,8 @@
-"""`attach` and `detach`: start and end using a LUN on this host."""
+"""`attach`: start using a LUN on this host."""
 
-import grp
-import pwd
-import re
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,11 +17,11 @@ from iscsictl.cli.options import (
     require_root,
     verify_blank,
 )
+from iscsictl.cli.owner import owner_ids
 from iscsictl.cli.runner import ask, run_task
 from iscsictl.cli.selectors import (
     account_options,
     checked_value,
-    named,
     portal,
     split_pairs,
     take_account,
@@ -38,49 +34,17 @@ from iscsictl.model import values
 from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.record_settings import find_problem
 from iscsictl.model.record_text import SECRET_KEYS
-from iscsictl.model.spec import AttachSpec, Consent, DetachRequest
+from iscsictl.model.spec import AttachSpec, Consent
 from iscsictl.model.values import new_uuid
 from iscsictl.observers import attach as attach_observer
 from iscsictl.observers.paths import without_links
-from iscsictl.observers.sessions import boots_from
 from iscsictl.planner.attach.attach import plan_attach
-from iscsictl.planner.attach.detach import plan_detach
-from iscsictl.planner.safety.lost_disks import SEPARATOR
 
 if TYPE_CHECKING:
     from iscsictl.cli.commands import guided
 else:
     # The dialogue, for an attach without a portal on a terminal.
     guided = lazy_import("iscsictl.cli.commands.guided")
-
-_LAST_ID: Final = 2**32 - 2
-
-
-def _user_or_group_id(text: str, look_up: Callable[[str], int]) -> int | None:
-    if not text:
-        return None
-    return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else look_up(text)
-
-
-def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
-    """Return the numeric ids of USER:GROUP; None for a missing half.
-
-    The largest 32-bit number is refused: chown(2) treats it as -1, which changes nothing. `what` is
-    the option, or the place in a file, that an error names. Raises UsageError for an unknown name,
-    a number that is too large, and a text with neither half.
-    """
-    user, _, group = text.partition(":")
-    if not user and not group:
-        raise UsageError(f"{what} {text}: expected USER:GROUP, USER or :GROUP")
-    try:
-        uid = _user_or_group_id(user, lambda name: pwd.getpwnam(name).pw_uid)
-        gid = _user_or_group_id(group, lambda name: grp.getgrnam(name).gr_gid)
-    except (KeyError, ValueError):
-        raise UsageError(f"{what} {text}: there is no such user or group") from None
-    for number in (uid, gid):
-        if number is not None and number > _LAST_ID:
-            raise UsageError(f"{what} {text}: the largest user and group number is {_LAST_ID}")
-    return uid, gid
 
 
 def _unit_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -199,50 +163,6 @@ def attach(settings: Settings, **options: Any) -> int:
         _attach_task(settings, spec),
         scope=_scope_of_spec(spec),
         device_only=options["print_device"],
-    )
-
-
-@command("detach")
-@click.argument("name", metavar="TARGET|DEVICE|DIR")
-@click.option("--lun", type=Number(0, values.MAX_LUN), help="Only this LUN of the target.")
-@click.option("--forget", is_flag=True, help="Delete the node records too.")
-@click.option("--lost", is_flag=True, help="The array is gone for good; needs --confirm.")
-@click.option("--confirm", metavar="WWID", help="The WWID of the lost disk.")
-@changing
-@common
-def detach(
-    settings: Settings, name: str, lun: int | None, forget: bool, lost: bool, confirm: str | None
-) -> int:
-    """Unmount a LUN and log out of it, if nothing uses it.
-
-    Unmounts the filesystem, ends the session if no other LUN of it is in use, disables login at
-    boot and removes the fstab entry written by iscsictl. Anything that still uses the disk is
-    named.
-    """
-    if lost != (confirm is not None):
-        raise UsageError(
-            "--lost and --confirm WWID must be given together",
-            hint="iscsictl ls -o json shows the WWID",
-        )
-    require_root("detach")
-
-    booted = boots_from(settings.root)
-    # Without a terminal, the WWID is the only possible consent.
-    losses = () if settings.interactive and not settings.yes else None
-    request = DetachRequest(named(name), lun, forget, Consent(lost=confirm, losses=losses))
-    return run_task(settings, _detach_task(settings, request, booted))
-
-
-def _detach_task(settings: Settings, request: DetachRequest, booted: frozenset[str]) -> Task:
-    def grant(losses: str) -> Task:
-        consent = replace(request.consent, losses=tuple(losses.split(SEPARATOR)))
-        return _detach_task(settings, replace(request, consent=consent), booted)
-
-    return Task(
-        lambda context, before: attach_observer.observe_for_detach(context, request, before),
-        lambda inventory: plan_detach(inventory, request, boots_from=booted),
-        grant,
-        lambda question: ask(settings, question),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from iscsictl.engine.handlers.records import key_of
 from iscsictl.errors import InterruptError, IscsictlError, UnreachableError
-from iscsictl.errors.codes import error_from_iscsiadm
+from iscsictl.lazy_import import lazy_import
 from iscsictl.limits import LOGIN_DISK_WAIT
 from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.planner.selection.session_index import SessionIndex
@@ -22,7 +22,10 @@ from iscsictl.system.iscsi.login_errors import explained_login
 from iscsictl.system.iscsi.sessions import read_sessions
 
 if TYPE_CHECKING:
+    from iscsictl.errors import codes as error_codes
     from iscsictl.model import actions
+else:
+    error_codes = lazy_import("iscsictl.errors.codes")
 
 #: Batches at once: one sends its requests while iscsid and the arrays work on those of the other.
 LANES = 2
@@ -174,7 +177,7 @@ def _result_of_login(
     if late is not None:
         error = UnreachableError(f"no answer within {late:g} s", hint=_LATE)
         return iscsiadm.explain_no_answer(error, doing)
-    return error_from_iscsiadm(code or 1, "", doing)
+    return error_codes.error_from_iscsiadm(code or 1, "", doing)
 
 
 def _is_logged_in(key: Key, index: SessionIndex) -> bool:

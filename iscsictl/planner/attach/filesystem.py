@@ -1,8 +1,10 @@
 """Plan the filesystem of a disk: it is created, adopted or found, and mounted."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
@@ -28,8 +30,12 @@ from iscsictl.planner.disks.new_filesystem import (
     is_kept_over,
 )
 from iscsictl.planner.safety import overwrite
-from iscsictl.planner.safety.destroyed_entries import require_not_in_fstab
 from iscsictl.planner.safety.mount_points import exposure
+
+if TYPE_CHECKING:
+    from iscsictl.planner.safety import destroyed_entries
+else:
+    destroyed_entries = lazy_import("iscsictl.planner.safety.destroyed_entries")
 
 DEFAULT_FS = "ext4"
 DEFAULT_TABLE = "gpt"
@@ -278,7 +284,7 @@ class FilesystemPlanner:
                 hint="use --table gpt",
             )
         if ground is OverwriteGround.CONFIRMED:
-            require_not_in_fstab(self.inventory, self.device, content)
+            destroyed_entries.require_not_in_fstab(self.inventory, self.device, content)
         resumed = old if ground is not OverwriteGround.CONFIRMED else None
         if resumed is not None and resumed.fs != fs:
             raise RefusedError(

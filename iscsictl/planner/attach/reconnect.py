@@ -25,18 +25,19 @@ from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.safety.mount_points import directories_above
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.planner.selection.surviving import has_other_paths, has_surviving_path, is_under_maps
 
 if TYPE_CHECKING:
     from iscsictl.planner.disks import new_filesystem
     from iscsictl.planner.iscsi import sessions as session_planner
     from iscsictl.planner.selection import records as record_selection
+    from iscsictl.planner.selection import surviving
 else:
     # Only for exclusive volumes.
     new_filesystem = lazy_import("iscsictl.planner.disks.new_filesystem")
     # Their words are for what is missing.
     session_planner = lazy_import("iscsictl.planner.iscsi.sessions")
     record_selection = lazy_import("iscsictl.planner.selection.records")
+    surviving = lazy_import("iscsictl.planner.selection.surviving")
 
 # For mount(8) and systemd, which read fstab; no filesystem takes them as options.
 _FOR_FSTAB_ONLY = frozenset({"_netdev", "nofail", "noauto", "auto", "defaults"})
@@ -219,7 +220,7 @@ class _Keep:
             self._add_login(record, error=error)
 
     def _has_other_paths(self, record: NodeRecord, session: Session | None) -> bool:
-        return has_other_paths(record.target, session, self.inventory.index)
+        return surviving.has_other_paths(record.target, session, self.inventory.index)
 
     def _add_path_note(self, record: NodeRecord, what: str) -> None:
         self.builder.notes.append(
@@ -269,7 +270,7 @@ class _Keep:
         """Tell whether the disk of a line is a working map, even through another target."""
         index = self.inventory.index
         disks = index.disks_with_wwid(line.wwid)
-        return any(has_surviving_path(disk, frozenset(), index) for disk in disks)
+        return any(surviving.has_surviving_path(disk, frozenset(), index) for disk in disks)
 
     def _add_reservation(
         self, line: FstabLine, after: Iterable[str] = (), *, done: bool = False
@@ -308,7 +309,7 @@ class _Keep:
         )
 
     def _down_session_error(self, session: Session, portal: Portal | None) -> UnreachableError:
-        under_maps = is_under_maps(session, self.inventory.index)
+        under_maps = surviving.is_under_maps(session, self.inventory.index)
         return _session_error(session, portal, self.lines, under_maps=under_maps)
 
     def _must_scan(self, line: FstabLine, up: list[Session]) -> bool:

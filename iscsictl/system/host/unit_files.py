@@ -5,12 +5,19 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from iscsictl.model.services import Systemd, Unit
+from iscsictl.lazy_import import lazy_import
 from iscsictl.system.host import systemd
 from iscsictl.system.host.systemd import UNIT_DIRECTORIES
-from iscsictl.system.host.udev_rules import is_started_with_disk
 from iscsictl.system.io.process import run
+
+if TYPE_CHECKING:
+    from iscsictl.model import services
+    from iscsictl.system.host import udev_rules
+else:
+    services = lazy_import("iscsictl.model.services")
+    udev_rules = lazy_import("iscsictl.system.host.udev_rules")
 
 # A link to /dev/null in one of these masks a unit (systemd.unit(5)).
 _MASKING = ("etc/systemd/system", "run/systemd/system")
@@ -21,25 +28,25 @@ _ENVIRONMENT = re.compile(r"\s*Environment\s*=(.*)")
 _ORDER = re.compile(r"\s*(After|Before)\s*=\s*(.*)")
 
 
-def read_systemd(root: Path = Path("/")) -> Systemd:
+def read_systemd(root: Path = Path("/")) -> "services.Systemd":
     """Return the units of open-iscsi and of multipath, and what waits for the network.
 
     Everything is read from files; for whether a unit runs now, see `ask_active`.
     """
     login = systemd.login_service(root)
     names = (login, "iscsid.service", "iscsid.socket", "multipathd.service")
-    return Systemd(
+    return services.Systemd(
         running=systemd.running(root),
         login_service=login,
         login_startups=read_login_startups(login, root),
         units={name: read_unit(name, root) for name in names},
         online_providers=tuple(sorted(_units_pulled_in_by(ONLINE, root))),
         stale=not systemd.has_read_fstab(root),
-        iscsid_by_udev=is_started_with_disk("iscsid.service", root),
+        iscsid_by_udev=udev_rules.is_started_with_disk("iscsid.service", root),
     )
 
 
-def read_unit(name: str, root: Path = Path("/")) -> Unit:
+def read_unit(name: str, root: Path = Path("/")) -> "services.Unit":
     """Read one unit with its drop-ins.
 
     Only its ordering, whether it is enabled, and the names of its variables are read. A unit that
@@ -54,7 +61,7 @@ def read_unit(name: str, root: Path = Path("/")) -> Unit:
         for key, value in _read_ordering(path):
             # A drop-in can only add: an empty assignment resets nothing (systemd.unit(5)).
             (after if key == "After" else before).update(value.split())
-    return Unit(
+    return services.Unit(
         name,
         defined=file is not None or masked,
         enabled=not masked and systemd.enabled(name, root),

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iscsictl.errors import NotFoundError
-from iscsictl.errors.codes import error_from_iscsiadm
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.model.names import Portal
 from iscsictl.model.record import DiscoveryRecord
@@ -16,6 +17,11 @@ from iscsictl.system.io.process import run
 from iscsictl.system.iscsi import iscsiadm, nodedb, nodedb_write
 from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 from iscsictl.system.iscsi.nodedb_write import RecordEdit
+
+if TYPE_CHECKING:
+    from iscsictl.errors import codes as error_codes
+else:
+    error_codes = lazy_import("iscsictl.errors.codes")
 
 PREFIX = "discovery.sendtargets"
 
@@ -118,5 +124,5 @@ def _run_discovery(
         timeout=timeout, ok=None, doing=doing, interruptible=True,
     )  # fmt: skip
     if result.code not in {0, iscsiadm.NO_OBJECTS}:
-        raise error_from_iscsiadm(result.code, result.err, doing)
+        raise error_codes.error_from_iscsiadm(result.code, result.err, doing)
     return iscsiadm.parse_offers(result.out)

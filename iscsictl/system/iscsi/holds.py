@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from iscsictl.errors import UsageError
 from iscsictl.lazy_import import lazy_import
-from iscsictl.model.hold import Hold
 from iscsictl.model.names import Portal
 from iscsictl.system.io import runtime_dir
 from iscsictl.system.io.files import explained, read_file, remove_file, replace_file
@@ -15,10 +14,14 @@ from iscsictl.system.io.files import explained, read_file, remove_file, replace_
 if TYPE_CHECKING:
     import hashlib
     import json
+
+    from iscsictl.model import hold as hold_model
+    from iscsictl.model.hold import Hold
 else:
     # Most hosts have no hold.
     hashlib = lazy_import("hashlib")
     json = lazy_import("json")
+    hold_model = lazy_import("iscsictl.model.hold")
 
 _NAME = "holds"
 
@@ -36,7 +39,7 @@ def now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def add_hold(hold: Hold, root: Path = Path("/"), *, seconds: float | None = None) -> bool:
+def add_hold(hold: "Hold", root: Path = Path("/"), *, seconds: float | None = None) -> bool:
     """Set a hold, for so many seconds or until the next boot; it replaces one on the same thing.
 
     Returns False if the same hold existed already.
@@ -53,7 +56,7 @@ def add_hold(hold: Hold, root: Path = Path("/"), *, seconds: float | None = None
     return replace_file(directory / _file_name_for(hold), text.encode(), mode=0o644)
 
 
-def remove_hold(hold: Hold, root: Path = Path("/")) -> bool:
+def remove_hold(hold: "Hold", root: Path = Path("/")) -> bool:
     """End the hold on exactly this; False if there was none.
 
     A hold on less or more, such as another portal of the target, stays. Raises NeedsRootError,
@@ -62,7 +65,7 @@ def remove_hold(hold: Hold, root: Path = Path("/")) -> bool:
     return remove_file(directory_of(root) / _file_name_for(hold))
 
 
-def read_holds(root: Path = Path("/")) -> tuple[Hold, ...]:
+def read_holds(root: Path = Path("/")) -> "tuple[Hold, ...]":
     """Return the holds in force, sorted by name; ended and unreadable ones are left out.
 
     Every user may read them. Raises IscsictlError if the directory cannot be read.
@@ -78,14 +81,14 @@ def read_holds(root: Path = Path("/")) -> tuple[Hold, ...]:
     return tuple(sorted(in_force, key=lambda hold: hold.name))
 
 
-def _file_name_for(hold: Hold) -> str:
+def _file_name_for(hold: "Hold") -> str:
     place = hold.portal and hold.portal.place
     mount_point = hold.mount_point and (hold.mount_point.rstrip("/") or "/")
     key = json.dumps([hold.target, place, hold.iface, mount_point])
     return f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 
-def _hold_as_json(hold: Hold) -> dict[str, Any]:
+def _hold_as_json(hold: "Hold") -> dict[str, Any]:
     portal = hold.portal
     return {
         "target": hold.target,
@@ -97,11 +100,11 @@ def _hold_as_json(hold: Hold) -> dict[str, Any]:
     }
 
 
-def _parse_hold(data: bytes) -> Hold | None:
+def _parse_hold(data: bytes) -> "Hold | None":
     try:
         fields = json.loads(data)
         portal = fields["portal"]
-        return Hold(
+        return hold_model.Hold(
             target=_text_or_none(fields["target"]),
             portal=portal and Portal(str(portal["address"]), int(portal["port"]), portal["tpgt"]),
             iface=_text_or_none(fields["iface"]),

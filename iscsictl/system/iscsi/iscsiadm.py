@@ -4,17 +4,24 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
-from iscsictl.errors.codes import error_from_iscsiadm
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.model.names import Portal, unsafe_name_problem
 from iscsictl.parse.iscsiadm_login import parse_logouts
 from iscsictl.parse.portal import read_portal
-from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.io.process import Result, run
 from iscsictl.system.iscsi import session_view
 from iscsictl.system.iscsi.sessions import find_sessions
+
+if TYPE_CHECKING:
+    from iscsictl.errors import codes as error_codes
+    from iscsictl.system.io import daemons
+else:
+    error_codes = lazy_import("iscsictl.errors.codes")
+    daemons = lazy_import("iscsictl.system.io.daemons")
 
 # Exit codes that some callers accept as no error (iscsiadm(8), EXIT STATUS).
 NO_OBJECTS = 21
@@ -72,7 +79,7 @@ def _run_iscsiadm(
             break
         result = _run_once(arguments, doing, timeout, seen, interruptible=interruptible)
     if result.code not in {0, *fine}:
-        raise error_from_iscsiadm(result.code, result.err, doing)
+        raise error_codes.error_from_iscsiadm(result.code, result.err, doing)
     return result
 
 
@@ -122,7 +129,7 @@ def explain_no_answer(
 
     iscsiadm waits without limit for iscsid's answer, and a stopped iscsid gives none.
     """
-    daemon = find_daemon("iscsid", root)
+    daemon = daemons.find_daemon("iscsid", root)
     if daemon is None or not daemon.stopped:
         return UnreachableError(f"{doing}: {error.text}", hint=error.hint)
     return UnreachableError(
@@ -281,7 +288,7 @@ def log_out_together(
     answers = {} if codes else dict.fromkeys(targets, (result.code, result.err))
     answers |= {sid: (code, "") for sid, code in codes.items()}
     return {
-        sid: error_from_iscsiadm(code, err, f"logging out of {targets[sid]}")
+        sid: error_codes.error_from_iscsiadm(code, err, f"logging out of {targets[sid]}")
         for sid, (code, err) in answers.items()
         if sid in targets and code not in {0, *_GONE}
     }
