@@ -69,7 +69,7 @@ class FstabLine:
 
         A line whose notes were removed counts as the admin's own.
         """
-        return self.is_entry and any(option.startswith(PREFIX) for option in self.options)
+        return self.is_entry and bool(self._notes)
 
     @property
     def is_claim(self) -> bool:
@@ -87,7 +87,7 @@ class FstabLine:
         """
         return uuid_of_spec(self.spec or "")
 
-    @property
+    @cached_property
     def mount_point(self) -> str | None:
         """The directory in its shortest form; None for an entry without one (`none`, swap)."""
         if self.file is None or self.file in {NO_MOUNT_POINT, "swap"}:
@@ -121,11 +121,15 @@ class FstabLine:
 
         The last of several counts. Bytes that are not UTF-8 become surrogates.
         """
-        wanted = PREFIX + name
-        for option in reversed(self.options):
-            if option.startswith(wanted) and option[len(wanted) :][:1] in {"", "="}:
-                return unquote(option[len(wanted) + 1 :], errors="surrogateescape")
-        return None
+        value = self._notes.get(name)
+        return None if value is None else unquote(value, errors="surrogateescape")
+
+    @cached_property
+    def _notes(self) -> Mapping[str, str]:
+        """The notes by name, still encoded; the last of several counts."""
+        notes = (option for option in self.options if option.startswith(PREFIX))
+        parts = (note.removeprefix(PREFIX).partition("=") for note in notes)
+        return {name: value for name, _, value in parts}
 
     @property
     def making(self) -> str | None:

@@ -41,6 +41,9 @@ _END = "# END RECORD"
 # One character of any kind comes between the name and the equals sign: `key=value` has no value.
 _LINE = re.compile(r"([^\s=]*)[\s=]\s*=\s*(.+)", re.ASCII | re.DOTALL)
 _KEY = re.compile(r"[^\s=#\0]+")
+# The form of idbm_print(), and lines without a setting.
+_PLAIN_LINE = re.compile(r"^([^ =#\n][^ =\n]*) = (.+)\n", re.MULTILINE)
+_NO_SETTING = re.compile(r"^(?:#.*)?\n", re.MULTILINE)
 
 
 @functools.cache
@@ -182,17 +185,12 @@ def _parse_values_fast(text: str) -> dict[str, str] | None:
         return None
     if any(odd in text for odd in ("  ", " \n", "\n ", *"\t\v\f\r")):
         return None
-    values: dict[str, str] = {}
-    for line in text.split("\n")[:-1]:
-        key, sign, value = line.partition(" = ")
-        if line.startswith("#") or not line:
-            continue
-        if not sign or not key or " " in key or "=" in key:
-            return None
-        # Records have the same keys, and mostly the same values: interned, a record takes 2 kB
-        # instead of 8.
-        values[sys.intern(key)] = sys.intern(value)
-    return values
+    pairs = _PLAIN_LINE.findall(text)
+    if len(pairs) + len(_NO_SETTING.findall(text)) != text.count("\n"):
+        return None
+    # Records have the same keys, and mostly the same values: interned, a record takes 2 kB instead
+    # of 8.
+    return {sys.intern(key): sys.intern(value) for key, value in pairs}
 
 
 def _split_pair(line: str) -> tuple[str, str] | None:
