@@ -342,6 +342,29 @@ def test_taking_a_line_away_asks_nobody(tmp_path: Path) -> None:
     assert (root / "etc/fstab").read_bytes() == PLAIN
 
 
+def test_a_claim_is_verified_once_and_not_again_where_only_its_note_changes(tmp_path: Path) -> None:
+    root = _root(tmp_path, PLAIN)
+    empty = read_fstab(root)
+    asked: list[bytes] = []
+
+    def verify(data: bytes) -> Counter[str]:
+        asked.append(data)
+        return Counter()
+
+    claimed = append_line(empty, _claim())
+    begun = replace_line(
+        claimed, 5, parse_line(_claim().raw.replace(b" 0 0", b",x-iscsictl.mkfs=begun 0 0"))
+    )
+    assert save_fstab(root, claimed, empty, verify=verify)
+    assert len(asked) == 1
+    assert save_fstab(root, begun, claimed, verify=verify)
+    assert len(asked) == 1
+    assert b"x-iscsictl.mkfs=begun" in (root / "etc/fstab").read_bytes()
+    other = replace_line(begun, 5, parse_line(begun.lines[4].raw.replace(b"noauto", b"auto")))
+    assert save_fstab(root, other, begun, verify=verify)
+    assert len(asked) == 2
+
+
 @needs_findmnt
 @pytest.mark.fault("F43")
 @pytest.mark.parametrize("data", [PLAIN, PLAIN.replace(b"\n", b"\r\n"), b"", None])

@@ -6,15 +6,23 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iscsictl.errors import MissingError, RefusedError
-from iscsictl.model.fstab import Fstab
+from iscsictl.lazy_import import lazy_import
+from iscsictl.model.fstab import PREFIX, Fstab
 from iscsictl.parse.fstab import parse_fstab, render_fstab
 from iscsictl.system.io.files import read_file, replace_file
-from iscsictl.system.io.process import run
 from iscsictl.system.io.safe_paths import fd_path
-from iscsictl.system.mount import reserve_unit_file, udev_rule
+
+# Needed only where the file is changed.
+if TYPE_CHECKING:
+    from iscsictl.system.io import process
+    from iscsictl.system.mount import reserve_unit_file, udev_rule
+else:
+    process = lazy_import("iscsictl.system.io.process")
+    reserve_unit_file = lazy_import("iscsictl.system.mount.reserve_unit_file")
+    udev_rule = lazy_import("iscsictl.system.mount.udev_rule")
 
 Verify = Callable[[bytes], Counter[str]]
 
@@ -22,6 +30,8 @@ _PARSE_ERROR: Final = re.compile(r"parse error at line [0-9]+")
 _ERROR: Final = re.compile(r"\s+\[E\] (.*)")
 # udev removes a disk's links for moments, and an absent disk is no error in the line.
 _NOT_THERE: Final = "unreachable on boot required source"
+# findmnt ignores the notes, so a line in which only they change is not verified again.
+_NOTE: Final = re.compile(rb"," + re.escape(PREFIX.encode()) + rb"[^,\s]*")
 
 
 def path_of(root: Path = Path("/")) -> Path:
@@ -47,7 +57,7 @@ def findmnt_errors(data: bytes) -> Counter[str]:
     with _memory_file(data or b"#\n") as fstab, _memory_file(b"EVALUATE=udev\n") as conf:
         command = ["findmnt", "--verify", "--tab-file", fd_path(fstab)]
         environment = {"BLKID_CONF": fd_path(conf)}
-        result = run(command, ok=None, env=environment, pass_fds=(fstab, conf))
+        result = process.run(command, ok=None, env=environment, pass_fds=(fstab, conf))
     errors: Counter[str] = Counter(
         "a line cannot be read" for _ in _PARSE_ERROR.finditer(result.out + result.err)
     )
@@ -96,7 +106,8 @@ def save_fstab(
 
 
 def _count_lines(fstab: Fstab) -> Counter[bytes]:
-    return Counter(line.raw.removesuffix(b"\n").removesuffix(b"\r") for line in fstab.lines)
+    lines = (line.raw.removesuffix(b"\n").removesuffix(b"\r") for line in fstab.lines)
+    return Counter(_NOTE.sub(b"", line) for line in lines)
 
 
 def _refuse_new_errors(
