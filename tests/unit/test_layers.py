@@ -185,8 +185,14 @@ def test_imports_inside_functions_are_only_in_the_command_tree(path: Path) -> No
 def test_processes_start_in_one_module(path: Path) -> None:
     if name_of(path) == "system.io.process":
         return
-    assert not {n.partition(".")[0] for n in imports(path)} & {"subprocess", "pexpect", "pty"}
+    # It waits for a process that the other module has started.
+    waits = {"subprocess"} if name_of(path) == "system.io.communicate" else set()
+    libraries = {n.partition(".")[0] for n in imports(path)}
+    assert not libraries & {"subprocess", "pexpect", "pty"} - waits
     for node in nodes(path):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            assert not (isinstance(owner, ast.Name) and owner.id == "subprocess"), "starts one"
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             starts = node.attr in STARTERS or node.attr.startswith(("exec", "spawn"))
             assert not (node.value.id == "os" and starts), f"line {node.lineno}: os.{node.attr}"

@@ -43,7 +43,7 @@ def read_table(device: str) -> Table | None:
     """
     require_path(device)
     # 1: the disk has no table, or it cannot be read.
-    result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
+    result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, idle_only=True, ok=(0, 1))
     if not result.code:
         table = parse_table(result.out)
         return table if table.label != "gpt" else _with_entry_size(table, device)
@@ -90,7 +90,7 @@ def verify(device: str) -> tuple[str, ...]:
     Gaps, and partitions that do not end at a cylinder boundary, are no faults. Empty if all is
     well.
     """
-    result = run(["sfdisk", "--verify", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
+    result = run(["sfdisk", "--verify", device], timeout=DISK_TOOL_WAIT, idle_only=True, ok=(0, 1))
     if "does not contain a recognized partition table" in result.err:
         return ("there is no partition table",)
     if "No errors detected" in result.out and not result.err.strip():
@@ -260,7 +260,7 @@ def _tell_kernel(device: str, before: Table, after: Table) -> None:
                 hint=f"{install_command('kpartx', find_package_manager())} && "
                 f"{shell_form(*kpartx_command(device))}",
             )
-        run(kpartx_command(device), timeout=DISK_TOOL_WAIT)
+        run(kpartx_command(device), timeout=DISK_TOOL_WAIT, idle_only=True)
         return
     kname = device.rsplit("/", 1)[-1]
     for _ in range(2):

@@ -121,7 +121,7 @@ def read_signatures(device: str) -> tuple[Signature, ...]:
 
     Raises IscsictlError if it fails or its output cannot be parsed.
     """
-    result = run(["wipefs", "--json", "--no-act", device], timeout=DISK_TOOL_WAIT)
+    result = run(["wipefs", "--json", "--no-act", device], timeout=DISK_TOOL_WAIT, idle_only=True)
     return parse_signatures(result.out)
 
 
@@ -133,7 +133,10 @@ def blkid(device: str, *options: str) -> dict[str, str]:
     require_path(device)
     # 2: nothing found; 8: ambivalent, signatures of several formats (blkid(8)).
     result = run(
-        ["blkid", "-p", "-o", "export", *options, device], timeout=DISK_TOOL_WAIT, ok=(0, 2, 8)
+        ["blkid", "-p", "-o", "export", *options, device],
+        timeout=DISK_TOOL_WAIT,
+        idle_only=True,
+        ok=(0, 2, 8),
     )
     if result.code == 8:
         return {"TYPE": "ambivalent"}
@@ -150,7 +153,7 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
     None and no entries if there is no table. Raises IscsictlError if the disk cannot be read.
     """
     # 1: the disk has no table, or it cannot be read.
-    result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
+    result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, idle_only=True, ok=(0, 1))
     if result.code:
         if "does not contain a recognized partition table" in result.err:
             return None, ()
@@ -200,7 +203,9 @@ def _read_superblock(device: str, found: dict[str, str]) -> Filesystem | None:
         used = not read_bytes_at(device, _XFS_IN_PROGRESS, 1)[0]
         dirty = False
         if used:
-            printed = run(["xfs_logprint", "-t", device], ok=None, timeout=DISK_TOOL_WAIT).out
+            printed = run(
+                ["xfs_logprint", "-t", device], ok=None, timeout=DISK_TOOL_WAIT, idle_only=True
+            ).out
             dirty = "<DIRTY>" in printed
     elif kind == "btrfs":
         # A log tree exists after an fsync that no commit followed. Without one, the filesystem may

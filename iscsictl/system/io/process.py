@@ -17,7 +17,7 @@ from iscsictl.errors import IscsictlError, MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.limits import LAST_WRITE_WAIT, SIGNAL_WAIT
 from iscsictl.model.packages import install_program_command
-from iscsictl.system.io import signals
+from iscsictl.system.io.communicate import communicate
 from iscsictl.system.io.package_manager import find_package_manager
 from iscsictl.system.io.waits import waiting
 
@@ -33,8 +33,6 @@ _PAUSE = 0.02
 _TIMED_BY_USER = frozenset({"iscsiadm", "systemctl"})
 #: Where a usage text begins, which some tools (mkfs.xfs) print after the reason of a failure.
 _USAGE = re.compile(r"^usage:", re.IGNORECASE | re.MULTILINE)
-#: Seconds between two checks whether the user asked to stop: a tenth feels immediate.
-_HEED = 0.1
 
 
 @dataclass(frozen=True)
@@ -155,6 +153,7 @@ def run(
     shown: Sequence[str] | None = None,
     doing: str | None = None,
     interruptible: bool = False,
+    idle_only: bool = False,
 ) -> Result:
     """Run a program to its end, in its own process group, with stdin empty unless given.
 
@@ -163,7 +162,9 @@ def run(
     environment; no secret may be in it. The child inherits only the descriptors `pass_fds`. `shown`
     is what `-v` and errors show if the real command line names a descriptor, or another program
     that starts this one. `doing` is what a terminal shows during the wait. A deferred signal ends a
-    program that is `interruptible`, that is, one that leaves nothing half done.
+    program that is `interruptible`, that is, one that leaves nothing half done. With `idle_only`,
+    the deadline is put off while the program computes or reads: on a host with too little processor
+    time everything is slow, which does not mean that a disk is dead.
 
     Raises MissingError, UnreachableError at the deadline, InterruptError, ToolError for other
     exit codes.
@@ -183,10 +184,9 @@ def run(
         )
     with started as process, waiting(doing or f"waiting for {argv[0]}", timeout):
         try:
-            if interruptible:
-                out, err = _communicate_until_asked(process, stdin, timeout)
-            else:
-                out, err = process.communicate(stdin, timeout)
+            out, err = communicate(
+                process, stdin, timeout, interruptible=interruptible, idle_only=idle_only
+            )
         except subprocess.TimeoutExpired:
             _end_process(process)
             raise _no_answer_error((shown or argv)[0], timeout or 0) from None
@@ -202,23 +202,6 @@ def run(
     if ok is not None and result.code not in ok:
         raise ToolError(result)
     return result
-
-
-def _communicate_until_asked(
-    process: subprocess.Popen[bytes], stdin: bytes | None, timeout: float | None
-) -> tuple[bytes, bytes]:
-    """Communicate as Popen does, but raise InterruptError soon after a signal asked for a stop."""
-    deadline = None if timeout is None else time.monotonic() + timeout
-    while True:
-        left = _HEED if deadline is None else deadline - time.monotonic()
-        try:
-            return process.communicate(stdin, max(0.0, min(left, _HEED)))
-        except subprocess.TimeoutExpired:
-            # Popen continues from where it stopped: what was read so far is not lost.
-            stdin = None  # it is kept from the first call
-            if deadline is not None and time.monotonic() >= deadline:
-                raise
-            signals.check()
 
 
 @contextlib.contextmanager
