@@ -178,7 +178,7 @@ def test_autopkgtest_passes(bare_lab: Lab, package: Path, tmp_path: Path) -> Non
     run_on(host, "mkdir source && tar -C source -xf source.tar.gz", cwd="/root")
     done = host.run(
         "autopkgtest --no-built-binaries --ignore-restrictions isolation-machine "
-        "./iscsictl.deb ./source -- null",
+        "./iscsictl.deb ./source// -- null",
         cwd="/root", timeout=900,
     )  # fmt: skip
     print(done.out, done.err)
