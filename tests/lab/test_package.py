@@ -176,9 +176,11 @@ def test_autopkgtest_passes(bare_lab: Lab, package: Path, tmp_path: Path) -> Non
     host.put("/root/iscsictl.deb", package.read_bytes())
     host.put("/root/source.tar.gz", (tmp_path / "source.tar.gz").read_bytes())
     run_on(host, "mkdir source && tar -C source -xf source.tar.gz", cwd="/root")
+    # autopkgtest then takes the tree for built, and needs no dpkg-source to unpack it.
+    run_on(host, "touch source/debian/files", cwd="/root")
     done = host.run(
         "autopkgtest --no-built-binaries --ignore-restrictions isolation-machine "
-        "./iscsictl.deb ./source// -- null",
+        "./iscsictl.deb ./source -- null",
         cwd="/root", timeout=900,
     )  # fmt: skip
     print(done.out, done.err)
