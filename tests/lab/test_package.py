@@ -22,6 +22,8 @@ TIMER = "iscsictl-reconnect.timer"
 RULE = "/etc/udev/rules.d/62-iscsictl.rules"
 DROP_IN = f"/etc/systemd/system/{TIMER}.d/schedule.conf"
 METRICS = "/root/iscsi.prom"
+#: Where iscsiadm keeps records and links, below /etc/iscsi or, on Debian 13, /var/lib/iscsi.
+RECORDS = ("nodes", "static")
 #: Seconds for one command: an emulated guest on a busy machine is slow.
 PATIENCE = 300.0
 ATTACH = (
@@ -104,8 +106,8 @@ def test_a_host_is_installed_used_rebooted_upgraded_and_purged_and_only_what_is_
     # The files that an admin named are the admin's, and so is the mount point's directory.
     named = {"f /root/myaccount.secret ", f"f {METRICS} ", "d /srv/mail "}
     # iscsiadm and multipathd create these, and the README says that they remain.
-    theirs = {"d /etc/iscsi/nodes ", "d /etc/iscsi/static ", "d /etc/multipath "}
-    theirs |= {"f /etc/multipath/bindings ", "f /etc/multipath/wwids "}
+    theirs = {f"d {db}/{what} " for db in ("/etc/iscsi", "/var/lib/iscsi") for what in RECORDS}
+    theirs |= {"d /etc/multipath ", "f /etc/multipath/bindings ", "f /etc/multipath/wwids "}
     assert files(host) - before - theirs == named
     assert before - files(host) == set()
     assert host.run(f"systemctl is-active {TIMER}").out == "inactive\n"
