@@ -27,7 +27,8 @@ else:
 
 # With so many, an array that needs 1 ms per read answers the 35 000 reads of 1 TiB in a second.
 _MAX_LANES = 32
-_MIN_LANES = 4
+# Of one search: with fewer, it mostly waits for the array; with more, it is no faster in the lab.
+_MIN_LANES = 8
 # Of many searches at a time: their threads would only wait for each other.
 _FEWEST_LANES = 2
 _EXTENTS_PER_LANE = 32
