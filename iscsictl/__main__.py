@@ -22,6 +22,8 @@ def main() -> NoReturn:
     # Ignored by whoever started this process, which exec(2) keeps, it would hide every failure: the
     # kernel then discards the exit codes of children (waitpid(2)), and subprocess takes 0 for them.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # Blocked signals are kept, too: Ctrl-C would do nothing, and no program could be ended early.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

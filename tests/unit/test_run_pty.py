@@ -129,3 +129,21 @@ def test_a_program_that_fails_is_noticed_where_sigchld_was_ignored() -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split()[-1] == "1"
+
+
+def test_no_signal_is_blocked_where_whoever_started_this_process_blocked_it() -> None:
+    program = (
+        "import atexit, sys; from iscsictl.system.io import process; import iscsictl.__main__; "
+        "atexit.register(lambda: print(process.run(['grep', 'SigBlk', '/proc/self/status']).out)); "
+        "sys.argv[1:] = ['--version']; iscsictl.__main__.main()"
+    )
+    blocking = (
+        "import os, signal, sys; "
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM}); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", blocking, sys.executable, "-c", program],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(done.stdout.split()[-1], 16) == 0
