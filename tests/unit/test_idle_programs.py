@@ -7,28 +7,25 @@ import pytest
 from iscsictl.errors import UnreachableError
 from iscsictl.system.io.process import run
 
-#: Computes for about 1.5 s, and then prints.
-BUSY = (
-    "import time; end = time.process_time() + 1.5\n"
-    "while time.process_time() < end: pass\nprint('done')"
-)
-#: Reads now and then for 2 s, and needs next to no processor time for it.
+#: Seconds; each program takes half as much again, however little processor time it gets.
+TIMEOUT = 2.0
+BUSY = "import time; end = time.monotonic() + 3\nwhile time.monotonic() < end: pass\nprint('done')"
 READING = (
     "import os, time; zero = os.open('/dev/zero', os.O_RDONLY)\n"
-    "for _ in range(40): os.read(zero, 1); time.sleep(0.05)\nprint('done')"
+    "for _ in range(60): os.read(zero, 1); time.sleep(0.05)\nprint('done')"
 )
 
 
-@pytest.mark.parametrize("program", [BUSY, READING])
+@pytest.mark.parametrize("program", [BUSY, READING], ids=["computes", "reads"])
 def test_a_program_that_computes_or_reads_may_take_longer(program: str) -> None:
-    done = run(["python3", "-c", program], timeout=0.6, idle_only=True)
+    done = run(["python3", "-c", program], timeout=TIMEOUT, idle_only=True)
     assert done.out == "done\n"
 
 
-@pytest.mark.parametrize("program", [BUSY, READING])
+@pytest.mark.parametrize("program", [BUSY, READING], ids=["computes", "reads"])
 def test_any_other_program_may_not(program: str) -> None:
     with pytest.raises(UnreachableError, match="did not answer within"):
-        run(["python3", "-c", program], timeout=0.6)
+        run(["python3", "-c", program], timeout=TIMEOUT)
 
 
 def test_a_program_that_does_nothing_is_ended() -> None:
