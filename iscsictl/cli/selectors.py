@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from iscsictl.model.spec import Account
     from iscsictl.planner.selection import records as record_selection
 else:
+    # An attach selects no records.
     record_selection = lazy_import("iscsictl.planner.selection.records")
 
 Given = TypeVar("Given")

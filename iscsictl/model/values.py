@@ -15,6 +15,7 @@ from iscsictl.model.record_text import MAX_VALUE
 if TYPE_CHECKING:
     from iscsictl.model import boot_units
 else:
+    # Needed only where a unit is named.
     boot_units = lazy_import("iscsictl.model.boot_units")
 
 # These override `nofail` (systemd.mount(5)).

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from iscsictl.observers import entries
     from iscsictl.planner.selection import luns
 else:
+    # For detach; of an attach, only --wipe needs the first.
     entries = lazy_import("iscsictl.observers.entries")
     luns = lazy_import("iscsictl.planner.selection.luns")
 

@@ -20,6 +20,7 @@ from iscsictl.system.mount import fstab_file
 if TYPE_CHECKING:
     from iscsictl.system.block import path_nexus
 else:
+    # Needed only where a LUN has registrations.
     path_nexus = lazy_import("iscsictl.system.block.path_nexus")
 
 

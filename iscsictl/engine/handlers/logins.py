@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from iscsictl.errors import codes as error_codes
     from iscsictl.model import actions
 else:
+    # Needed only where a login fails.
     error_codes = lazy_import("iscsictl.errors.codes")
 
 #: Batches at once: one sends its requests while iscsid and the arrays work on those of the other.

@@ -35,6 +35,7 @@ from iscsictl.planner.safety.mount_points import exposure
 if TYPE_CHECKING:
     from iscsictl.planner.safety import destroyed_entries
 else:
+    # Needed only for --wipe.
     destroyed_entries = lazy_import("iscsictl.planner.safety.destroyed_entries")
 
 DEFAULT_FS = "ext4"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from iscsictl.model import services
     from iscsictl.system.host import udev_rules
 else:
+    # An attach only asks how the host logs in.
     services = lazy_import("iscsictl.model.services")
     udev_rules = lazy_import("iscsictl.system.host.udev_rules")
 

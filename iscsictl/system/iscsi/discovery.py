@@ -21,6 +21,7 @@ from iscsictl.system.iscsi.nodedb_write import RecordEdit
 if TYPE_CHECKING:
     from iscsictl.errors import codes as error_codes
 else:
+    # Needed only where a discovery fails.
     error_codes = lazy_import("iscsictl.errors.codes")
 
 PREFIX = "discovery.sendtargets"

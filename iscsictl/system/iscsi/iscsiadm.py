@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from iscsictl.errors import codes as error_codes
     from iscsictl.system.io import daemons
 else:
+    # Needed only where iscsiadm fails, or iscsid does not answer.
     error_codes = lazy_import("iscsictl.errors.codes")
     daemons = lazy_import("iscsictl.system.io.daemons")
 
