@@ -31,7 +31,6 @@ time.sleep(1000)
 """
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F32")
 def test_what_cannot_be_undone_is_listed_and_the_rest_is_undone(lab: Lab) -> None:
     host, array = lab.host, lab.array

@@ -49,7 +49,6 @@ def connected(lab: Lab) -> str:
     ).out.strip()
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F13")
 @pytest.mark.fault("F38")
 @pytest.mark.fault("F47")
@@ -91,7 +90,6 @@ def test_shutdown_unmounts_then_logs_out_and_the_boot_mounts_all_that_answers(la
     assert run_on(host, "cat /srv/dead/file").out == "kept\n"
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F39")
 def test_an_array_away_at_boot_delays_the_prompt_by_a_bounded_time(lab: Lab) -> None:
     host = lab.host
@@ -116,8 +114,7 @@ def test_an_array_away_at_boot_delays_the_prompt_by_a_bounded_time(lab: Lab) -> 
 
 
 @pytest.mark.fault("F40")
-@pytest.mark.torture
-@pytest.mark.parametrize("recovery", [20, 60])
+@pytest.mark.parametrize("recovery", [20, pytest.param(60, marks=pytest.mark.torture)])
 def test_a_dead_array_holds_up_the_shutdown_by_its_recovery_timeout(
     lab: Lab, recovery: int
 ) -> None:

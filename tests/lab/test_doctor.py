@@ -75,7 +75,6 @@ def drop(lab: Lab, packets: str) -> None:
     )
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F01")
 @pytest.mark.fault("F03")
 def test_each_planted_fault_is_found_and_the_safe_ones_are_fixed(lab: Lab) -> None:

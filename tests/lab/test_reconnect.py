@@ -259,7 +259,6 @@ def ended(runs: list[Background], seconds: float) -> list[int]:
     return [x.code for x in results]
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F02")
 @pytest.mark.fault("F08")
 def test_many_at_once_make_one_session_one_mount_and_lose_no_setting(lab: Lab) -> None:

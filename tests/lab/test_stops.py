@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 TELLING = {"after claim": ("SIGKILL",), "in mkfs.ext4": ("SIGTERM",)}
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F42")
 def test_an_attach_that_is_stopped_while_it_makes_the_disk_is_finished_by_the_same(
     lab: Lab,

@@ -191,7 +191,6 @@ def test_logout_is_refused_while_a_disk_is_used_behind_the_back(lab: Lab) -> Non
         call(lab, "logout", "-T", f"{IQN}.{name}")
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F56")
 def test_a_filesystem_on_an_array_out_of_space_does_not_pass_for_well(lab: Lab) -> None:
     lab.array.run(
@@ -225,7 +224,6 @@ def start_multipathd(lab: Lab) -> None:
     )
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F58")
 def test_a_new_lun_that_multipathd_claims_is_used_through_its_map(lab: Lab) -> None:
     start_multipathd(lab)
