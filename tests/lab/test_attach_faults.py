@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 #: The seconds after which an attach with a deadline of 30 s that loses its packets must have ended:
 #: the kernel gives up what was sent (30 s a command, retried) before a session can be logged out.
 LOST_PACKETS = 240.0
-# Makes fstab unwritable once a disk is claimed, and sits in the new filesystem once it is mounted.
+# Makes fstab unwritable once mkfs has begun, and sits in the new filesystem once it is mounted.
 SITTER = """\
 import os, subprocess, time
-while b"making" not in open("/etc/fstab", "rb").read():
+while b"mkfs=begun" not in open("/etc/fstab", "rb").read():
     time.sleep(0.01)
 subprocess.run(["chattr", "+i", "/etc/fstab"], check=True)
 root = os.stat("/srv").st_dev
