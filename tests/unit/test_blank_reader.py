@@ -154,6 +154,15 @@ def test_many_searches_at_a_time_read_less_each(monkeypatch: pytest.MonkeyPatch)
     assert found == [32, 16, 2, 2]
 
 
+def test_a_single_search_of_a_small_disk_reads_more_than_one_of_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lanes_beside(0, monkeypatch)
+    assert blank_reader._lanes(150) == 8
+    lanes_beside(15, monkeypatch)
+    assert blank_reader._lanes(150) == 2
+
+
 def test_no_search_is_counted_after_its_end(tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.write_bytes(bytes(MIB))

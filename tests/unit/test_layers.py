@@ -190,6 +190,7 @@ def test_processes_start_in_one_module(path: Path) -> None:
     libraries = {n.partition(".")[0] for n in imports(path)}
     assert not libraries & {"subprocess", "pexpect", "pty"} - waits
     for node in nodes(path):
+        assert not (isinstance(node, ast.ImportFrom) and node.module == "subprocess")
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = node.func.value
             assert not (isinstance(owner, ast.Name) and owner.id == "subprocess"), "starts one"

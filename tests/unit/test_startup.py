@@ -77,7 +77,27 @@ def test_a_reconnect_that_finds_nothing_missing_loads_nothing_to_change_it(machi
     assert {name for name in found if name.startswith(heavy)} == {"iscsictl.engine.runtime"}
     unused = {"socket", "hashlib", "json", "difflib", "tempfile", "iscsictl.model.actions.disks",
               "iscsictl.model.actions.sessions", "iscsictl.model.host_facts",
-              "iscsictl.model.record_settings", "iscsictl.model.record_values"}  # fmt: skip
+              "iscsictl.model.record_settings", "iscsictl.model.record_values",
+              "iscsictl.model.crypttab", "iscsictl.model.hold",
+              "iscsictl.planner.selection.surviving", "iscsictl.system.iscsi.nodedb_lock",
+              "iscsictl.system.mount.udev_rule"}  # fmt: skip
+    assert found & unused == set()
+
+
+def test_an_attach_loads_nothing_of_detach_nor_what_only_errors_and_options_need(
+    machine: Path,
+) -> None:
+    found = loaded(machine, ["attach", "--help"])
+    assert "iscsictl.planner.attach.attach" in found
+    unused = {
+        "iscsictl.cli.commands.detach", "iscsictl.planner.attach.detach",
+        "iscsictl.observers.entries", "iscsictl.observers.secret_files",
+        "iscsictl.observers.sessions", "iscsictl.errors.codes", "iscsictl.model.boot_units",
+        "iscsictl.model.crypttab", "iscsictl.model.hold", "iscsictl.model.services",
+        "iscsictl.planner.safety.destroyed_entries", "iscsictl.planner.safety.storage_graph",
+        "iscsictl.planner.selection.luns", "iscsictl.planner.selection.records",
+        "iscsictl.system.block.path_nexus", "iscsictl.system.io.daemons", "difflib",
+    }  # fmt: skip
     assert found & unused == set()
 
 
