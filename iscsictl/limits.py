@@ -52,7 +52,8 @@ DEVICE_NODE_WAIT: Final = 30
 HELPER_WAIT: Final = 10
 #: For the start of a daemon that is restarted.
 SERVICE_RESTART_WAIT: Final = 60
-#: For sfdisk, blkid or wipefs, which read a few sectors: more only where a disk does not answer.
+#: For sfdisk, blkid or wipefs while they do nothing: they read a few sectors, and are idle only
+#: where a disk does not answer.
 DISK_TOOL_WAIT: Final = 60
 #: For the kernel to open a disk. It waits while the partition table of a new one is read, minutes
 #: where the answers are lost on the way, and no signal ends that wait.
