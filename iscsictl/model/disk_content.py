@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from iscsictl.errors import NotFoundError, RefusedError
-from iscsictl.model.partition_table import Table
+from iscsictl.model.partition_table import Table, partition_node
 from iscsictl.model.reservation import LunReservations
 from iscsictl.model.shell_form import shell_form
 
@@ -125,6 +125,21 @@ class Partition:
         False does not prove it empty: only the places that the probe read are known to be empty.
         """
         return bool(self.signatures) or self.data_at is not None
+
+
+def partitions_of(table: Table, device: str) -> tuple[Partition, ...]:
+    """Return the partitions of a disk; nothing in them was probed."""
+    return tuple(
+        Partition(
+            number=entry.number,
+            device=partition_node(device, entry.number),
+            start=entry.start * table.sector,
+            size=entry.size * table.sector,
+            type=entry.type,
+            id=entry.uuid,
+        )
+        for entry in table.entries
+    )
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ from iscsictl.planner.selection.disks import (
 from iscsictl.system.block import partition_table, probe, resize
 from iscsictl.system.block.block_tree import device_number
 from iscsictl.system.block.device_links import absent_specs, named_nodes
+from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.block.udev_db import device_properties, known_uuids
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
@@ -200,7 +201,7 @@ def _read_disk_facts(
     facts = DiskFacts(
         size // topology.logical,
         topology=topology,
-        table=partition_table.read_table(device),
+        table=read_table(device),
         kernel=partition_table.kernel_view(kname, topology.logical, context.root),
         again=earlier is not None,
         earlier=earlier.facts.table if earlier is not None else None,

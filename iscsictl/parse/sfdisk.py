@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from iscsictl.errors import IscsictlError
-from iscsictl.model.disk_content import Partition
 from iscsictl.model.partition_table import Entry, Table, normal_type
 
 _TYPE = re.compile(
@@ -29,28 +28,6 @@ def _require_own_format() -> Iterator[None]:
         RecursionError,
     ) as error:
         raise IscsictlError(f"sfdisk's table cannot be understood: {error}") from None
-
-
-def parse_partitions(text: str) -> tuple[str, tuple[Partition, ...]]:
-    """Return the table's kind and its partitions in bytes, from `sfdisk --json DEVICE`.
-
-    Raises IscsictlError for anything else.
-    """
-    with _require_own_format():
-        found = json.loads(text)["partitiontable"]
-        # sfdisk counts in sectors of the disk; without the key they have 512 bytes.
-        device, sector = str(found["device"]), int(found.get("sectorsize", 512))
-        return str(found["label"]), tuple(
-            Partition(
-                number=_partition_number(row, device),
-                device=str(row["node"]),
-                start=int(row["start"]) * sector,
-                size=int(row["size"]) * sector,
-                type=str(row.get("type", "")),
-                id=str(row["uuid"]) if row.get("uuid") else None,
-            )
-            for row in found.get("partitions", ())
-        )
 
 
 def parse_table(text: str) -> Table:

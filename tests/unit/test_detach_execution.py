@@ -396,7 +396,7 @@ def written(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(disk_writer, "read_shape", lambda _: DiskShape(1 << 20))
     monkeypatch.setattr(disk_writer, "search_again", lambda *_: None)
     monkeypatch.setattr(probe, "probe", lambda *_: Content("naa.1", 1 << 20, 512))
-    monkeypatch.setattr(probe, "read_table", lambda _: (None, ()))
+    monkeypatch.setattr(disk_writer, "read_table", lambda _: None)
     monkeypatch.setattr(partition_table, "read_table", lambda _: Table("gpt"))
     return machine
 

@@ -22,6 +22,7 @@ from iscsictl.errors import (
 from iscsictl.model import actions
 from iscsictl.model.plan import Action, Status, Step
 from iscsictl.system.block import disk_writer, partition_table, write_tracker
+from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.context import Context
 from iscsictl.system.io import process
 from tests.unit.fake_root import put
@@ -171,7 +172,7 @@ def test_a_partition_whose_node_never_comes_is_left_over_all_the_same(
     scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(scratch, add_partition)
-    before = partition_table.read_table(scratch.device)
+    before = read_table(scratch.device)
     assert before is not None
     said = UnreachableError("the node did not appear in time")
 

@@ -17,6 +17,7 @@ from iscsictl.planner.disks import layout
 from iscsictl.planner.disks.grow import plan_grow
 from iscsictl.planner.disks.partitions import AddPartitionSpec, plan_add, plan_remove
 from iscsictl.system.block import partition_table
+from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.context import Context
 from tests.unit.disk_facts import LINUX, disk_inventory
 from tests.unit.gpt_image import SECTOR, write_gpt
@@ -51,7 +52,7 @@ def scratch(
 
 
 def read(scratch: Scratch) -> Table:
-    table = partition_table.read_table(scratch.device)
+    table = read_table(scratch.device)
     assert table is not None
     return table
 

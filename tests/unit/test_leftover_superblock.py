@@ -14,6 +14,7 @@ from iscsictl.model.disk_content import (
     signatures_beside_table,
 )
 from iscsictl.system.block import partition_table, probe
+from iscsictl.system.block.table_reader import read_table
 from tests.unit.loops import looped, sparse
 
 MIB = 1 << 20
@@ -34,7 +35,7 @@ def command_in(hint: str) -> list[str]:
 
 
 def beside(device: str) -> tuple[Signature, ...]:
-    table = partition_table.read_table(device)
+    table = read_table(device)
     assert table is not None
     return signatures_beside_table(probe.read_signatures(device), table)
 

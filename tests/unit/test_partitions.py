@@ -318,7 +318,8 @@ def test_a_sun_label_ends_at_its_last_cylinder() -> None:
 
 @pytest.mark.parametrize("label", ["gpt", "dos", "sun"])
 def test_sfdisk_takes_the_places_that_are_computed(label: str, tmp_path: Path) -> None:
-    from iscsictl.system.block.partition_table import read_table, type_names, verify
+    from iscsictl.system.block.partition_table import type_names, verify
+    from iscsictl.system.block.table_reader import read_table
 
     image = tmp_path / "disk"
     with image.open("wb") as file:

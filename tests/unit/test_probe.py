@@ -18,7 +18,7 @@ from iscsictl.system.block import probe, reservations
 from iscsictl.system.block.blank_proof import search_disk
 from iscsictl.system.io.bounded_call import open_within
 from tests.patience import PATIENCE, await_until
-from tests.unit.loops import give_name, looped, sparse
+from tests.unit.loops import add_partition, give_name, looped, sparse
 from tests.worlds import FREE, RESERVED
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
@@ -217,6 +217,22 @@ def test_only_the_first_time_another_process_opens_a_disk_that_udev_does_not_kno
         with probe.opened(str(other), exclusive=False):
             pass
     assert started == [device, str(other)]
+
+
+@pytest.mark.parametrize("disk_first", [True, False])
+def test_a_partition_of_a_disk_that_was_opened_is_opened_without_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk_first: bool
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(probe, "_open_in_other_process", started.append)
+    monkeypatch.setattr(probe, "_is_known_to_udev", lambda _number: False)
+    monkeypatch.setattr(probe, "_opened_nodes", set())
+    with looped(sparse(tmp_path / "image", 4 << 20)) as device:
+        part = add_partition(device, 1, 1 << 20, 1 << 20)
+        for node in (device, part) if disk_first else (part, device):
+            with probe.opened(node, exclusive=False):
+                pass
+    assert started == ([device] if disk_first else [part, device])
 
 
 @pytest.mark.fault("F54")

@@ -27,6 +27,7 @@ from iscsictl.model.partition_table import Table
 from iscsictl.planner.disks.layout import last_usable
 from iscsictl.system.block import disk_writer, partition_table, reservations, scsi_commands
 from iscsictl.system.block import probe as prober
+from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.context import Context
 from tests.patience import PATIENCE
 from tests.unit.loops import WWID, fingerprint, give_name, looped, sparse
@@ -101,7 +102,7 @@ def wipe_node(scratch: Scratch) -> None:
 
 
 def add_partition(scratch: Scratch) -> None:
-    before = partition_table.read_table(scratch.device)
+    before = read_table(scratch.device)
     assert before is not None
     script = [(["--append", "{}"], "size=20480\n")]
     partition_table.reshape(scratch.disk, before, script, lambda _: None, scratch.deadline())
@@ -312,7 +313,7 @@ def test_no_write_where_a_read_comes_back_short(
 @pytest.mark.fault("F74")
 def test_a_table_that_changed_since_the_plan_is_not_reshaped(scratch: Scratch) -> None:
     table_of(scratch)
-    before = partition_table.read_table(scratch.device)
+    before = read_table(scratch.device)
     table_of(scratch, "label: gpt\n,60MiB\n")
     assert before is not None
 
@@ -355,7 +356,7 @@ def test_what_stands_in_a_partition_does_not_keep_the_table_from_being_reshaped(
     command = ["mkfs.ext4", "-q", "-F", "-E", f"offset={MIB}", scratch.device, "40M"]
     subprocess.run(command, check=True)
     add_partition(scratch)
-    after = partition_table.read_table(scratch.device)
+    after = read_table(scratch.device)
     assert after is not None
     assert len(after.entries) == 2
 
@@ -364,7 +365,7 @@ def test_a_partition_that_is_added_to_a_grown_disk_takes_the_backup_along(
     scratch: Scratch,
 ) -> None:
     table_of(scratch)
-    before = partition_table.read_table(scratch.device)
+    before = read_table(scratch.device)
     assert before is not None
     os.truncate(scratch.image, 300 * MIB)
     subprocess.run(["losetup", "--set-capacity", scratch.device], check=True)
@@ -372,7 +373,7 @@ def test_a_partition_that_is_added_to_a_grown_disk_takes_the_backup_along(
     kind = before.entries[0].type
     action = actions.AddPart(scratch.disk, before, 2, start, 80 * MIB // 512, kind)
     partition_handlers.HANDLERS[actions.AddPart](action, Context(wait=5.0))
-    after = partition_table.read_table(scratch.device)
+    after = read_table(scratch.device)
     assert after is not None
     assert after.last == last_usable(Table("gpt"), 300 * MIB // 512)
     assert (after.entries[0], after.entries[1].start) == (before.entries[0], start)
@@ -382,7 +383,7 @@ def test_a_partition_that_is_added_to_a_grown_disk_takes_the_backup_along(
 @pytest.mark.fault("F74")
 def test_a_reshaped_table_that_is_not_as_planned_is_told(scratch: Scratch) -> None:
     table_of(scratch)
-    before = partition_table.read_table(scratch.device)
+    before = read_table(scratch.device)
     assert before is not None
     commands = [(["--append", "{}"], "size=20480\n")]
     with pytest.raises(IscsictlError, match="it is too small"):

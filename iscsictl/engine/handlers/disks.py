@@ -19,6 +19,7 @@ from iscsictl.system.block import (
     resize,
 )
 from iscsictl.system.block.disk_guards import verify_writable
+from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.context import Context
 from iscsictl.system.io.process import ToolError
 
@@ -65,7 +66,7 @@ def _make_filesystem(action: actions.Mkfs, context: Context) -> StepResult:
         """Judge what will be overwritten: the disk, or the partition that the claim names."""
         # The number of a partition names another one as soon as somebody has written the table
         # anew.
-        if not overwrite.claim_fits_table(partition_table.read_table(disk.device), claim):
+        if not overwrite.claim_fits_table(read_table(disk.device), claim):
             return False
         chosen = content
         if claim.part is not None and not claim.owns_disk and not content.blank:

@@ -30,6 +30,7 @@ from iscsictl.system.block.disk_guards import (
     verify_writable,
 )
 from iscsictl.system.block.known_partitions import known_partitions
+from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.io import signals
 from iscsictl.system.io.process import Result, ToolError, find, pty, run
@@ -121,10 +122,11 @@ def wipe(disk: DiskId, deadline: float, *, reserved: bool = False) -> None:
                 multipath.drop_parts(device)
                 verify_unchanged(disk, device, lambda _: True, reserved=reserved)
             # Signatures in partitions go first: without the table their position is unknown.
-            _table, parts = probe.read_table(device)
-            for part in parts:
-                if Path(part.device).exists():
-                    writes.run(["wipefs", "--all", "--quiet", part.device])
+            table = read_table(device)
+            for entry in () if table is None else table.entries:
+                node = partition_node(device, entry.number)
+                if Path(node).exists():
+                    writes.run(["wipefs", "--all", "--quiet", node])
             writes.run(["wipefs", "--all", "--quiet", device])
             if not _is_mapper_device(device):
                 forget_parts(device)
@@ -183,14 +185,15 @@ def _partitions_of(device: str) -> list[str]:
 def verify_kernel_partition(device: str, part: int) -> None:
     """Raise RefusedError unless the kernel has a partition where the table says that it is.
 
-    Before that, the kernel is told once more. Maps are not checked: kpartx created them from this
-    table.
+    Before that, the kernel is told once more. Maps are not checked, since kpartx created them from
+    this table, nor BSD labels, whose partitions are not read.
     """
-    label, parts = probe.read_table(device)
-    if label is None or _is_mapper_device(device):
+    table = read_table(device)
+    if table is None or table.label == "bsd" or _is_mapper_device(device):
         return
     node = partition_node(device, part)
-    wanted = next(((p.start, p.size) for p in parts if p.number == part), None)
+    entry = table.entry(part)
+    wanted = None if entry is None else (entry.start * table.sector, entry.size * table.sector)
     for _ in range(2):
         if wanted == _extent_of_partition(node):
             return

@@ -21,10 +21,10 @@ from iscsictl.model.disk_content import (
     Filesystem,
     Partition,
     Signature,
+    partitions_of,
 )
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.blkid import parse_export
-from iscsictl.parse.sfdisk import parse_partitions
 from iscsictl.parse.wipefs import parse_signatures
 from iscsictl.system.block import reservations, scsi_commands, udev_db
 from iscsictl.system.block.blank_extents import BLOCK, DiskShape, grid_extents, signature_extents
@@ -35,10 +35,12 @@ from iscsictl.system.block.blank_reader import (
     read_fully,
     running_beside,
 )
+from iscsictl.system.block.block_tree import device_path
 from iscsictl.system.block.device_nodes import kernel_has, wait_for_node
 from iscsictl.system.block.disk_states import require_path
 from iscsictl.system.block.fat import is_dirty_fat
 from iscsictl.system.block.known_partitions import known_partitions
+from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.io.bounded_call import open_within
 from iscsictl.system.io.process import run, wait_until_none_starting
 from iscsictl.system.io.waits import waiting
@@ -72,6 +74,20 @@ def _is_known_to_udev(number: int) -> bool:
     return bool(udev_db.device_properties(Path("/"), f"{os.major(number)}:{os.minor(number)}"))
 
 
+def _was_opened(node: os.stat_result) -> bool:
+    """Return whether this process has opened a device, or the disk that it is a partition of."""
+    if (node.st_rdev, node.st_ino) in _opened_nodes:
+        return True
+    entry = f"/sys/dev/block/{os.major(node.st_rdev)}:{os.minor(node.st_rdev)}"
+    if not os.path.exists(f"{entry}/partition"):
+        return False
+    try:
+        disk = os.stat(device_path(Path("/"), os.path.basename(os.path.realpath(f"{entry}/.."))))
+    except OSError:
+        return False
+    return (disk.st_rdev, disk.st_ino) in _opened_nodes
+
+
 @contextlib.contextmanager
 def opened(device: str, *, exclusive: bool) -> Iterator[int]:
     """Open a device for reading; with `exclusive` under O_EXCL, the kernel's own test of use.
@@ -86,13 +102,12 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
         if not os.path.exists(device) and kernel_has(device):
             wait_for_node(device)
         status = os.stat(device)
-        node = status.st_rdev, status.st_ino
-        if node not in _opened_nodes and not _is_known_to_udev(status.st_rdev):
+        if not _was_opened(status) and not _is_known_to_udev(status.st_rdev):
             _open_in_other_process(device)
         with waiting(f"opening {device}", DISK_OPEN_WAIT):
             fd = open_within(DISK_OPEN_WAIT, device, flags)
         if stat.S_ISBLK(status.st_mode):
-            _opened_nodes.add(node)
+            _opened_nodes.add((status.st_rdev, status.st_ino))
     except TimeoutError:
         raise UnreachableError(
             f"{device} could not be opened within {DISK_OPEN_WAIT:g} s: it does not answer",
@@ -145,24 +160,6 @@ def blkid(device: str, *options: str) -> dict[str, str]:
             raise IscsictlError(f"blkid finds nothing on {device}, but prints {result.last_line}")
         return {}
     return parse_export(result.out)
-
-
-def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
-    """Return the partition table's kind and its entries as sfdisk reads them.
-
-    None and no entries if there is no table. Raises IscsictlError if the disk cannot be read.
-    """
-    # 1: the disk has no table, or it cannot be read.
-    result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, idle_only=True, ok=(0, 1))
-    if result.code:
-        if "does not contain a recognized partition table" in result.err:
-            return None, ()
-        raise IscsictlError(
-            f"sfdisk cannot read {device}: {result.last_line}",
-            hint="see what the kernel logged about the disk: journalctl -k -n 20",
-            tool_exit=result.code,
-        )
-    return parse_partitions(result.out)
 
 
 def read_bytes_at(device: str, at: int, length: int) -> bytes:
@@ -241,10 +238,9 @@ def probe(
             data_at, proof = search_disk(fd, shape, places, full=full, report=heard)
             signatures, found = wipefs_result.result(), blkid_result.result()
         on_disk = tuple(s for s in signatures if s.type not in TABLE_SIGNATURES)
-        table: str | None = None
-        parts: tuple[Partition, ...] = ()
-        if len(on_disk) != len(signatures) or "PTTYPE" in found:
-            table, parts = read_table(device)
+        has_table = len(on_disk) != len(signatures) or "PTTYPE" in found
+        table = read_table(device) if has_table else None
+        parts = () if table is None else partitions_of(table, device)
         filesystem = _read_superblock(device, found)
         if not on_disk and filesystem is None and "TYPE" in found:
             on_disk = (Signature(found["TYPE"], None, found.get("UUID")),)
@@ -272,24 +268,16 @@ def probe(
         shape.sector,
         read_only=read_only,
         reservations=reserved,
-        table=table,
+        table=None if table is None else table.label,
         partitions=parts,
         signatures=on_disk,
         data_at=data_at,
         usage=usage,
         filesystem=filesystem,
         proof=proof,
-        table_id=_partition_table_id(found) if table else None,
+        table_id=None if table is None else table.id,
         stale_partitions=stale,
     )
-
-
-def _partition_table_id(found: dict[str, str]) -> str | None:
-    """Return the id of a partition table in the spelling of sfdisk; blkid has another."""
-    value = found.get("PTUUID")
-    if value is None:
-        return None
-    return value.upper() if found.get("PTTYPE") == "gpt" else f"0x{value}"
 
 
 def _partitions_within(parts: tuple[Partition, ...], size: int) -> tuple[Partition, ...]:
