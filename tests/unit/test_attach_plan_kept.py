@@ -159,7 +159,9 @@ def test_a_btrfs_that_may_be_mounted_elsewhere_needs_a_consent_of_its_own(consen
     assert isinstance(error, ConsentRequiredError)
     assert error.grant == "adopt-unverified"
     assert "another host has it mounted" in error.question
+    assert "is not blank" in error.text
     assert "--adopt-unverified" in (error.hint or "")
+    assert f"--wipe --confirm {W}" in (error.hint or "")
     agreed = replace(consent, adopt_unverified=True)
     assert verbs(planned(now, spec(fs="btrfs", consent=agreed))) == ["directory", "mount", "fstab"]
 

@@ -302,12 +302,13 @@ def may_adopt(filesystem: Filesystem, disk: Disk, disks: Iterable[Disk], consent
         )
     if filesystem.dirty is None and not consent.adopt_unverified:
         raise ConsentRequiredError(
-            f"{filesystem.type} does not record whether it was unmounted cleanly: another host "
-            f"may have the {what}{label} mounted",
+            f"{disk.block.device} is not blank: it has the {what}{label}, and {filesystem.type} "
+            "does not record whether another host has it mounted",
             question=f"Mount the {what}{label} as it is? {filesystem.type} does not record "
             "whether another host has it mounted, and two hosts would destroy it.",
             grant="adopt-unverified",
-            hint="if no other host has it mounted: --adopt-unverified",
+            hint="to mount it as it is, if no other host has it mounted: --adopt-unverified; "
+            f"to destroy it: --wipe --confirm {disk.wwid}",
         )
     if not (consent.adopt or consent.adopt_unverified):
         raise ConsentRequiredError(
