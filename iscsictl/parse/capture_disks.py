@@ -8,6 +8,10 @@ from iscsictl.model.listing import Session
 from iscsictl.parse.lsblk_list import LsblkReader, captured_block, captured_disk
 from iscsictl.parse.lsblk_rows import LsblkRow, merge_rows, upright_rows
 
+_DISKS = frozenset({"disk", "mpath", "md"})
+# What is on a disk: shown only if no disk is listed, as by `lsblk /dev/vg0/data`.
+_ON_DISKS = frozenset({"part", "lvm", "crypt"})
+
 
 def join_disks(
     sessions: Sequence[Session], maps: Sequence[CapturedDisk], table: LsblkReader
@@ -27,9 +31,10 @@ def join_disks(
     roots = _iscsi_rows(merge_rows([*upright_rows(rows)]))
     of_sessions = {lun.device for one in sessions for lun in one.luns or () if lun.device}
     in_maps = {path.device for disk in maps for path in disk.paths or ()}
+    blocks = [captured_block(row) for row in roots]
+    shown = _DISKS if maps or any(block.kind in _DISKS for block in blocks) else _ON_DISKS
     others: dict[str, CapturedDisk] = {}
-    for row in roots:
-        block = captured_block(row)
+    for row, block in zip(roots, blocks, strict=True):
         disk = captured_disk(row, block)
         above = next((b for b in block.children or () if b.kind == "mpath"), None)
         if above is not None:
@@ -46,7 +51,7 @@ def join_disks(
             maps_told = known if block.device in known else others
             before = maps_told[block.device]
             maps_told[block.device] = replace(before, wwid=before.wwid or disk.wwid)
-        elif block.device in in_maps or block.kind not in {"disk", "mpath", "md"}:
+        elif block.device in in_maps or block.kind not in shown:
             continue
         elif not of_sessions or block.device in of_sessions:
             others[block.device] = disk

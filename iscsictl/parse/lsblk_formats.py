@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from iscsictl.parse.lsblk_rows import MAX_DEPTH, LsblkRow, device_name
+from iscsictl.parse.lsblk_rows import MAX_DEPTH, LsblkRow, device_name, place_flat_rows
 
 _PAIRS = re.compile(r"(?:[A-Z][A-Z0-9:%_-]*=\"(?:[^\"\\]|\\.)*\"(?:\s+|$))+")
 _PAIR = re.compile(r"([A-Z][A-Z0-9:%_-]*)=\"((?:[^\"\\]|\\.)*)\"")
+DM_NUMBER = re.compile(r"(?<=\S) \(dm-\d+\)")  # after names, up to util-linux 2.22
 _HEX = re.compile(r"\\x([0-9a-fA-F]{2})")
 # In the shell form (--shell), a title contains only what a variable's name may contain.
 _SHELL_TITLES = {"MAJ_MIN": "MAJ:MIN", "FSUSE_PCT": "FSUSE%"}
@@ -49,7 +50,7 @@ class JsonBlock:
         """Return the disks, even of a truncated block; None if it is no JSON of lsblk."""
         devices = (self.document() or {}).get("blockdevices")
         try:
-            return list(_rows_of_json(devices, 0)) if isinstance(devices, list) else None
+            return _tree_of_json(devices) if isinstance(devices, list) else None
         except RecursionError:
             return None
 
@@ -78,13 +79,20 @@ def _whole_part(text: str) -> str:
     return text[:end] + left_open
 
 
+def _tree_of_json(devices: list[Any]) -> list[LsblkRow]:
+    """Return the disks; what --list prints beside them is placed where it belongs."""
+    rows = list(_rows_of_json(devices, 0))
+    return rows if any(row.children for row in rows) else place_flat_rows(rows)
+
+
 def _rows_of_json(devices: list[Any], depth: int) -> Iterator[LsblkRow]:
     for device in devices:
-        if not isinstance(device, dict) or not isinstance(device.get("name"), str):
+        name = device.get("name") or device.get("kname") if isinstance(device, dict) else None
+        if not isinstance(name, str):
             continue
         cells = {key.upper(): _cell(value) for key, value in device.items()}
         row = LsblkRow(
-            device_name(device["name"]),
+            device_name(name),
             depth,
             {key: value for key, value in cells.items() if value},
             titles=frozenset(cells),
@@ -120,7 +128,7 @@ def row_of_pairs(line: str) -> LsblkRow | None:
     if not name or not titles:
         return None
     row = LsblkRow(
-        device_name(name),
+        device_name(DM_NUMBER.sub("", name)),
         0,
         {key: value for key, value in cells.items() if value},
         titles=titles,

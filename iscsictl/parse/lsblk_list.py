@@ -4,8 +4,14 @@ import re
 from dataclasses import dataclass, replace
 
 from iscsictl.model.capture import CapturedBlock, CapturedDisk, CapturedPath
-from iscsictl.parse.lsblk_formats import JsonBlock, row_of_pairs
-from iscsictl.parse.lsblk_rows import MAX_DEPTH, LsblkRow, device_name, parent_of_flat_row
+from iscsictl.parse.lsblk_formats import DM_NUMBER, JsonBlock, row_of_pairs
+from iscsictl.parse.lsblk_rows import (
+    MAX_DEPTH,
+    LsblkRow,
+    device_name,
+    is_partition_of,
+    parent_of_flat_row,
+)
 from iscsictl.parse.multipath_list import read_size
 
 _HEADER = re.compile(r"K?NAME(?:\s+[A-Z][A-Z%:_-]*)+")
@@ -22,10 +28,12 @@ _TELLING = frozenset(
         "SERIAL", "MODEL", "ALIGNMENT", "DISC-GRAN", "PKNAME",
     }
 )  # fmt: skip
-# The branches of the tree, in UTF-8 and as ASCII (-i).
-_TREE = r"[\s|`\u2502\u251c\u2514\u2500-]*"
+# The branches of the tree, in UTF-8 and as ASCII (-i), and what --merge draws before a tree: arrows
+# to the disks that have a device in common, and a line to it (libsmartcols/src/table.c).
+_TREE = r"(?:[,|']->|[\s|`\u2502\u2506\u2508\u250c\u251c\u2514\u252c\u2500\u25b6-])*"
+_ARROW = re.compile(r"[\u250c\u251c\u2514][\u2508\u252c]\u25b6|[,|']->|\u2506")
+_OF_GROUP = re.compile(r"[\u251c\u2514]\u2508+|[|`]-{2,}")
 _ROW = re.compile(rf"(?P<tree>{_TREE})(?P<name>[\w/.:+!][\w/.:+!-]*)(?=\s|$)")
-_DM_NUMBER = re.compile(r"(?<=\S) \(dm-\d+\)")  # after names, up to util-linux 2.22
 # With -p, a row also begins with a path, but with that of a device.
 _MOUNT_ALONE = re.compile(rf"{_TREE}((?:/(?!dev/)|\[SWAP\]).*)")
 # Any name may be below a disk; a line without a branch must have the name of a disk of the kernel,
@@ -46,7 +54,14 @@ _CELL_SHAPES = {
     "TYPE": re.compile(r"disk|part|mpath|lvm|crypt|loop|rom|dm|md|linear|raid\w+"),
     "HCTL": re.compile(r"\d+:\d+:\d+:\d+"),
     "TRAN": re.compile(r"iscsi|sata|sas|ata|usb|nvme|fc|fcoe|spi|virtio|mmc|sbp"),
+    "RM": re.compile(r"[01]"),
+    "RO": re.compile(r"[01]"),
+    "MOUNTPOINT": re.compile(r"/.*|\[SWAP\]"),
+    "MOUNTPOINTS": re.compile(r"/.*|\[SWAP\]"),
 }
+_OTHER_SIZES = frozenset(
+    {"FSAVAIL", "FSSIZE", "FSUSED", "DISC-GRAN", "DISC-MAX", "WSAME", "MIN-IO"}
+)
 _SIZE = re.compile(r"([\d.]+)([BKMGTPE]?)")
 _KINDS = frozenset({"disk", "part", "mpath", "lvm", "crypt", "loop"})
 # The type of what is on a device determines the kind of the device above it.
@@ -56,6 +71,14 @@ _KIND_ABOVE = {
     "crypto_LUKS": "crypt",
     "linux_raid_member": "md",
 }
+# Names of maps, for a table without the column TYPE: of multipath, of LVM (GROUP-VOLUME), of
+# cryptsetup as distributions and systemd name them.
+_KINDS_BY_NAME = (
+    ("mpath", re.compile(r"mpath\w+|[23][0-9a-f]{16,32}")),
+    ("crypt", re.compile(r"luks-.*|.*_crypt")),
+    ("md", re.compile(r"md[\d_]\w*")),
+    ("lvm", re.compile(r"[\w.+]+(?:--[\w.+]+)*-.+")),
+)
 _FILESYSTEM = re.compile(
     r"ext[234]|xfs|btrfs|vfat|ntfs|swap|iso9660|squashfs|f2fs|exfat|jfs|reiserfs|ocfs2|gfs2|udf"
     r"|bcache|nilfs2|BitLocker|crypto_LUKS|ceph_bluestore|\w+_member"
@@ -121,6 +144,9 @@ class LsblkReader:
         self._open: list[LsblkRow] = []
         self._flat: list[LsblkRow] = []
         self._has_branches = False
+        # The disks with an arrow (--merge), and whether what they have in common has begun.
+        self._members: list[LsblkRow] = []
+        self._is_group_told = False
         self._block: JsonBlock | None = None
         self._block_line = 0
         #: The lines where truncated JSON begins.
@@ -147,10 +173,11 @@ class LsblkReader:
             return False
         if '"' in raw and self._take_other_form(raw, number):
             return True
-        line = _DM_NUMBER.sub(lambda found: " " * len(found[0]), raw.expandtabs().rstrip())
+        line = DM_NUMBER.sub(lambda found: " " * len(found[0]), raw.expandtabs().rstrip())
         if _HEADER.fullmatch(line.strip()) and _TELLING & set(line.split()):
             self._columns = [_Column(c[0], c.start(), c.end()) for c in re.finditer(r"\S+", line)]
             self._open, self._flat, self._has_branches = [], [], False
+            self._members, self._is_group_told = [], False
             self.first_line = self.first_line or number
             return True
         if not self._columns:
@@ -200,27 +227,45 @@ class LsblkReader:
     def _add_row(self, found: re.Match[str], line: str) -> bool:
         """Add a row; False for a line without a branch that names no device."""
         words = [word for word in re.finditer(r"\S+", line) if word.start() >= found.end()]
+        titles = [column.title for column in self._columns]
         by_column = self._cells_below(words)
-        cells = by_column or _cells_by_format([word[0] for word in words])
-        has_branch = bool(found["tree"].strip())
+        cells = (
+            by_column
+            or _cells_in_order(line[found.start("name") :], titles)
+            or _cells_by_format([word[0] for word in words], titles)
+        )
+        has_branch = bool(_ARROW.sub("", found["tree"]).strip())
         name = device_name(found["name"])
         if not has_branch and not _DISK_NAME.fullmatch(name) and "TYPE" not in by_column:
             return False
         depth = found.start("name") if has_branch else 0
         row = LsblkRow(name, depth, cells)
-        row.titles = frozenset(column.title for column in self._columns)
+        row.titles = frozenset(titles)
         mount = cells.get("MOUNTPOINT") or cells.get("MOUNTPOINTS")
         if mount is not None:
             row.mounts.append(mount)
-        if not has_branch:
-            self._add_flat(row, is_in_tree_order=False)
-            return True
-        self._has_branches = True
-        while self._open and (self._open[-1].depth >= depth or len(self._open) > MAX_DEPTH):
-            self._open.pop()
-        (self._open[-1].children if self._open else self.roots).append(row)
-        self._open.append(row)
+        self._add_to_tree(row, found["tree"], has_branch=has_branch)
         return True
+
+    def _add_to_tree(self, row: LsblkRow, tree: str, *, has_branch: bool) -> None:
+        """Add a row below those that the characters before it lead to."""
+        if self._members and _OF_GROUP.search(_ARROW.sub("", tree)):
+            self._is_group_told = True
+            for member in self._members:
+                member.children.append(row)
+            self._open = [row]
+            return
+        if has_branch:
+            self._has_branches = True
+            while self._open and (self._open[-1].depth >= row.depth or len(self._open) > MAX_DEPTH):
+                self._open.pop()
+            (self._open[-1].children if self._open else self.roots).append(row)
+            self._open.append(row)
+        else:
+            self._add_flat(row, is_in_tree_order=False)
+        if "\u25b6" in tree or "->" in tree:
+            self._members = [row] if self._is_group_told else [*self._members, row]
+            self._is_group_told = False
 
     def _add_flat(self, row: LsblkRow, *, is_in_tree_order: bool) -> None:
         """Add a row without a branch: the root of a tree, or a row of a list (-l)."""
@@ -259,9 +304,27 @@ class LsblkReader:
         return cells if is_sound else {}
 
 
-def _cells_by_format(words: list[str]) -> dict[str, str]:
+def _cells_in_order(text: str, titles: list[str]) -> dict[str, str]:
+    """Assign the words of a row by their order, as -r prints them; {} if that may be wrong.
+
+    Between two values -r prints one blank, so that an empty value leaves two of them. If a web page
+    has squeezed the blanks, the order is right only where no value was empty.
+    """
+    words = text.split(" ")
+    if len(words) > len(titles) or (len(words) < len(titles) and "" not in words):
+        return {}
+    cells = {title: word for title, word in zip(titles, words, strict=False) if word}
+    cells.pop(titles[0])
+    is_sound = all(
+        shape.fullmatch(cells[title]) for title, shape in _CELL_SHAPES.items() if title in cells
+    )
+    return cells if is_sound else {}
+
+
+def _cells_by_format(words: list[str], titles: list[str]) -> dict[str, str]:
     """Assign the words of a row to columns by their form, if the columns are lost."""
     cells: dict[str, str] = {}
+    has_size = "SIZE" in titles and not _OTHER_SIZES & set(titles)
     for word in words:
         if word.startswith("/") or word == "[SWAP]":
             cells["MOUNTPOINT"] = word
@@ -271,6 +334,8 @@ def _cells_by_format(words: list[str]) -> dict[str, str]:
             cells["TYPE"] = word
         elif _UUID.fullmatch(word):
             cells["UUID"] = word
+        elif has_size and re.fullmatch(r"\d+(?:[.,]\d+)?[KMGTPE]", word):
+            cells["SIZE"] = word
         elif "FSTYPE" in cells and "UUID" not in cells and not re.fullmatch(r"[\d.]+|LVM2", word):
             cells["LABEL"] = word
     return cells
@@ -303,7 +368,7 @@ def captured_block(row: LsblkRow, parent: CapturedBlock | None = None) -> Captur
 
 
 def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
-    """Return a disk of the table, which is its own only path; those of a map are unknown.
+    """Return a disk of the table, which is its own only path; those of other devices are unknown.
 
     The WWID is known if there is a column WWN, which lsblk does not print by default.
     """
@@ -311,7 +376,7 @@ def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
     path = CapturedPath(
         None, cells.get("HCTL"), block.device, cells.get("STATE"), cells.get("CHECKER")
     )
-    paths = None if block.kind == "mpath" else (path,)
+    paths = (path,) if block.kind in {"disk", "md"} else None
     return CapturedDisk(
         block,
         cells.get("WWID") or _read_wwn(cells.get("WWN")),
@@ -334,6 +399,12 @@ def _kind_of_row(row: LsblkRow, parent: CapturedBlock | None) -> str:
     printed = row.cells.get("TYPE")
     if printed is not None:
         return "md" if printed.startswith(("raid", "linear", "md")) else printed
-    if parent is None:
-        return "loop" if row.name.startswith("loop") else "disk"
-    return _KIND_ABOVE.get(parent.fstype or "", "part")
+    if parent is not None:
+        if parent.fstype in _KIND_ABOVE:
+            return _KIND_ABOVE[parent.fstype]
+        if is_partition_of(row.name, device_name(parent.device)):
+            return "part"
+    named = (kind for kind, names in _KINDS_BY_NAME if names.fullmatch(row.name))
+    if parent is None and row.name.startswith("loop"):
+        return "loop"
+    return next(named, "disk" if parent is None else "part")

@@ -51,7 +51,7 @@ def parent_of_flat_row(
     if kind in _WHOLE or not before:
         return None
     if kind == "part":
-        return next((r for r in near if _is_partition_of(row.name, r.name)), None)
+        return next((r for r in near if is_partition_of(row.name, r.name)), None)
     last = before[-1]
     if kind == "mpath" and not is_in_tree_order and last.cells.get("FSTYPE") != "mpath_member":
         return None
@@ -60,7 +60,19 @@ def parent_of_flat_row(
     return last
 
 
-def _is_partition_of(name: str, disk: str) -> bool:
+def place_flat_rows(rows: Iterable[LsblkRow]) -> list[LsblkRow]:
+    """Return the disks of a list without branches; other rows are put below what they stand on."""
+    roots: list[LsblkRow] = []
+    before: list[LsblkRow] = []
+    for row in rows:
+        above = parent_of_flat_row(row, before, is_in_tree_order=False)
+        row.parent = above
+        (roots if above is None else above.children).append(row)
+        before.append(row)
+    return roots
+
+
+def is_partition_of(name: str, disk: str) -> bool:
     """Compare names: sda10 is on sda, not on sda1; kpartx writes p1, -part1 or _part1."""
     number = name.removeprefix(disk)
     if number == name:

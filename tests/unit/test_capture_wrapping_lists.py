@@ -1,10 +1,11 @@
 """Whatever records, maps and disks are wrapped in, the same ones are read, and never false ones."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from iscsictl.model.capture import CaptureDetails
+from iscsictl.model.capture import CapturedBlock, CaptureDetails
 from iscsictl.parse.capture import parse_capture
 from tests.unit.test_capture_wrapping import WRAPS
 
@@ -40,6 +41,12 @@ def details_of(text: str) -> CaptureDetails:
     return details
 
 
+def devices_in(block: CapturedBlock) -> Iterator[str]:
+    yield block.device
+    for child in block.children or ():
+        yield from devices_in(child)
+
+
 @pytest.mark.fault("F109")
 @pytest.mark.parametrize("name", LOST)
 @pytest.mark.parametrize("wrap", WRAPS)
@@ -50,7 +57,9 @@ def test_what_a_list_is_wrapped_in_changes_none_of_it(wrap: str, name: str) -> N
         assert wrapped.disks == whole.disks
         assert wrapped.records == whole.records
         return
-    devices = {disk.block.device: disk.wwid for disk in whole.disks or ()}
+    devices: dict[str, str | None] = {}
+    for disk in whole.disks or ():
+        devices |= dict.fromkeys(devices_in(disk.block)) | {disk.block.device: disk.wwid}
     for disk in wrapped.disks or ():
         assert disk.wwid in (None, devices[disk.block.device])
     records = {(record.target, record.portal) for record in whole.records or ()}
