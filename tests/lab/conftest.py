@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,16 @@ def lab_or_skip(suite: str, extra: Mapping[Role, Sequence[str]] | None = None) -
         except LabUnavailableError as error:
             unavailable.append(str(error))
     pytest.skip(f"no lab: {unavailable[0]}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def end_session_on_sigterm() -> Iterator[None]:
+    """End the session on SIGTERM: to pytest, `SystemExit` is only the failure of one test."""
+    before = signal.signal(
+        signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", returncode=143)
+    )
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session", params=CHOSEN)

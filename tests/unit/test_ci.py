@@ -99,3 +99,12 @@ def test_make_mutants_names_files_that_exist() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]
     named = [*settings["only_mutate"], *settings["pytest_add_cli_args_test_selection"]]
     assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_sigterm_ends_a_run_of_lab_tests_instead_of_failing_one_of_them(tmp_path: Path) -> None:
+    fixture = "from tests.lab.conftest import end_session_on_sigterm\n"
+    first = "import os, signal\ndef test_x():\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+    second = f"def test_x():\n    open({str(tmp_path / 'ran')!r}, 'w')\n"
+    done = run_pytest(tmp_path, {"first": fixture + first, "second": second})
+    assert done.returncode == 143, done.stdout + done.stderr
+    assert not (tmp_path / "ran").exists()
