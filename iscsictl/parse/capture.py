@@ -271,6 +271,21 @@ class _Capture:
             self._warnings += _notes_on_lines(self._skipped, _SKIPPED_TEXT, is_general=True)
         self._messages, self._skipped, self._last_read = [], [], 0
 
+    def _note_disks(self, *, has_disks: bool) -> None:
+        """Warn unless the table says of each of its disks whether it is an iSCSI disk."""
+        rows = [row.cells for row in upright_rows(self._table.roots)]
+        transports = [row.get("TRAN") for row in rows if row.get("TYPE", "disk") == "disk"]
+        if "iscsi" in transports:
+            return
+        if not has_disks:
+            text = "lists no disk that can be an iSCSI disk"
+        elif transports and None not in transports:
+            text = "says that none of these disks is an iSCSI disk"
+        else:
+            text = "does not say which disks are iSCSI disks, so all of them are shown"
+        line = None if self._named else self._table.first_line
+        self._warnings.append(Note(f"{self._table.tool} {text}", line))
+
     def listing(self) -> Listing:
         """Return what the capture contains, with the most specific warnings first.
 
@@ -283,15 +298,10 @@ class _Capture:
         sessions = merge_sessions(self._sessions, self._warnings)
         disks = join_disks(sessions, self._maps, self._table)
         self._add_notes(has_skipped=True)
-        is_told = "iscsi" in {row.cells.get("TRAN") for row in upright_rows(self._table.roots)}
-        if self._table.first_line is not None and not (
-            is_told or any(one.luns for one in sessions)
-        ):
-            text = "does not say which disks are iSCSI disks, so all of them are shown"
-            text = f"{self._table.tool} {text}"
-            self._warnings.append(Note(text, None if self._named else self._table.first_line))
+        if self._table.first_line is not None and not any(one.luns for one in sessions):
+            self._note_disks(has_disks=bool(disks))
         self._warnings.sort(key=lambda note: (note.is_general, note.line or 0))
-        is_other = bool(self._listed) or disks is not None
+        is_other = bool(self._listed) or disks is not None or self._table.first_line is not None
         details = CaptureDetails(
             bool(sessions) or not is_other, disks, tuple(self._listed.records) or None
         )

@@ -373,8 +373,9 @@ def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
     The WWID is known if there is a column WWN, which lsblk does not print by default.
     """
     cells = row.cells
+    sid = int(cells["SID"]) if "SID" in cells else None
     path = CapturedPath(
-        None, cells.get("HCTL"), block.device, cells.get("STATE"), cells.get("CHECKER")
+        sid, cells.get("HCTL"), block.device, cells.get("STATE"), cells.get("CHECKER")
     )
     paths = (path,) if block.kind in {"disk", "md"} else None
     return CapturedDisk(

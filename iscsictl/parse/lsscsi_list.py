@@ -1,16 +1,29 @@
-"""The output of `lsscsi` (also -t, -g, -s), and /proc/scsi/scsi, which names no devices."""
+"""The output of `lsscsi` (also -b, -g, -i, -l, -L, -s, -t, -v, -w), and /proc/scsi/scsi."""
 
 import re
 
 from iscsictl.model.listing import Note
 from iscsictl.parse.lsblk_list import LsblkReader
 from iscsictl.parse.lsblk_rows import LsblkRow, device_name
+from iscsictl.parse.multipath_list import standard_wwid
 
 _LINE = re.compile(
-    r"\[(?P<hctl>\d+:\d+:\d+:\d+)\]\s+(?P<type>disk|cd/dvd|enclosu|storage|tape|process|mediumx"
-    r"|no dev|zbc|optical|scanner|printer|comms|osd|wlun)\s+(?P<told>\S.*?)\s+(?P<node>/dev/\w+|-)"
-    r"(?:\s+\S.*)?"
+    r"\[(?P<hctl>[\dN]+:\d+:\d+:\d+)\]\s+(?:(?P<type>disk|cd/dvd|enclosu|storage|tape|process|mediumx"
+    r"|no dev|zbc|optical|scanner|printer|comms|osd|wlun)\s+(?:(?P<told>\S.*?)\s+)?)?"
+    r"(?P<node>/dev/\w+|-)(?P<rest>\s+\S.*)?"
 )
+# What -i, -w and -u know of a disk's identity, and what -s and -ss know of its size. The first
+# digit of the ID is its type, see `standard_wwid`.
+_ID = re.compile(r"\s(?P<id>[23][0-9a-f]{16,32})(?=\s|$)")
+_WWN = re.compile(r"(?:^|\s)(?:0x|naa\.)?(?P<wwn>[2356][0-9a-f]{15}(?:[0-9a-f]{16})?)(?=\s|$)")
+_SIZE = re.compile(r"\s(?P<number>\d+(?:\.\d+)?)(?P<unit>[kKMGTPE])(?P<binary>i?)B(?=\s|$)")
+_UNITS = "kMGTPE"
+# The attributes below a disk (-l, -L), and its place in sysfs (-v), with the number of its session.
+_ATTRIBUTES = re.compile(r"\w+=\S*(?: \w+=\S+)*")
+_STATE = re.compile(r"(?:^| )state=([\w-]+)")
+_DIRECTORY = re.compile(r"dir: /\S+(?:\s+\[\S*\])?")
+_SESSION = re.compile(r"/session(\d+)/")
+_NO_NODE_TEXT = "is left out, because it has no device node"
 # Vendor, model and revision have 8, 16 and 4 characters (SPC, standard INQUIRY data).
 _INQUIRY = re.compile(r"(?P<vendor>.{8}) (?P<model>.{16}) .{1,4}")
 _TARGET = re.compile(r"(?:iqn|eui|naa)\.\S+,t,0x[0-9a-f]+", re.IGNORECASE)
@@ -29,18 +42,25 @@ class LsscsiReader:
         self._table = table
         self._warnings = warnings
         self._has_proc = False
+        self._row: LsblkRow | None = None
+        self._left_out: set[str] = set()
 
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of these lists.
 
-        What is no disk, and a disk without a node, is accepted and skipped.
+        What is no disk is accepted and skipped; a disk without a node gets a warning.
         """
         if line.startswith("["):
             found = _LINE.fullmatch(line)
             if found is None:
                 return False
-            if found["type"] == "disk" and found["node"] != "-":
-                self._add_disk(found, number)
+            self._row = None
+            if self._table.first_line is None:
+                self._table.first_line, self._table.tool = number, "lsscsi"
+            if found["type"] == "disk" or found["node"].startswith("/dev/sd"):
+                self._take_disk(found, number)
+            return True
+        if self._row is not None and self._take_attributes(self._row, line):
             return True
         if _PROC_LINE.fullmatch(line) is None or (
             not self._has_proc and not line.startswith(("Host: scsi", "Attached devices:"))
@@ -51,20 +71,48 @@ class LsscsiReader:
             self._warnings.append(Note(_PROC_TEXT, number))
         return True
 
-    def _add_disk(self, found: re.Match[str], number: int) -> None:
-        cells = {"HCTL": found["hctl"], "TYPE": "disk"}
-        if _TARGET.fullmatch(found["told"]):
+    def _take_disk(self, found: re.Match[str], number: int) -> None:
+        hctl = found["hctl"]
+        if hctl.startswith("N"):  # NVMe, which has no SCSI address
+            return
+        if found["node"] == "-":
+            if hctl not in self._left_out:
+                self._left_out.add(hctl)
+                self._warnings.append(Note(f"SCSI disk {hctl} {_NO_NODE_TEXT}", number))
+            return
+        cells = {"HCTL": hctl, "TYPE": "disk"}
+        told, rest = found["told"] or "", found["rest"] or ""
+        if _TARGET.fullmatch(told):
             cells["TRAN"] = "iscsi"
-        elif transport := _TRANSPORT.fullmatch(found["told"]):
+        elif transport := _TRANSPORT.fullmatch(told):
             cells["TRAN"] = transport[1]
-        elif inquiry := _INQUIRY.match(found["told"]):
+        elif wwn := _WWN.search(told):
+            cells["WWN"] = f"0x{wwn['wwn']}"
+        elif inquiry := _INQUIRY.match(told):
             cells |= {"VENDOR": inquiry["vendor"].strip(), "MODEL": inquiry["model"].strip()}
+        if identity := _ID.search(rest):
+            cells["WWID"] = standard_wwid(identity["id"])
+        if size := _SIZE.search(rest):
+            power = _UNITS.index(size["unit"].replace("K", "k")) + 1
+            base = 1024 if size["binary"] else 1000
+            cells["SIZE"] = str(round(float(size["number"]) * base**power))
         cells = {title: cell for title, cell in cells.items() if cell}
         name = device_name(found["node"])
-        self._table.roots.append(LsblkRow(name, 0, cells, titles=frozenset(cells)))
-        if self._table.first_line is None:
-            self._table.first_line, self._table.tool = number, "lsscsi"
+        self._row = LsblkRow(name, 0, cells, titles=frozenset(cells))
+        self._table.roots.append(self._row)
+
+    def _take_attributes(self, row: LsblkRow, line: str) -> bool:
+        """Read a line that -l, -L or -v prints below a disk: its state, or its session."""
+        if _DIRECTORY.fullmatch(line):
+            if session := _SESSION.search(line):
+                row.cells |= {"SID": session[1], "TRAN": "iscsi"}
+            return True
+        if _ATTRIBUTES.fullmatch(line) is None:
+            return False
+        if state := _STATE.search(line):
+            row.cells["STATE"] = state[1]
+        return True
 
     def close(self) -> None:
-        """End the list: no line of /proc/scsi/scsi is expected to follow."""
-        self._has_proc = False
+        """End the list: no line about its last disk, or of /proc/scsi/scsi, is expected."""
+        self._has_proc, self._row = False, None
