@@ -36,7 +36,8 @@ DISKS: Final = (
             "a LUN was mapped, unmapped or renumbered on the array",
             "`iscsictl rescan`; run `iscsictl doctor` before you go on using a mounted disk",
             Exit.ERROR),
-    Message(r"operating parameters on this target have changed|changed operating definition",
+    Message(r"operating parameters on this target have changed|\bmode parameters changed|"
+            r"changed operating definition",
             "message", None, "the array changed the properties of a LUN",
             "it was enlarged, or the array's firmware or settings changed",
             "`iscsictl rescan`, then `iscsictl disk grow` if it was enlarged", Exit.ERROR,
@@ -111,7 +112,7 @@ DISKS: Final = (
             "free space in the array's pool; then unmount, check with fsck, and mount again",
             Exit.ERROR),
     # For every other disk, sd logs "Write Protect is off".
-    Message(r"sense key ?: data protect|write protect is on|is write-protected|"
+    Message(r"sense key ?: data protect|write protect is on|(?:is|source) write-protected|"
             r"add\. sense: write protected", "message", None,
             "the array refuses writes to the LUN",
             "it is exported read-only, it is a snapshot, or the array's pool is full",
@@ -159,7 +160,8 @@ DISKS: Final = (
     Message(r"connection\d+:\d+ is operational after recovery", "message", None,
             "the session is up again", "the array or the network was unavailable for a while",
             "nothing; if it keeps happening: `iscsictl doctor`", Exit.DONE, only_alone=True),
-    Message(r"power-on or device reset occurred|(?:target|lun|device|session) reset succeeded",
+    Message(r"power-on or device reset occurred|"
+            r"(?:target|lun|device|session|host) reset succeeded",
             "message", None, "the LUN was reset",
             "usual after a login, a failover or a restart of the array",
             "nothing; if it keeps happening: `iscsictl doctor`", Exit.DONE,
@@ -186,8 +188,8 @@ MULTIPATH: Final = (
             "multipath disabled a path", "the session of that path is down",
             "`iscsictl ls` shows which session; the other paths carry the I/O meanwhile",
             Exit.UNREACHABLE, only_alone=True),
-    Message(r"reinstating path|recovered to normal mode|checker reports path is up", "message",
-            None, "multipath uses a path again", (
+    Message(r"reinstating path|\d+:\d+: reinstated|recovered to normal mode|"
+            r"checker reports path is up", "message", None, "multipath uses a path again", (
                 "the array or the network was unavailable for a while"
             ),
             "nothing; if it keeps happening: `iscsictl doctor`", Exit.DONE, only_alone=True),
@@ -216,7 +218,8 @@ MULTIPATH: Final = (
             "the LUN was unmapped, or its session logged out, before the map was removed",
             "`iscsictl doctor` names the map; run `multipath -f MAP` once nothing uses it",
             Exit.NOT_FOUND),
-    Message(r"couldn't get asymmetric access state|alua not supported|sysfs prio: failed|"
+    Message(r"couldn't get (?:asymmetric access state|target port group)|alua not supported|"
+            r"sysfs prio: failed|"
             r"error calling out \S*(?:scsi_id|mpath_prio)", "message", None,
             "multipath could not determine the priority of a path",
             (
@@ -226,23 +229,48 @@ MULTIPATH: Final = (
             "`multipath -ll`; without ALUA, remove prio for this array from multipath.conf",
             Exit.ERROR, only_alone=True),
     Message(r"spurious uevent|uevent trigger error|failed to increase buffer size|"
-            r"devmap not registered", "message", None,
+            r"devmap not registered|path already in pathvec|\bmapname not found for|"
+            r": add missing path",
+            "message", None,
             "multipathd received an event for a device that it had already handled",
             "normal while paths come and go", "nothing", Exit.DONE, only_alone=True),
+    Message(r"remaining active paths: [1-9]", "message", None,
+            "a path of a multipath map was lost or came back; others carry the I/O",
+            "a session dropped, was logged out, or was restored",
+            "`multipath -ll` shows the paths that are left", Exit.DONE, only_alone=True),
+    Message(r"size \d+, expected \d+\. discard", "message", None,
+            "multipath does not use a path, because its size is not that of the others",
+            "the LUN was enlarged, and not all of its paths were rescanned",
+            "`iscsictl rescan`, then `iscsictl disk grow`", Exit.ERROR),
+    Message(r"already (?:taken by|in use by) a? ?non-multipath map", "message", None,
+            "another device-mapper device has the name or the WWID of the multipath map",
+            "an alias in multipath.conf that LVM or cryptsetup uses, too",
+            "`dmsetup ls` lists the names; choose another alias", Exit.ERROR),
+    Message(r"(?:device node name|wwid|vendor/product|protocol|property) \S* ?blacklisted|"
+            r": blacklisted, udev property missing|is not a valid multipath device path", "message",
+            None, "multipath does not use this disk",
+            "a blacklist in multipath.conf, or find_multipaths and a disk with only one path",
+            ("nothing for a local disk; for a LUN, change blacklist or blacklist_exceptions, or "
+             "`multipath -a DEVICE`"), Exit.DONE, only_alone=True),
+    Message(r"multipath\S*\.conf line \d+, duplicate keyword", "message", None,
+            "a section or setting occurs twice in multipath.conf",
+            "two files or sections were merged by hand", "merge them into one", Exit.ERROR,
+            only_alone=True),
     Message(r"\bneed to be root$", "message", None, "multipath needs root",
             "the command was not run as root", BECOME_ROOT, Exit.NEEDS_ROOT),
-    Message(r"multipathd?\S*: ux_socket_connect|^error receiving packet$|"
+    Message(r"multipathd?\b.*: ux_socket_connect|^(?:error|timeout) receiving packet$|"
             r"dm_multipath module (?:is )?not loaded", "message", None,
             "multipathd is not running, or does not answer",
             "its service is stopped or failed, or is busy with many devices",
             "`systemctl status multipathd`", Exit.MISSING),
     Message(r"multipath: error getting device|error adding target to table|"
-            r"failed in domap|reload ioctl on \S+ .*failed", "message", None,
+            r"failed in domap|domap \(\d+\) failure|: failed to create map \(in use\)|"
+            r"reload ioctl on \S+ .*failed", "message", None,
             "the multipath map cannot be created on this disk",
             "the disk is used directly: mounted, or part of LVM, md or another map",
             "`lsblk DEVICE` shows what is on top; unmount or stop that, then `multipath -r`",
             Exit.IN_USE),
-    Message(r"map (?:or partition )?in use|failed to remove map", "message", None,
+    Message(r"map (?:or partition )?in use|failed to remove (?:multipath )?map", "message", None,
             "the multipath map cannot be removed", "it is mounted, or LVM or a partition uses it",
             "`lsblk DEVICE` shows what is on top; `iscsictl detach` takes it down in order",
             Exit.IN_USE),
@@ -250,7 +278,7 @@ MULTIPATH: Final = (
             "a path of a multipath map now leads to a different LUN",
             "the array maps a different LUN under the same number",
             "stop using the map; `iscsictl doctor` compares the paths", Exit.ERROR),
-    Message(r"failed to get (?:udev|sysfs|unknown) uid", "message", None,
+    Message(r"failed to get (?:udev|sysfs|unknown|path) uid", "message", None,
             "a disk reports no WWID to multipath",
             "a local or virtual disk that has none, or a LUN that does not answer",
             "nothing for a local disk; for a LUN: `iscsictl doctor`", Exit.ERROR, only_alone=True),

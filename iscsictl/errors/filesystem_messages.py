@@ -30,7 +30,8 @@ FILESYSTEMS: Final = (
             "the LUN shrank or was replaced, or the partition was recreated",
             ("do not run fsck: give the LUN its size back on the array, then `iscsictl rescan` "
              "and mount again"), Exit.ERROR),
-    Message(r"remounting filesystem read-only|(?:metadata|log) i/o error|"
+    Message(r"remounting filesystem read-only|gfs2: .*(?:fatal: i/o error|withdrawn)|"
+            r"(?:metadata|log) i/o error|"
             r"filesystem has been shut down|shutting down filesystem|"
             r"aborting journal|forced readonly|xfs_log_force: error|errno=-5 io failure|"
             r"couldn't remount rdwr|"
@@ -134,7 +135,8 @@ MOUNTS: Final = (
             "its session or its multipath map has no working path, or the LUN was unmapped",
             "`iscsictl ls` for the state of the session, then `iscsictl reconnect` or "
             "`iscsictl rescan`", Exit.UNREACHABLE),
-    Message(r"can't open blockdev", "message", None, "the kernel cannot open the disk",
+    Message(r"can't open blockdev|device-mapper: table: .* device lookup failed",
+            "message", None, "the kernel cannot open the disk",
             "it does not answer, or is in use by a multipath map, LVM or md",
             "`lsblk DEVICE` shows what is on top; `iscsictl ls` for the state of the disk",
             Exit.ERROR),
@@ -176,6 +178,14 @@ MOUNTS: Final = (
             ),
             "`iscsictl fstab check`: an entry with nofail and _netdev does not block the boot",
             Exit.UNREACHABLE, only_alone=True),
+    Message(r"\.mount: unit is bound to inactive unit", "message", None,
+            "systemd unmounted a filesystem, because its disk disappeared",
+            "the session was logged out or its LUN removed, or udev no longer knows the disk",
+            "`iscsictl reconnect`; after a new login, mount it again", Exit.UNREACHABLE),
+    Message(r"failed unmounting /", "message", None, "a filesystem was not unmounted",
+            "it is in use, or its disk does not answer",
+            "`iscsictl detach -n` names what uses it; `iscsictl ls` shows the session", Exit.IN_USE,
+            only_alone=True),
     Message(r"you are in emergency mode|root password for maintenance", "message", None,
             "the boot stopped, usually because a filesystem in fstab could not be mounted",
             "an entry for an iSCSI disk without the options nofail and _netdev",
@@ -193,6 +203,7 @@ MOUNTS: Final = (
             Exit.UNREACHABLE),
     Message(r"dependency failed for (?:/|local file systems|remote file systems)|"
             r"(?:remote|local)-fs\.target: job \S+ failed with result|"
+            r"\.mount: job \S+ failed with result 'dependency'|"
             r"job (?:remote|local)-fs\.target/start failed", "message", None,
             "a filesystem was not mounted, because a unit it depends on did not start",
             "its disk did not appear; the preceding lines give the reason",
@@ -218,6 +229,10 @@ MAKING: Final = (
             "the disk has no partitions, or the partition number was left out",
             "answer yes for a LUN without a partition table; or `iscsictl attach --table none`",
             Exit.REFUSED, only_alone=True),
+    Message(r"device supports \d+ byte sectors \(not", "message", None,
+            "the LUN has larger blocks than those for which the filesystem was made (XFS)",
+            "its data were copied from another LUN, or the array's block size was changed",
+            "give the LUN the former block size on the array", Exit.ERROR),
     Message(r"device size reported to be zero", "message", None, "the disk has no size",
             "the LUN does not answer, or is no longer mapped to this host",
             "`iscsictl rescan`, and check the LUN's state on the array", Exit.UNREACHABLE),
@@ -242,7 +257,8 @@ MAKING: Final = (
             "XFS can only be enlarged while it is mounted",
             "it was unmounted, or was never mounted",
             "mount it, or use `iscsictl disk grow`", Exit.ERROR),
-    Message(r"couldn't find device (?:with uuid|for pv)|refusing activation of partial lv|"
+    Message(r"couldn't find device (?:with uuid|for pv)|vg \S+ is missing pv|"
+            r"failed to find physical volume|refusing activation of partial lv|"
             r"volume group \"?\S+ (?:not found|has insufficient)", "message", None,
             "a disk of an LVM volume group is missing",
             "the target of one of its LUNs is not logged in",
@@ -278,7 +294,8 @@ MAKING: Final = (
                 "unmount it and run the command that the message names"
             ),
             Exit.ERROR),
-    Message(r"found duplicate pv|was already found on|cannot use device \S+ with duplicates|"
+    Message(r"found duplicate pv|pv \S+ prefers device|was already found on|"
+            r"cannot use device \S+ with duplicates|"
             r"not using device \S+ for pv", "message", None,
             "LVM sees the same disk twice",
             "a LUN with several paths but no multipath, or a snapshot next to its origin",

@@ -61,7 +61,11 @@ HOSTS: Final = (
             "install multipath-tools (Debian, SUSE) or device-mapper-multipath (Fedora, RHEL)",
             Exit.MISSING),
     Message(r"processing seqnum=\d+ is taking a long time|"
-            r"seqnum=\d+ (?:timeout|took too long)", "message", None,
+            r"seqnum=\d+ (?:timeout|took too long)|"
+            r"spawned process '.*' (?:\[\d+\] )?is taking longer than|"
+            r"worker \[\d+\] \S*/session\d+/\S* (?:timeout; kill it|is taking a long time)",
+            "message",
+            None,
             "udev is waiting for a disk",
             "the LUN does not answer when udev probes it",
             "`iscsictl ls` shows which session is down", Exit.UNREACHABLE, only_alone=True),

@@ -56,7 +56,8 @@ CONNECTING: Final = (
             "the portal does not answer, or answered too late",
             "`iscsictl doctor` tests the portal",
             Exit.UNREACHABLE, only_alone=True),
-    Message(r"discovery (?:login )?session (?:to \S+ )?timed out|login response timeout",
+    Message(r"discovery (?:login )?session (?:to \S+ )?timed out|login response timeout|"
+            r"socket \d+ (?:write|(?:header|data|pad) read) timed out",
             "iscsiadm", 11, "the portal accepted the connection and then did not answer",
             ("an overloaded array, large packets lost because of a wrong MTU, or something other "
              "than an iSCSI target on that port"),
@@ -93,7 +94,7 @@ SETUP: Final = (
             r"unable to locate executable .*iscsiadm|\biscsi\S*\.(?:service|socket) (?:could )?not "
             r"(?:be )?found|iscsid\.(?:service|socket): not found|"
             r"iscsi.*exit (?:status|code) 127\b|iscsiadm/open-iscsi installed|"
-            r"(?:failed to execute|failed to run command|can't execute) \W?(?:\S*/)?iscsiadm",
+            r"(?:failed to execute|failed to run command|can't execute|env:) \W?(?:\S*/)?iscsiadm",
             "message", None, "open-iscsi is not installed",
             "the package is missing (for a container: on the host), or /usr/sbin is not in PATH",
             "install open-iscsi (Debian, SUSE) or iscsi-initiator-utils (Fedora, RHEL)",
@@ -114,7 +115,8 @@ SETUP: Final = (
                 "InitiatorName=iqn.YYYY-MM.DOMAIN"
             ),
             _INITIATOR, Exit.ERROR),
-    Message(r"iscsiadm.{0,20}(?:must be run as root|permission denied)", "iscsiadm", 13,
+    Message(r"iscsiadm.{0,20}(?:must be run as root|permission denied)|"
+            r"unauthorized user with uid", "iscsiadm", 13,
             "iscsiadm needs root", "the command was not run as root", BECOME_ROOT,
             Exit.NEEDS_ROOT),
     Message(r"iscsiadm: (?:invalid command|unrecognized character|no mode specified|"
@@ -130,7 +132,8 @@ SETUP: Final = (
             "this interface is built in and cannot be changed",
             "default and iser belong to open-iscsi itself",
             "define your own: `iscsictl iface add`", Exit.ERROR),
-    Message(r"could not (?:read session targetname|find session info)", "iscsiadm", 22,
+    Message(r"could not (?:read session (?:targetname|tpgt)|get host for sid|find session info)",
+            "iscsiadm", 22,
             "a session ended while iscsiadm was reading it",
             "another program was logging in or out at the same time", "try again", Exit.ERROR,
             only_alone=True),
@@ -183,6 +186,13 @@ SETUP: Final = (
     Message(r"\d+ sessions? requested, but \d+ already present", "iscsiadm", 15, "session exists",
             "the target is already logged in through this portal and interface",
             "nothing; for several sessions set node.session.nr_sessions", Exit.DONE),
+    Message(r"is an invalid session id or path|\binvalid session '", "message", None,
+            "there is no session with that number", "it has ended, or the number is of a host",
+            "`iscsictl ls -l` lists the sessions with their numbers", Exit.NOT_FOUND),
+    Message(r"no iscsi hosts\.", "iscsiadm", 21, "this host has no session and no iSCSI adapter",
+            "a software session is a SCSI host of its own; without sessions there is none",
+            "nothing; `iscsictl nodes ls` lists the targets that can be logged in to",
+            Exit.NOT_FOUND, only_alone=True),
     Message(r"no matching sessions found", "iscsiadm", 21, "no session matches",
             "the target is not logged in, or the name or portal is written differently",
             "`iscsictl ls` lists the sessions", Exit.NOT_FOUND),
@@ -206,6 +216,10 @@ LOGIN: Final = (
             Exit.UNREACHABLE, only_alone=True),
     Message(r"connection\d+:\d+ to \[.*\] is operational now", "message", None,
             "a session was established", "nothing is wrong", "nothing", Exit.DONE,
+            only_alone=True),
+    Message(r"iscsi: registered transport \(|iscsi initiator over tcp/ip|iser initiator over|"
+            r"iscsi (?:daemon|logger) with pid=\d+ started", "message", None,
+            "iscsid, its driver or a session was started", "nothing is wrong", "nothing", Exit.DONE,
             only_alone=True),
     Message(r"storage '\S+' is not online", "message", None,
             "Proxmox VE cannot reach any portal of the storage",
@@ -247,7 +261,7 @@ LOGIN: Final = (
             "this initiator may not use the target",
             "the LIO target has no access list entry with this host's initiator name",
             "create an ACL for the name that `iscsictl initiator show` prints", Exit.AUTH),
-    Message(r"iscsi login negotiation failed", "message", None,
+    Message(r"iscsi login negotiation failed|\bsecurity negotiation failed\.", "message", None,
             "a login to this LIO target failed; this line does not say why",
             "the reason is in the target's preceding lines, or the initiator disappeared",
             "read the preceding lines and the initiator's log", Exit.ERROR, only_alone=True),

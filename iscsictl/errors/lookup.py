@@ -239,7 +239,7 @@ def _causes_in_line(
     candidates += [cause for name in _NAMES.findall(line) for cause in causes_of_code(name)]
     causes = [cause for cause in candidates if cause is not None]
     saying = None if causes else _SAID.search(lowered)
-    if saying is not None and (saying[2] is not None or "iscsi" in lowered):
+    if saying is not None and (saying[2] is not None or "iscsi" in lowered[: saying.start()]):
         causes.append(_SAYINGS[saying[1]])
     return causes
 

@@ -51,6 +51,37 @@ SERVICES: Final = (
             "iscsid took over a session that has no node record",
             "the session was started in the initramfs, or its record was deleted",
             "`iscsictl discover --save` creates the record", Exit.DONE, only_alone=True),
+    Message(r"could not (?:increase process priority|set /proc/self/oom)|"
+            r"prctl could not .*pr_set_io_flusher|cannot adjust oom-killer", "message", None,
+            "iscsid is not allowed to protect itself from a lack of memory",
+            "it runs in a container without that capability",
+            ("nothing; but where swap or the root filesystem is on iSCSI, run iscsid on the host"),
+            Exit.DONE, only_alone=True),
+    Message(r"ignoring chap algorithm request for \S+ due to crypto lib", "message", None,
+            "iscsid does not use one of the CHAP algorithms of its configuration",
+            "the host's crypto library does not allow it, for example MD5 in FIPS mode",
+            "nothing if the array supports another one (SHA-256); otherwise logins with CHAP fail",
+            Exit.AUTH, only_alone=True),
+    Message(r"config file line \d+ (?:contains unknown value|does not have|too long)|"
+            r"unknown value format '.*' for parameter", "iscsiadm", 7,
+            "a line of iscsid.conf or of a record is not understood, and its setting is not used",
+            "a typo, or a value that the setting does not have", "correct the line that is named",
+            Exit.ERROR),
+    Message(r"can't create (?:session|connection)\b", "message", None,
+            "the kernel did not create the session",
+            "the driver of the interface's transport lacks resources, or does not match open-iscsi",
+            "`dmesg` for the driver's reason; use open-iscsi and kernel of one distribution",
+            Exit.ERROR, only_alone=True),
+    Message(r"libopeniscsiusr\S*: cannot open shared object|"
+            r"symbol lookup error: \S*iscsi|relocation error: \S*iscsi", "message", None,
+            "iscsiadm does not find its libraries",
+            "a container runs the host's iscsiadm, or an upgrade was interrupted",
+            "run iscsiadm in the host's root directory (chroot, nsenter), or reinstall open-iscsi",
+            Exit.MISSING),
+    Message(r"iscsid\.socket: socket service iscsid\.service already active, refusing", "message",
+            None, "systemd did not open iscsid's socket, because iscsid is already running",
+            "iscsid was started before its socket", "nothing: the running iscsid serves requests",
+            Exit.DONE, only_alone=True),
     Message(rf"{_DATABASE}permission denied", "iscsiadm", 6,
             "the node database cannot be written", "the command was not run as root",
             BECOME_ROOT, Exit.NEEDS_ROOT),
@@ -70,7 +101,7 @@ SERVICES: Final = (
             "there is no discovery record of this portal",
             "it was never discovered from this host, or its address or port is written differently",
             "`iscsictl discover --save` with the portal's address", Exit.NOT_FOUND),
-    Message(r"could not (?:bind|match) \S+ to (?:conn|net)|cannot (?:bind|match) \S+ to net|"
+    Message(r"could not (?:bind|match) \S+ to (?:conn|net|\d)|cannot (?:bind|match) \S+ to net|"
             r"could not bind connection -?\d+ to",
             "iscsiadm", 7, "the network interface of an iface cannot be used",
             "its name or hardware address changed, or it is down",
@@ -115,7 +146,8 @@ SERVICES: Final = (
             Exit.MISSING),
     Message(r"iscsid\.(?:service|socket): (?:failed with result|start request repeated|"
             r"(?:main|control) process exited)|"
-            r"job for iscsid\.\w+ failed|failed to start .*iscsid", "message", None,
+            r"job for iscsid\.\w+ failed|failed to start .*iscsid|"
+            r"iscsid\.service: \S* ?operation timed out", "message", None,
             "iscsid did not start; this line does not say why",
             "the reason is in iscsid's own messages",
             "`journalctl -b -u iscsid | iscsictl explain -`", Exit.MISSING, only_alone=True),
@@ -127,7 +159,7 @@ SERVICES: Final = (
             "`journalctl -b -u open-iscsi -u iscsi | iscsictl explain -`", Exit.ERROR,
             only_alone=True),
     Message(r"a start job is running for .*iscsi|"
-            r"iscsi\S*\.service: (?:failed with result 'timeout'|\S* ?operation timed out)",
+            r"\biscsi\.service: (?:failed with result 'timeout'|\S* ?operation timed out)",
             "message", None, "the login at boot is waiting for a portal",
             "a target with node.startup=automatic does not answer",
             ("`iscsictl doctor` names the portal; if the target is gone for good: `iscsictl "
@@ -139,7 +171,9 @@ SERVICES: Final = (
             "`iscsictl fstab check` for the entries' options", Exit.UNREACHABLE,
             only_alone=True),
     Message(r"conditiondirectorynotempty=\S*iscsi\S* was not met|"
-            r"condition check resulted in .*iscsi", "message", None,
+            r"condition check resulted in .*iscsi|"
+            r"\biscsi\.service: skipped due to 'exec-condition'|"
+            r"\biscsi\b.*skipped because of an unmet condition", "message", None,
             "the login service had nothing to do", "this host has no node records yet",
             "nothing, or `iscsictl discover --save` for a target's portal", Exit.DONE,
             only_alone=True),

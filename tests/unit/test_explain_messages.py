@@ -79,6 +79,22 @@ def test_the_number_of_another_program_is_no_code_of_open_iscsi() -> None:
     assert causes_in_text("iscsi: log\nCommand multipath -f mpatha failed: exit status 1\n") == ()
 
 
+@pytest.mark.fault("F109")
+def test_words_of_another_program_are_no_words_of_iscsiadm() -> None:
+    assert causes_in_text("virsh: error: internal error: cannot find iSCSI session") == ()
+    (cause,) = explain("iscsiadm: login to the portal: internal error, see the log")
+    assert (cause.kind, cause.code) == ("iscsiadm", 9)
+
+
+@pytest.mark.fault("F109")
+def test_iscsid_that_does_not_start_is_not_taken_for_a_login_that_waits() -> None:
+    for words in ("Failed with result 'timeout'.", "start operation timed out. Terminating."):
+        (cause,) = explain(f"systemd[1]: iscsid.service: {words}")
+        assert "iscsid did not start" in cause.meaning
+        (cause,) = explain(f"systemd[1]: open-iscsi.service: {words}")
+        assert "waiting for a portal" in cause.meaning
+
+
 def test_a_log_line_with_an_exit_status_is_not_of_iscsictl_that_it_does_not_name() -> None:
     assert [c.kind for c in explain("level=error msg=x err=exit status 8")] == ["iscsiadm"]
     assert [c.kind for c in explain("iscsictl apply | tee log; exit status 8")] == ["iscsictl"]
