@@ -215,6 +215,7 @@ class _Capture:
 
     def _end_output(self, number: int) -> None:
         self._active.close()
+        self._listed.iface = None
         self._iscsiadm.start_output(number)
         self._sessions.end_output(self._host)
 

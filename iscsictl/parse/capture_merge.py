@@ -98,8 +98,9 @@ def _merge_later_output(first: Session, later: Session) -> tuple[Session, bool]:
     session = first._replace(**changes)
     if session.source == "iscsiadm":
         status = printed_status(
-            session.session_state, session.connection_state, session.internal_state
-        )
+            session.session_state, session.connection_state, session.internal_state,
+            session.transport,
+        )  # fmt: skip
     else:
         status = first.status if later.status == "unknown" else later.status
     return session._replace(status=status), differing

@@ -6,6 +6,7 @@ what the input is. Records and discovered targets are kept.
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 
 from iscsictl.model.capture import ListedRecord
 from iscsictl.model.listing import Note
@@ -16,6 +17,7 @@ RECORDS = "node records or discovered targets (iscsiadm -m node, -m discovery), 
 _DISCOVERIES = "discoveries (iscsiadm -m discovery), not sessions"
 _IFACES = "interfaces (iscsiadm -m iface), not sessions"
 _HOSTS = "SCSI hosts (iscsiadm -m host), not sessions"
+_SETTINGS = "settings such as those in iscsid.conf, not sessions"
 # Snapshots of 2018 print no blank before the name; the first releases print the record's number.
 _RECORD = re.compile(
     r"(?:\[[0-9a-f]{6}\] )?(?P<portal>(?:\[[^\]\s]*\]|[^\s\[\],\"'<>/]+):\d{1,5},-?\d{1,10}?)"
@@ -27,7 +29,7 @@ _DISCOVERY = re.compile(
 _SECTIONS = re.compile(
     r"(?:SENDTARGETS|iSNS|STATIC|FIRMWARE):|No targets found\.|DiscoveryAddress: .*"
 )
-_IFACE = re.compile(r"\S+ [\w<>]+,[^,\s]*,[^,\s]*,[^,\s]*,\S*|Iface: \S+")
+_IFACE = re.compile(r"\S+ [\w<>]+,[^,\s]*,[^,\s]*,[^,\s]*,\S*|Iface: (?P<of_records>\S+)")
 _HOST = re.compile(r"[\w<>]+: \[\d+\] [^\s,]*,\[[^\]\s]*\],\S* \S+")
 _FLAT_LISTS = (
     (_DISCOVERY, _DISCOVERIES),
@@ -41,7 +43,7 @@ _HOST_VALUE = re.compile(
     r"|Subnet|BootProto|Link Local (?:Address|Autocfg)|Router Address|Port(?: State| Speed)?|MTU"
     r"|(?:VLAN|vlan) (?:ID|priority)): .*|Interface:|Sessions:|\*{9,10}"
 )
-_PAIR = re.compile(r"((?:node|iface|discovery)\.[\w.\[\]]+) = ?(.*)")
+_PAIR = re.compile(r"((?:node|iface|discovery|iscsid)\.[\w.\[\]]+) = ?(.*)")
 _UNKNOWN_TAG = 65535  # as 2.0-877 prints -1
 
 
@@ -54,11 +56,23 @@ def _is_address(text: str) -> bool:
     return ":" not in text or bool(is_ipv6)
 
 
+def _kind_of_record(record: Mapping[str, str]) -> str:
+    """Return what lines of NAME = VALUE are: a record, or the settings of a file without one."""
+    if "node.name" in record or not record:
+        return RECORDS
+    kinds = {name.partition(".")[0] for name in record}
+    if kinds == {"iface"}:
+        return _IFACES
+    return _DISCOVERIES if kinds == {"discovery"} else _SETTINGS
+
+
 class ListedLines:
     """Which lines of the capture belong to which list, and the records in them."""
 
     def __init__(self) -> None:
         self.records: list[ListedRecord] = []
+        #: The interface whose records `iscsiadm -m iface -P 1` lists next; None in other lists.
+        self.iface: str | None = None
         self._lines: defaultdict[str, list[int]] = defaultdict(list)
 
     def add(self, kind: str, *numbers: int) -> None:
@@ -93,6 +107,8 @@ class ListReader:
         self._listed = listed
         self._in_host = False
         self._record: dict[str, str] | None = None
+        self._pairs: list[int] = []
+        self._is_framed = False
 
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of these formats.
@@ -108,7 +124,8 @@ class ListReader:
         if self._take_pair(line, number):
             return True
         for pattern, kind in _FLAT_LISTS:
-            if pattern.fullmatch(line):
+            if found := pattern.fullmatch(line):
+                self._listed.iface = found["of_records"] if pattern is _IFACE else None
                 return self._note_listed_line(kind, number)
         return self._take_record(line, number)
 
@@ -130,22 +147,33 @@ class ListReader:
     def _take_pair(self, line: str, number: int) -> bool:
         """Read a line of a whole record; only its target, portal and interface are kept."""
         if line.startswith(("# BEGIN RECORD", "# END RECORD")):
-            self.close()
-            return self._note_listed_line(RECORDS, number)
+            if self._record is not None:
+                self.close()
+            else:
+                self._pairs.append(number)
+                self._is_framed = True
+            return True
         found = _PAIR.fullmatch(line)
         if found is None:
             return False
         if self._record is None or found[1] in self._record:
-            self.close()
+            if self._record is not None:
+                self.close()
             self._record = {}
         self._record[found[1]] = "" if "password" in found[1] else found[2].strip()
-        return self._note_listed_line(RECORDS, number)
+        self._pairs.append(number)
+        return True
 
     def close(self) -> None:
         """End the record that is open, if any. One without a usable name is left out."""
         self._in_host = False
         record, self._record = self._record, None
         name = record and read_name(record.get("node.name", ""))
+        if self._pairs:
+            kind = _kind_of_record(record or {})
+            kind = RECORDS if self._is_framed and kind == _SETTINGS else kind
+            self._listed.add(kind, self._pairs[0])
+        self._pairs, self._is_framed = [], False
         if not record or not name:
             return
         address = known(record.get("node.conn[0].address"))

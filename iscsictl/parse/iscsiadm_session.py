@@ -249,7 +249,8 @@ class IscsiadmReader:
             return False
         self.close()
         self._is_fresh = False
-        self._listed, self._has_listed = ListedRecord(self._target, portal), False
+        record = ListedRecord(self._target, portal, self._lists.iface)
+        self._listed, self._has_listed = record, False
         return True
 
     def _add_listed(self, iface: str | None, number: int) -> None:

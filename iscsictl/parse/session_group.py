@@ -100,7 +100,7 @@ class SessionGroup:
             iface=self.values.get("iface"),
             initiator=self.values.get("initiator"),
             initiator_address=self.values.get("initiator_address"),
-            status=printed_status(state, connection, internal),
+            status=printed_status(state, connection, internal, self.values.get("transport")),
             connection_state=connection,
             session_state=state,
             internal_state=internal,
@@ -113,13 +113,18 @@ class SessionGroup:
 
 
 @lru_cache(maxsize=1000)
-def printed_status(state: str | None, connection: str | None, internal: str | None) -> Status:
+def printed_status(
+    state: str | None, connection: str | None, internal: str | None, transport: str | None
+) -> Status:
     """Return the status of printed states, even if a web page removed the underscore.
 
-    See `session_status` for what the words mean.
+    See `session_status` for what the words mean. iscsid does not know the sessions of qla4xxx,
+    whose firmware logs in, so "Unknown" is no sign that iscsid did not answer (usr/session_info.c).
     """
     if state is not None:
         state = re.sub(r"^LOGGED ?IN$", "LOGGED_IN", state)
     if connection is not None:
         connection = re.sub(r"^LOGGED_?IN$", "LOGGED IN", connection)
+    if transport == "qla4xxx" and connection == "Unknown":
+        connection = None
     return session_status(state, connection, internal)

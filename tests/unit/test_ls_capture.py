@@ -58,6 +58,13 @@ def test_a_path_that_fails_its_checks_is_not_shown_as_running() -> None:
 
 
 @pytest.mark.fault("F109")
+def test_a_path_of_which_only_the_checker_is_known_is_shown_with_its_answer() -> None:
+    states = [line.split()[-2] for line in ls("multipath-ll-of-RHEL-5").stdout.splitlines()]
+    assert states[0] == "STATE"
+    assert set(states[1].split(",")) == {"ready"}
+
+
+@pytest.mark.fault("F109")
 @pytest.mark.parametrize("form", [[], ["-l"], ["--tree"], ["-o", "tsv"]])
 def test_sessions_come_first_and_their_disks_after_them(form: list[str]) -> None:
     result = ls("sessions-multipath-and-lsblk", *form)

@@ -74,10 +74,11 @@ def _path_state(path: CapturedPath) -> str:
     """Return the checker's state of a path if it is not ready, otherwise the kernel's state.
 
     To the kernel, a path is running until it gives up on it, even if it fails multipath's checks.
+    Old releases of multipath print only what the checker says.
     """
     if path.checker not in (None, "ready", "undef"):
         return path.checker
-    return path.state or "-"
+    return path.state or path.checker or "-"
 
 
 def _blocks_of(block: CapturedBlock) -> Iterator[CapturedBlock]:
