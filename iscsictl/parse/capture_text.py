@@ -4,6 +4,7 @@ import codecs
 import html
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 # CSI and OSC sequences, character sets (ESC ( B), and the two-byte ones. An OSC without an end
 # stops at the end of its line, so that it cannot hide the rest of the capture.
@@ -18,8 +19,24 @@ _SPACES = dict.fromkeys((0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0
 _INVISIBLE = dict.fromkeys(
     (0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065))
 )
+# What blogs and word processors make of a colon, a comma or brackets in East Asian text.
+_WIDE = {0xFF1A: ": ", 0xFF0C: ",", 0xFF08: "(", 0xFF09: ")"}
+# They also put another hyphen or a dash into a name, where only "-" is allowed (RFC 3722, 3). The
+# name of an account may have one.
+_HYPHEN = re.compile(r"(?<=\w)[\u2010-\u2013\u2212](?=\w)")
+_ACCOUNT = "username"
+# UTF-8 that was read as another character set: of the lines of a tree and of no-break spaces.
+_WRONG_DECODINGS = (
+    ("latin-1", re.compile(r"\xe2[\x94-\x96\x80][\x80-\xbf]|\xc2[\x80-\xbf]")),
+    (
+        "cp1252",
+        re.compile(r"\xe2\u201d[\u20ac\u0152\u0153\u201a\u201d\xac\xb4\xbc\x81\x90]|\xe2\u20ac."),
+    ),
+    ("cp437", re.compile(r"\u0393\xf6.")),
+    ("cp850", re.compile(r"\xd4\xf6.")),
+)
 _LINE_ENDS = dict.fromkeys((0x0B, 0x0C, 0x85, 0x2028, 0x2029), "\r")
-_CHARACTERS = {**_SPACES, **_INVISIBLE, **_LINE_ENDS}
+_CHARACTERS = {**_SPACES, **_INVISIBLE, **_LINE_ENDS, **_WIDE}
 _TAG = re.compile(r"<(?!empty>)(/?)([A-Za-z][\w:-]*)(?:\s[^<>]*)?/?>|<!--.*?-->")
 # One of these tags shows that it is a page; `<empty>` and `<iqn...>` are no tags.
 _PAGE = re.compile(
@@ -31,6 +48,7 @@ _BREAKING = re.compile(r"blockquote|body|br|div|h[1-6]|html|li|ol|p|pre|table|tb
 # Text that was made safe for Markdown; a single backslash may belong to an account DOMAIN\\name.
 _MARKDOWN = re.compile(r"\\\*\\\*|LOGGED\\_IN|\\_member|\\\[\d|\\<empty")
 _MARKDOWN_ESCAPE = re.compile(r"\\([_*<>\[\]#-])")
+_SPELLED_TABS = re.compile(r"^(?:\\t)+|(?:\\t)+(?=State:)", re.MULTILINE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8}\d{0,2});")
 
 
@@ -79,6 +97,8 @@ def _changes_for(text: str) -> list[Callable[[str], str]]:
         changes.append(lambda line: line.replace("#011", "\t").replace("#012", "\r"))
     if "^I" in text or _ends_in_dollar(text):  # cat -A
         changes.append(lambda line: line.replace("^I", "\t").removesuffix("$").removesuffix("^M"))
+    if _SPELLED_TABS.search(text):
+        changes.append(lambda line: _SPELLED_TABS.sub("\t", line))
     if "\\" in text and _MARKDOWN.search(text):
         changes.append(lambda line: _MARKDOWN_ESCAPE.sub(r"\1", line))
     return changes
@@ -98,9 +118,22 @@ def _without_escapes(text: str) -> str:
         text = _OVERSTRIKE.sub("", text)
     if "\\" in text or "^[" in text or "#033" in text:
         text = _ANSI_SPELLED.sub("", text)
-    return text if text.isascii() and "\x0b" not in text and "\x0c" not in text else (
-        text.translate(_CHARACTERS)
-    )  # fmt: skip
+    if text.isascii():
+        return text.translate(_CHARACTERS) if "\x0b" in text or "\x0c" in text else text
+    for charset, pattern in _WRONG_DECODINGS:
+        text = pattern.sub(partial(_decode_again, charset), text)
+    if _HYPHEN.search(text):
+        lines = text.split("\n")
+        text = "\n".join(line if _ACCOUNT in line else _HYPHEN.sub("-", line) for line in lines)
+    return text.translate(_CHARACTERS)
+
+
+def _decode_again(wrong: str, found: re.Match[str]) -> str:
+    """Return the character of UTF-8 that was read as another character set, if it is one."""
+    try:
+        return found[0].encode(wrong).decode()
+    except UnicodeError:
+        return found[0]
 
 
 def _without_tag(found: re.Match[str]) -> str:

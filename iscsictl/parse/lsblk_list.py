@@ -30,7 +30,8 @@ _TELLING = frozenset(
 )  # fmt: skip
 # The branches of the tree, in UTF-8 and as ASCII (-i), and what --merge draws before a tree: arrows
 # to the disks that have a device in common, and a line to it (libsmartcols/src/table.c).
-_TREE = r"(?:[,|']->|[\s|`\u2502\u2506\u2508\u250c\u251c\u2514\u252c\u2500\u25b6-])*"
+# In another character set they became question marks, or only their first byte is left (\u00e2).
+_TREE = r"(?:[,|']->|[\s|`?\u00e2\ufffd\u2502\u2506\u2508\u250c\u251c\u2514\u252c\u2500\u25b6-])*"
 _ARROW = re.compile(r"[\u250c\u251c\u2514][\u2508\u252c]\u25b6|[,|']->|\u2506")
 _OF_GROUP = re.compile(r"[\u251c\u2514]\u2508+|[|`]-{2,}")
 _ROW = re.compile(rf"(?P<tree>{_TREE})(?P<name>[\w/.:+!][\w/.:+!-]*)(?=\s|$)")
@@ -229,14 +230,16 @@ class LsblkReader:
         words = [word for word in re.finditer(r"\S+", line) if word.start() >= found.end()]
         titles = [column.title for column in self._columns]
         by_column = self._cells_below(words)
-        cells = (
-            by_column
-            or _cells_in_order(line[found.start("name") :], titles)
-            or _cells_by_format([word[0] for word in words], titles)
-        )
+        in_order = by_column or _cells_in_order(line[found.start("name") :], titles)
+        cells = in_order or _cells_by_format([word[0] for word in words], titles)
         has_branch = bool(_ARROW.sub("", found["tree"]).strip())
         name = device_name(found["name"])
-        if not has_branch and not _DISK_NAME.fullmatch(name) and "TYPE" not in by_column:
+        # Without a branch, it is a device if the words below the titles, or their forms, say so. If
+        # blanks were squeezed out of a tree, nobody knows what it stands on.
+        is_told = "TYPE" in by_column or (
+            {"TYPE", "MAJ:MIN"} <= cells.keys() and not (in_order and self._has_branches)
+        )
+        if not has_branch and not _DISK_NAME.fullmatch(name) and not is_told:
             return False
         depth = found.start("name") if has_branch else 0
         row = LsblkRow(name, depth, cells)
@@ -334,6 +337,8 @@ def _cells_by_format(words: list[str], titles: list[str]) -> dict[str, str]:
             cells["TYPE"] = word
         elif _UUID.fullmatch(word):
             cells["UUID"] = word
+        elif "MAJ:MIN" in titles and re.fullmatch(r"\d+:\d+", word):
+            cells["MAJ:MIN"] = word
         elif has_size and re.fullmatch(r"\d+(?:[.,]\d+)?[KMGTPE]", word):
             cells["SIZE"] = word
         elif "FSTYPE" in cells and "UUID" not in cells and not re.fullmatch(r"[\d.]+|LVM2", word):

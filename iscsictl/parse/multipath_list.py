@@ -21,11 +21,18 @@ _MAP = re.compile(
 _HEXADECIMAL_ID = re.compile(r"[0-9a-f]{17,33}")
 _SIZE = re.compile(r"\[?size=([\d.]+) ?([KMGTPE]?)i?B?\b")
 _READ_ONLY = re.compile(r"\bwp=(ro|rw)\b|\[(ro|rw)\]")
-_GROUP = re.compile(r"[\s|`+\\_-]*(?:policy='|\w[\w-]*(?: \d+)? ?\[(?:prio|active|enabled))")
+# Blogs replace quotes, backticks and hyphens by typographic ones.
+_GROUP = re.compile(
+    r"[\s|`+\\_\u2018\u2013-]*"
+    r"(?:policy=['\u2018\u2019]|\w[\w-]*(?: \d+)? ?\[(?:prio|active|enabled))"
+)
 _PATH = re.compile(
-    r"[\s|`+\\_-]*(?P<hctl>\d+:\d+:\d+:\d+|#:#:#:#)\s+(?P<device>[\w!-]+)"
+    r"[\s|`+\\_\u2018\u2013-]*(?P<hctl>\d+:\d+:\d+:\d+|#:#:#:#)\s+(?P<device>[\w!-]+)"
     r"\s+(?:\d+:\d+|#:#|-:-|-)\s+(?P<states>\[?(?:active|failed|undef)[\]\[ ].*)"
 )
+# NVMe multipathing of the kernel itself, which multipath lists after its own maps.
+_FOREIGN = re.compile(r"\S+ \[\w+\]:\w+ NVMe,.*")
+_FOREIGN_PART = re.compile(r"size=.*|[\s|`+\\_-]*(?:policy=.*|\d+:\d+:\d+ +nvme\w+ .*)")
 #: The states that a checker (libmultipath/checkers.c) gives a path that is not lost. A ghost is a
 #: path of a passive controller; `undef` means that nothing was checked (multipath -l).
 SOUND_CHECKS = frozenset({"ready", "ghost", "undef", "i/o pending", "unchecked", None})
@@ -54,6 +61,7 @@ class MultipathReader:
         self._line = 0
         self._failed: list[tuple[int, str]] = []
         self._has_lost_head = False
+        self._is_foreign = False
         self._places: dict[tuple[str, str | None], int] = {}
         self._notes: dict[tuple[str, str | None], list[Note]] = {}
 
@@ -62,7 +70,13 @@ class MultipathReader:
 
         For paths that do not work, the map gets one warning, which names the first of them.
         """
+        if self._is_foreign and _FOREIGN_PART.fullmatch(line):
+            return True
         if (self._disk is not None or self._has_lost_head) and self._take_part(line, number):
+            return True
+        if _FOREIGN.fullmatch(line):
+            self.close()
+            self._is_foreign = True
             return True
         found = _MAP.fullmatch(line)
         if found is None:
@@ -145,7 +159,7 @@ class MultipathReader:
         """End the current map and keep it; warn about its paths that do not work."""
         disk, self._disk = self._disk, None
         failed, self._failed = self._failed, []
-        self._has_lost_head = False
+        self._has_lost_head = self._is_foreign = False
         if disk is None:
             return
         self._keep_last(disk)

@@ -103,6 +103,20 @@ WRAPS: dict[str, Wrap] = {
     "no-break spaces": lambda text: text.replace("\t", "\xa0\xa0").replace(" ", "\xa0"),
     "no line ends": lambda text: " ".join(text.split()) + "\n",
     "line ends as \\n": lambda text: text.replace("\n", "\\n").replace("\t", "\\t") + "\n",
+    "tabs as \\t": lambda text: text.replace("\t", "\\t"),
+    "hyphens of a word processor": lines_as(
+        lambda _, line: re.sub(r"(?<=\w)-(?=\w)", "\u2011", line)
+    ),
+    "dashes of a blog": lines_as(lambda _, line: re.sub(r"(?<=\w)-(?=\w)", "\u2013", line)),
+    "wide colons": lines_as(lambda _, line: re.sub(r": (?=\S)", "\uff1a", line)),
+    "Latin-1": lambda text: text.replace(" ", "\xa0").encode().decode("latin-1"),
+    "code page 437": lambda text: text.encode().decode("cp437"),
+    "code page 850": lambda text: text.encode().decode("cp850"),
+    "code page 1252": lambda text: text.encode().decode("cp1252"),
+    "only the first bytes": lambda text: re.sub(
+        "[\x80-\x9f]", "", text.encode().decode("latin-1")
+    ),
+    "question marks": lambda text: text.encode("ascii", "replace").decode(),
     "a trace of the shell": lambda text: f"+ iscsiadm -m session -P 3\n{text}+ echo done\n",
 }  # fmt: skip
 
