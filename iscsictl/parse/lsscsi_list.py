@@ -18,6 +18,7 @@ _ID = re.compile(r"\s(?P<id>[23][0-9a-f]{16,32})(?=\s|$)")
 _WWN = re.compile(r"(?:^|\s)(?:0x|naa\.)?(?P<wwn>[2356][0-9a-f]{15}(?:[0-9a-f]{16})?)(?=\s|$)")
 _SIZE = re.compile(r"\s(?P<number>\d+(?:\.\d+)?)(?P<unit>[kKMGTPE])(?P<binary>i?)B(?=\s|$)")
 _UNITS = "kMGTPE"
+_LONGEST = 500  # characters
 # The attributes below a disk (-l, -L), and its place in sysfs (-v), with the number of its session.
 _ATTRIBUTES = re.compile(r"\w+=\S*(?: \w+=\S+)*")
 _STATE = re.compile(r"(?:^| )state=([\w-]+)")
@@ -51,7 +52,8 @@ class LsscsiReader:
         What is no disk is accepted and skipped; a disk without a node gets a warning.
         """
         if line.startswith("["):
-            found = _LINE.fullmatch(line)
+            # A name of iSCSI has at most 223 characters (RFC 7143, 4.2.7.1); no field is longer.
+            found = _LINE.fullmatch(line) if len(line) < _LONGEST else None
             if found is None:
                 return False
             self._row = None
