@@ -11,6 +11,7 @@ from tests.lab.array import A4
 from tests.lab.onhost import run_on
 from tests.lab.test_disks import IQN, PATIENCE, login, shell
 from tests.unit.blank_cells import BY_HAND, PLACES, TOOLS, Cell
+from tests.unit.loops import ADD_PARTITION
 
 if TYPE_CHECKING:
     from tests.lab.lio import Disk
@@ -90,8 +91,8 @@ def test_a_disk_that_lost_its_table_is_refused_whatever_was_on_it(lab: Lab) -> N
     devices = login(lab, *disks, blank)
     for cell, disk, device in zip(CELLS, disks, devices, strict=False):
         if cell.known:
-            start = PLACES[cell.place](disk.size) // 512
-            shell(lab, f"addpart {device} 1 {start} {LENGTH // 512}")
+            words = (device, "1", str(PLACES[cell.place](disk.size)), str(LENGTH))
+            host.run(["python3", "-c", ADD_PARTITION, *words], check=True)
     before, fstab = contents(lab, disks), host.text("/etc/fstab")
     assert len(set(before)) == len(CELLS)
     for number, cell in enumerate(CELLS):

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,10 +41,22 @@ def looped(image: Path) -> Iterator[str]:
         subprocess.run(["losetup", "--detach", device], check=True)
 
 
+# Arguments: the disk, the number of the partition, its first byte and its size. Debian 13 has
+# addpart(8) in a package that is not always installed.
+ADD_PARTITION = """
+import ctypes, fcntl, os, struct, sys
+device, number, start, size = sys.argv[1], *map(int, sys.argv[2:])
+partition = ctypes.create_string_buffer(struct.pack("qqi64s64s4x", start, size, number, b"", b""))
+# BLKPG_ADD_PARTITION of linux/blkpg.h
+argument = struct.pack("iiiP", 1, 0, 152, ctypes.addressof(partition))
+fcntl.ioctl(os.open(device, os.O_RDONLY), 0x1269, argument)
+"""
+
+
 def add_partition(device: str, number: int, start: int, size: int) -> str:
-    """Have the kernel take a place of the disk, in bytes, for a partition (addpart(8))."""
-    place = (str(start // 512), str(size // 512))
-    subprocess.run(["addpart", device, str(number), *place], check=True)
+    """Have the kernel take a place of the disk, in bytes, for a partition."""
+    words = (device, str(number), str(start), str(size))
+    subprocess.run([sys.executable, "-c", ADD_PARTITION, *words], check=True)
     return f"{device}p{number}"
 
 

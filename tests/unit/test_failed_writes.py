@@ -25,6 +25,7 @@ from iscsictl.system.block import disk_writer, partition_table, write_tracker
 from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.context import Context
 from iscsictl.system.io import process
+from tests.unit import loops
 from tests.unit.fake_root import put
 from tests.unit.loops import fingerprint, give_name, looped, sparse
 from tests.unit.test_writer_guards import (
@@ -159,7 +160,7 @@ def failed(action: Action, root: Path) -> list[CompletedStep]:
 def test_a_wipe_that_fails_half_way_is_left_over(
     scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int | None
 ) -> None:
-    subprocess.run(["addpart", scratch.device, "1", "2048", "100000"], check=True)
+    loops.add_partition(scratch.device, 1, 2048 * 512, 100_000 * 512)
     failing("wipefs", tmp_path, monkeypatch)
     done = failed(actions.Wipe(scratch.disk, part), tmp_path)
     outcomes, leftovers = executor.roll_back(done, Context(root=tmp_path))

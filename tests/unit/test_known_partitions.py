@@ -78,7 +78,7 @@ class TestOnLoopDevices:
             node = add_partition(device, 2, start, 100 * MIB)
             subprocess.run(["mkswap", node], check=True, capture_output=True)
             known = known_partitions(device)
-            subprocess.run(["delpart", device, "2"], check=True)
+            subprocess.run(["partx", "--delete", "--nr", "2", device], check=True)
             assert known_partitions(device) == ()
             only_udev = tuple(replace(part, device="") for part in known)
             monkeypatch.setattr(probe, "known_partitions", lambda _: only_udev)

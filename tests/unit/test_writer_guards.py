@@ -30,6 +30,7 @@ from iscsictl.system.block import probe as prober
 from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.context import Context
 from tests.patience import PATIENCE
+from tests.unit import loops
 from tests.unit.loops import WWID, fingerprint, give_name, looped, sparse
 from tests.worlds import FREE, RESERVED
 
@@ -414,7 +415,7 @@ def test_a_partition_that_only_the_kernel_has_is_not_dropped_with_what_is_in_it(
     scratch: Scratch, write: Write
 ) -> None:
     start = 61 * MIB + 512 * 7
-    subprocess.run(["addpart", scratch.device, "3", str(start // 512), "100000"], check=True)
+    loops.add_partition(scratch.device, 3, start, 100_000 * 512)
     assert prober.probe(scratch.device, WWID).blank
     scratch.put(start + 3072, b"\x01\x02\x03\x04")
     assert "partition 3" in prober.probe(scratch.device, WWID).description
