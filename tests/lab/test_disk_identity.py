@@ -53,7 +53,6 @@ def rows_of_ls(lab: Lab) -> list[list[str]]:
     return sorted([path["device"] for path in disk["paths"]] for disk in listing["disks"])
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F65")
 def test_two_disks_with_one_wwid_and_two_serial_numbers_stay_two_disks(lab: Lab) -> None:
     host = lab.host
@@ -87,7 +86,6 @@ def test_two_disks_with_one_wwid_and_two_serial_numbers_stay_two_disks(lab: Lab)
     assert is_never_written(lab, disks)
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F65")
 def test_disks_that_agree_in_all_are_one_only_where_one_discovery_offers_both(lab: Lab) -> None:
     host = lab.host

@@ -346,7 +346,6 @@ cp -a /etc /r/; echo "UUID={uuid} / ext4 errors=remount-ro 0 1" > /r/etc/fstab
 """
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F89")
 def test_an_added_entry_has_the_login_service_run_now_and_at_boot(lab: Lab) -> None:
     # As after a boot without a record: the service's condition kept it from starting.

@@ -269,8 +269,6 @@ def test_a_path_outside_of_its_map_that_is_silent_is_told_and_stays_outside(lab:
     assert path_states(host) == ["ready", "ready"]
 
 
-@pytest.mark.torture
-@pytest.mark.every_suite
 @pytest.mark.fault("F99")
 def test_two_interfaces_to_one_portal_are_two_paths_of_one_map(lab: Lab) -> None:
     host, array = lab.host, lab.array
@@ -284,7 +282,6 @@ def test_two_interfaces_to_one_portal_are_two_paths_of_one_map(lab: Lab) -> None
     assert set(again.values()) == {"unchanged"}, again
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F99")
 def test_interfaces_that_are_bound_to_nics_log_in_each_through_its_own(lab: Lab) -> None:
     host, array = lab.host, lab.array
@@ -322,8 +319,6 @@ def filesystem_mebibytes(host: Guest) -> int:
     return int(fields["Block count"]) * int(fields["Block size"]) >> 20
 
 
-@pytest.mark.torture
-@pytest.mark.every_suite
 @pytest.mark.fault("F98")
 def test_a_map_grows_under_a_writer_once_all_of_its_paths_have_the_new_size(lab: Lab) -> None:
     host, array = lab.host, lab.array
@@ -358,8 +353,6 @@ def test_a_map_grows_under_a_writer_once_all_of_its_paths_have_the_new_size(lab:
     assert writer.poll() is None, writer.output()
 
 
-@pytest.mark.torture
-@pytest.mark.every_suite
 @pytest.mark.fault("F97")
 def test_no_command_hangs_on_a_map_without_a_path(lab: Lab) -> None:
     host, array = lab.host, lab.array

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.lab.agent import Result
     from tests.lab.pair import Lab
 
-pytestmark = [pytest.mark.torture, pytest.mark.fault("F111")]
+pytestmark = pytest.mark.fault("F111")
 
 PREFIX = "iqn.2001-04.com.example:prune"
 TARGETS = [f"{PREFIX}.target{n}" for n in range(4)]
@@ -88,6 +88,7 @@ def wait_until_down(lab: Lab, *down: str) -> None:
     raise AssertionError(states(lab))
 
 
+@pytest.mark.torture
 def test_exactly_300_dead_records_and_50_dead_sessions_go(lab: Lab) -> None:
     prepare(lab)
     lab.cut("B")
@@ -108,6 +109,7 @@ def test_exactly_300_dead_records_and_50_dead_sessions_go(lab: Lab) -> None:
     print(f"prune took {done.seconds:.1f} s")
 
 
+@pytest.mark.torture
 def test_nothing_goes_while_the_array_that_would_prove_it_gone_is_silent_or_refuses(
     lab: Lab,
 ) -> None:

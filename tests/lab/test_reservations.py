@@ -209,7 +209,6 @@ def test_an_array_without_the_directory_of_its_registrations_keeps_hosts_apart_t
     assert read_state(lab.array, disk).is_free
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F52")
 def test_on_a_lun_without_reservations_both_hosts_say_that_they_are_not_kept_apart(
     two_hosts: Lab,

@@ -303,7 +303,6 @@ def test_rescan_sees_what_grew_appeared_and_became_another_disk(lab: Lab) -> Non
     assert luns[0] == three.wwid
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F81")
 @pytest.mark.fault("F82")
 def test_what_is_accepted_can_be_listed_and_what_cannot_is_named_with_what_to_change(
@@ -332,7 +331,6 @@ def test_what_is_accepted_can_be_listed_and_what_cannot_is_named_with_what_to_ch
     assert IQN in lab.host.run("iscsiadm -m node", check=True).out
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F85")
 @pytest.mark.fault("F86")
 def test_missing_ones_of_two_sessions_come_back_and_the_boot_leaves_out_what_no_host_reaches(
