@@ -51,7 +51,7 @@ def _check_links(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> It
             yield warn(
                 "net-link",
                 f"{name} runs at {speed}",
-                f"check the cable and the switch port; ethtool {name}",
+                "check the cable, and the speed and duplex setting of the switch port",
                 name,
             )
         else:

@@ -51,11 +51,11 @@ def test_the_column_of_proofs_is_what_the_marks_of_the_tests_say() -> None:
 
 
 def test_a_list_of_marks_of_a_module_counts_for_each_of_its_tests() -> None:
-    prune = [
-        test for test in marked_tests()["F111"] if test.name.startswith("tests/lab/test_prune")
+    exclusive = [
+        test for test in marked_tests()["F101"] if test.name.startswith("tests/lab/test_exclusive")
     ]
-    assert prune
-    assert all(test.torture for test in prune)
+    assert exclusive
+    assert all(test.torture for test in exclusive)
 
 
 def test_marks_are_found_on_functions_on_modules_and_on_parameters() -> None:

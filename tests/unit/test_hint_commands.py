@@ -96,3 +96,11 @@ def test_a_command_is_found_in_its_sentence(text: str, words: list[str], wrong: 
     (found,) = commands_in(text)
     assert found == words
     assert error_in(found) == wrong
+
+
+def test_no_hint_needs_a_program_that_no_package_of_the_host_brings_along() -> None:
+    """`explain`, whose tables are in `errors`, is also asked about other hosts."""
+    absent = re.compile(r"(?<![-/\w])(fuser|lsof|ethtool|lsscsi|file|lslocks) (-|/|VALUE)")
+    assert absent.search("see what uses it: fuser -vm VALUE")
+    found = [(place, text) for place, text in texts() if not place.startswith("errors/")]
+    assert [one for one in found if absent.search(one[1])] == []

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "iscsictl"
 
 #: Where a command begins in a sentence, and where it ends.
 _BEGINS = re.compile(
-    r"(?:^|[\s(:])(?:iscsictl (?!\()|umount |fuser -|chmod |chown |mkdir -|blockdev -|"
+    r"(?:^|[\s(:])(?:iscsictl (?!\()|umount |chmod |chown |mkdir -|blockdev -|"
     r"sg_persist |multipath -|multipathd |lsattr |ls -|systemctl |btrfs f|mount /)"
 )
 _ENDS = re.compile(r"[;,()]|\. |: | && | and | to | says | removes ")
@@ -77,7 +77,7 @@ def test_every_name_in_a_command_of_a_hint_is_quoted() -> None:
     [
         ('f"see: iscsictl ls {target}"', ["target"]),
         ('f"iscsictl detach {shell_form(name)} --lost --confirm {wwid}"', ["wwid"]),
-        ('f"{device} is in use; see what uses it: fuser -v {device}"', ["device"]),
+        ('f"{device} is in use; see what uses it: iscsictl disk show {device}"', ["device"]),
         ('"sg_persist --in --read-full-status " + device', ["device"]),
         ('f"the disk {device} is not known to iscsictl, {name}"', []),
         ('f"iscsictl umount {shell_form(path)}; {path} is in the way"', []),

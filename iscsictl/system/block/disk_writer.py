@@ -53,7 +53,8 @@ def _lock_whole_disk(fd: int, device: str, deadline: float) -> None:
                 if time.monotonic() > deadline:
                     raise InUseError(
                         f"{device} is locked by another program",
-                        hint=f"wait for it to end; find it with: fuser -v {shell_form(device)}",
+                        hint="wait for it to end; to see which: iscsictl disk show "
+                        + shell_form(device),
                     ) from None
                 signals.check()
                 time.sleep(0.05)
@@ -173,7 +174,7 @@ def forget_parts(device: str) -> None:
     for name in _partitions_of(device):
         raise InUseError(
             f"the kernel does not release /dev/{name}, which belongs to an older table of {device}",
-            hint=f"see what uses it: fuser -v /dev/{shell_form(name)}",
+            hint=f"see what uses it: iscsictl disk show {shell_form(device)}",
         )
 
 

@@ -129,7 +129,8 @@ def _decompressor_for(path: Path, start: bytes) -> tuple[str, ...]:
         if start.startswith(magic):
             return command
     raise IscsictlError(
-        f"{path} has an unknown compression format", hint=f"see: file {shell_form(path)}"
+        f"{path} has an unknown compression format",
+        hint=f"check whether its own tool can read it: lsinitramfs {shell_form(path)}",
     )
 
 

@@ -245,7 +245,8 @@ def unmount(path: str, *, lazy: bool = False) -> None:
         raise IscsictlError(f"cannot unmount {path}: {error.strerror}") from None
     if code == errno.EBUSY:
         raise InUseError(
-            f"{path} is in use", hint=f"see what uses it: fuser -vm {shell_form(path)}"
+            f"{path} is in use",
+            hint=f"see what uses it: iscsictl umount {shell_form(path)} --dry-run",
         )
     if code not in {0, errno.EINVAL, errno.ENOENT}:
         raise IscsictlError(f"cannot unmount {path}: {os.strerror(code).lower()}")
