@@ -86,7 +86,7 @@ def test_accounts_of_new_records_and_of_a_portal_prove_both_ends(lab: Lab) -> No
     sessions = json.loads(ctl(lab, "ls -J").out)["sessions"]
     assert [s["chap"] for s in sessions] == [{"username": "myaccount", "username_in": "array"}] * 2
     said = ctl(lab, "chap check --secret-file /root/own", 0).out
-    assert f"in use for {IQN}" in said
+    assert f"the same secret is used for {IQN}" in said
 
 
 def test_targets_that_an_isns_server_names_are_shown_and_saved(lab: Lab) -> None:
