@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.lab.array import A4
 from tests.lab.install import PROJECT
 from tests.lab.onhost import PATIENCE, run_on
@@ -68,7 +66,6 @@ def prepare_first_minutes(lab: Lab) -> None:
     host.put("/etc/iscsictl/mail.secret", secret, mode=0o600)
 
 
-@pytest.mark.torture
 def test_the_commands_of_the_readme_answer_what_it_prints(lab: Lab) -> None:
     host = lab.host
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
