@@ -229,6 +229,18 @@ MAKING: Final = (
             "the disk has no partitions, or the partition number was left out",
             "answer yes for a LUN without a partition table; or `iscsictl attach --table none`",
             Exit.REFUSED, only_alone=True),
+    Message(r"pool '?\S+ has encountered an uncorrectable i/o failure and has been suspended|"
+            r"zfs has encountered an uncorrectable i/o failure", "message", None,
+            "ZFS lost the disks of a pool, and all access to it waits",
+            "the pool's sessions were down for longer than replacement_timeout",
+            "`iscsictl reconnect` once the array answers, then `zpool clear POOL`",
+            Exit.UNREACHABLE),
+    Message(r"heartbeat write timeout to device|delta_renew (?:read|write) timeout|"
+            r"latency: no liveness for", "message", None,
+            "a cluster cannot write its heartbeat or lease to its disk",
+            "the session of that disk is down or slow; the host may be fenced (reset)",
+            "`iscsictl ls` for the state of the session; give the cluster longer timeouts than it",
+            Exit.UNREACHABLE),
     Message(r"device supports \d+ byte sectors \(not", "message", None,
             "the LUN has larger blocks than those for which the filesystem was made (XFS)",
             "its data were copied from another LUN, or the array's block size was changed",

@@ -74,7 +74,9 @@ _STATUS: Final = tuple(
         r"\bstatus\b[^\n]{0,20}?\b0(?P<c>[1-3])(?P<d>[0-9a-f]{2})\b",
     )
 )
-_STATUS_DECIMAL: Final = re.compile(r"\bstatus(?: code)?[ :=(]{1,3}(\d{3})\b", re.IGNORECASE)
+_STATUS_DECIMAL: Final = re.compile(
+    r"\bstatus(?: code)?[ :=(]{1,3}(?:[a-z ]{1,40}\()?(\d{3})\b", re.IGNORECASE
+)
 _STATUS_CLASS: Final = re.compile(r"\bstatus[- ]class[ :=]+(?:0x)?0?([1-3])\b", re.IGNORECASE)
 # Messages without a number that the tables explain well enough; matched in lower case.
 _TEXTS: Final[tuple[tuple[Kind, int, str], ...]] = (
@@ -240,7 +242,9 @@ def _causes_in_line(
     causes = [cause for cause in candidates if cause is not None]
     saying = None if causes else _SAID.search(lowered)
     if saying is not None and (saying[2] is not None or "iscsi" in lowered[: saying.start()]):
-        causes.append(_SAYINGS[saying[1]])
+        cause = _SAYINGS[saying[1]]
+        if cause.code not in _UNREACHABLE or not _is_of_other_service(lowered):
+            causes.append(cause)
     return causes
 
 
@@ -274,7 +278,8 @@ def _causes_of_bare_number(line: str) -> list[Cause]:
 def _is_of_other_program(before: str) -> bool:
     """Return whether the text before an exit status names another program, such as mount."""
     words = before[-60:].lower()
-    return bool(_OTHER_PROGRAM.search(words)) and "iscsi" not in words
+    others = [found.start() for found in _OTHER_PROGRAM.finditer(words)]
+    return bool(others) and others[-1] > words.rfind("iscsi")
 
 
 def _look_up_codes(words: str) -> tuple[Cause, ...]:

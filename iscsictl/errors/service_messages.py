@@ -183,7 +183,8 @@ SERVICES: Final = (
             ),
             _READ_ABOVE, Exit.ERROR, only_alone=True),
     Message(r"could not log(?:in)? (?:into )?all (?:leading-login )?portals|"
-            r"could not login to \[|could not logout of \[", "message", None,
+            r"could not login to \[|could not logout of \[|unable to login to iscsi target portal",
+            "message", None,
             "at least one login or logout failed; this line does not say why",
             "the reason is in the line before or after it", _READ_ABOVE, Exit.ERROR,
             only_alone=True),

@@ -76,6 +76,10 @@ def test_exit_status_8_is_of_the_program_that_is_named() -> None:
 def test_the_number_of_another_program_is_no_code_of_open_iscsi() -> None:
     assert causes_in_text("mount of /srv failed with error 32") == ()
     assert causes_in_text("iscsi: log\nOct 13 10:24:01 | /lib/udev/scsi_id exited with 1\n") == ()
+    path = "/dev/disk/by-path/ip-192.0.2.9:3260-iscsi-iqn.x-lun-0"
+    (cause,) = causes_in_text(f"failed to mount {path} [ext4]: mount failed: exit status 255")
+    assert cause.kind == "message"
+    assert [c.code for c in causes_in_text("mount of x: iscsiadm failed: exit status 21")] == [21]
     assert causes_in_text("iscsi: log\nCommand multipath -f mpatha failed: exit status 1\n") == ()
 
 
@@ -136,6 +140,7 @@ def test_what_every_sound_host_logs_is_no_error(line: str) -> None:
     ["ssh: connect to host 192.0.2.9 port 22: Connection refused",
      "curl: (7) Failed to connect to 192.0.2.5 port 443: Connection refused",
      "dial tcp 192.0.2.9:6443: connect: connection refused", "mount.nfs: No route to host",
+     "postfix/smtp[9]: connect to mail.example[192.0.2.9]:25: Connection timed out",
      "kubelet[7]: dial tcp: lookup registry.example: Temporary failure in name resolution"],
 )  # fmt: skip
 def test_a_connection_of_another_program_is_none_to_a_portal(line: str) -> None:
