@@ -101,6 +101,14 @@ def test_disks_of_one_wwid_that_differ_in_serial_or_size_are_never_one(
 
 
 @pytest.mark.fault("F65")
+def test_one_that_differs_among_several_of_one_wwid_outweighs_the_user_s_word() -> None:
+    one, same = (sized(disk(W, device, kind="mpath")) for device in ("/dev/sda", "/dev/sdb"))
+    differs = sized(disk(W, "/dev/sdc", kind="mpath"), serial="S2")
+    with pytest.raises(RefusedError, match="different disks share"):
+        overwrite.verify_identity(one, (one, same, differs), None, one_disk=W)
+
+
+@pytest.mark.fault("F65")
 def test_one_disk_behind_targets_that_no_portal_offers_together_needs_the_user_s_word() -> None:
     one, two = (sized(disk(W, device, kind="mpath")) for device in ("/dev/sda", "/dev/sdb"))
     with pytest.raises(RefusedError, match="no portal is known to offer all") as caught:

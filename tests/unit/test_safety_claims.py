@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.disk_content import Content, Partition, Signature
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.planner.safety import overwrite
@@ -52,6 +53,7 @@ LOST = Partition(2, "/dev/sda2", 9 * MIB, 50 * MIB, "linux", (Signature("xfs", 0
         (replace(bare(W, "ext4", CLAIMED), stale_partitions=(LOST,)), "none", False, False),
         (replace(OWN_TABLE, stale_partitions=(replace(LOST, signatures=()),)), "gpt", True, True),
         (replace(OWN_TABLE, partitions=()), "gpt", False, False),
+        (replace(OWN_TABLE, partitions=()), "none", False, False),
         (OWN_TABLE, "dos", False, False),
         (OWN_TABLE, "none", False, False),
         (replace(OWN_TABLE, table_id=None), "gpt", False, False),
@@ -140,3 +142,29 @@ def test_two_partitions_are_not_ours_even_when_both_are_named_so() -> None:
 def test_the_claimed_partition_spans_the_disk(size: int, part: int, ours: bool) -> None:
     content = emptied(replace(OWN_TABLE, size=size), size=part)
     assert overwrite.matches_claim(content, claim_of()) is ours
+
+
+def test_the_mark_of_an_interrupted_mkfs_explains_no_data_on_a_disk_that_was_blank() -> None:
+    """The plan said blank: what is in the partition now came from elsewhere since."""
+    blank_ground = OverwriteGround.BLANK
+    assert overwrite.may_make_filesystem(OWN_TABLE, blank_ground, BEGUN)
+    for content in (parted(W, None, CLAIMED, data_at=MIB), parted(W, "ext4", CLAIMED)):
+        assert not overwrite.may_make_filesystem(content, blank_ground, BEGUN)
+
+
+def test_confirmed_without_a_table_is_what_partitions_of_a_lost_table_have_in_them() -> None:
+    """Only the user explains what is in them; a claim with a table needs that table first."""
+    left = replace(blank(W), stale_partitions=(LOST,))
+    for table, wiped in (("none", True), ("gpt", False)):
+        claim = claim_of(table=table)
+        given = OverwriteGround
+        assert overwrite.may_make_filesystem(left, given.CONFIRMED, claim) is wiped
+        assert not overwrite.may_make_filesystem(left, given.BLANK, claim)
+        assert not overwrite.may_make_filesystem(left, given.CLAIMED, replace(claim, begun=True))
+
+
+def test_a_table_that_is_still_there_was_not_wiped_even_if_it_is_empty() -> None:
+    empty = replace(OWN_TABLE, partitions=())
+    for given in OverwriteGround:
+        assert not overwrite.may_label(empty, given)
+        assert not overwrite.may_make_filesystem(empty, given, claim_of(table="none"))

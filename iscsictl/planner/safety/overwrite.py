@@ -182,8 +182,8 @@ def claim_fits_table(table: Table | None, claim: FilesystemClaim) -> bool:
 
     Without a table, the claim must be one for the whole disk.
     """
-    if table is None or claim.table is None:
-        return table is None and claim.table is None
+    if table is None:
+        return claim.table is None
     entry = None if claim.part is None else table.entry(claim.part)
     return (
         entry is not None
@@ -213,9 +213,9 @@ def may_make_filesystem(content: Content, ground: OverwriteGround, claim: Filesy
         case OverwriteGround.CLAIMED:
             return matches_claim(content, claim)
         case OverwriteGround.CONFIRMED:
-            whole = not (claim.owns_disk and claim.table is not None)
+            # Partitions that the kernel or udev still has were confirmed with the rest.
             return matches_claim(content, replace(claim, begun=True)) or (
-                whole and not _has_structure(content)
+                claim.table is None and not _has_structure(content)
             )
 
 
