@@ -65,6 +65,16 @@ def test_a_disk_that_another_target_serves_is_taken_down_and_is_not_lost() -> No
     assert f"the session to {TARGET}.b" in refusal.text
 
 
+@pytest.mark.fault("F71")
+def test_a_disk_of_another_array_that_answers_does_not_keep_a_lost_one() -> None:
+    now = cut_off(DiskUsage((DIR,)))
+    other = now.inventory.sessions[0]._replace(
+        sid=9, target=f"{TARGET}.elsewhere", status="up", luns=()
+    )
+    plan = planned(now.having(sessions=(*now.inventory.sessions, other)), Consent(lost=W))
+    assert pending(plan)[0] == "umount"
+
+
 def unmapped(reason: str) -> World:
     """A host whose LUN is not there any more, while its filesystem is still mounted."""
     now = world().with_line(line(W))
