@@ -80,7 +80,8 @@ def test_a_target_with_two_luns_needs_the_number() -> None:
     inventory = replace(disk_inventory(), disks=(a_disk(), other), sessions=(session(luns=2),))
     with pytest.raises(NotFoundError, match="2 LUNs"):
         choose(inventory, IQN)
-    assert choose(inventory, IQN, 1).disk is other
+    chosen = choose(inventory, IQN, 1)
+    assert (chosen.disk, chosen.lun) == (other, 1)
 
 
 def test_a_part_of_a_name_will_do_only_where_it_is_asked_for() -> None:

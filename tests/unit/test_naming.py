@@ -8,6 +8,7 @@ from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.inventory import DiskUsage, Inventory
 from iscsictl.model.listing import Block, Disk, Lun, Path, Session
+from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.selection.luns import ResolvedLun, find
 from tests.worlds import (
     CLAIMED,
@@ -161,3 +162,67 @@ def test_copies_of_one_filesystem_are_not_one_thing_that_spans() -> None:
     now = world(*units).logged_in().inventory
     with pytest.raises(NotFoundError, match=r"LUN 0.*LUN 1"):
         find(now, FOREIGN, None, spanning=True)
+
+
+def test_a_copy_of_one_of_the_disks_that_something_spans_makes_its_name_ambiguous() -> None:
+    now = striped("u", "u")
+    path = Path(1, "2:0:0:3", "/dev/sdd")
+    snapshot = Disk(wwid_of(3), (path,), Block("/dev/sdd", "disk", uuid="u"))
+    (session,) = now.sessions
+    units = (*(session.luns or ()), Lun(3, hctl=path.hctl, device=path.device))
+    now = replace(now, disks=(*now.disks, snapshot), sessions=(session._replace(luns=units),))
+    with pytest.raises(NotFoundError, match="matches several LUNs"):
+        find(now, "u", None, spanning=True)
+
+
+def test_two_copies_are_not_one_thing_because_something_else_spans_their_disks() -> None:
+    now = striped("v", "v")
+    disks = tuple(
+        disk._replace(
+            block=disk.block._replace(
+                children=(Block(f"{disk.block.device}9", "part", uuid="u"), *disk.block.children)
+            )
+        )
+        for disk in now.disks
+    )
+    with pytest.raises(NotFoundError, match="matches several LUNs"):
+        find(replace(now, disks=disks), "u", None, spanning=True)
+
+
+@pytest.mark.fault("F53")
+def test_a_wwid_that_two_disks_have_names_neither_of_them() -> None:
+    disks = tuple(disk._replace(wwid=W) for disk in striped("u", "v").disks)
+    with pytest.raises(NotFoundError, match="matches several LUNs"):
+        find(replace(striped("u", "v"), disks=disks), W, None, spanning=True)
+
+
+def test_a_directory_of_two_entries_whose_disks_are_gone_names_neither() -> None:
+    now = world().with_line(line(W)).with_line(line(W1, FOREIGN, lun=1)).inventory
+    for spanning in (False, True):
+        with pytest.raises(NotFoundError, match=r"LUN 0.*LUN 1"):
+            find(now, DIR, None, spanning=spanning)
+    assert names(find(now, TARGET, None)) == [(TARGET, 0, W), (TARGET, 1, W1)]
+    assert names(find(now, TARGET, 1)) == [(TARGET, 1, W1)]
+
+
+def test_of_two_disks_with_a_wwid_the_one_at_the_place_of_the_entry_is_meant() -> None:
+    units = (unit(blank(W)), unit(replace(blank(W), wwid=W), target=OTHER),
+             unit(replace(blank(W), wwid=W), target=OTHER, lun=1))  # fmt: skip
+    now = world(*units).logged_in().logged_in(OTHER)
+    for target, lun in ((TARGET, 0), (OTHER, 0), (OTHER, 1)):
+        (meant,) = find(now.with_line(line(W, target=target, lun=lun)).inventory, DIR, None)
+        assert (meant.target, meant.lun) == (target, lun)
+        assert meant.disk is not None
+
+
+def test_an_entry_that_somebody_took_a_note_from_means_no_disk_by_it() -> None:
+    """Without the target it means nothing; without the WWID no disk that reports none either."""
+    nameless = world(unit(blank(W), target=OTHER)).logged_in(OTHER).inventory
+    nameless = replace(nameless, disks=tuple(d._replace(wwid=None) for d in nameless.disks))
+    full = line(W).raw
+    no_target = full.replace(f",x-iscsictl.target={TARGET}".encode(), b"")
+    no_wwid = full.replace(f",x-iscsictl.wwid={W}".encode(), b"")
+    assert full not in (no_target, no_wwid)
+    assert find(replace(nameless, fstab=parse_fstab(no_target)), DIR, None) == ()
+    found = find(replace(nameless, fstab=parse_fstab(no_wwid)), DIR, None)
+    assert found == (ResolvedLun(TARGET, 0),)

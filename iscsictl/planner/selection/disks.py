@@ -40,9 +40,7 @@ class DiskSelection:
     @property
     def part(self) -> int | None:
         """The number of the partition that was named, None for the disk or anything else."""
-        if self.block.kind != "part" or self.block is self.disk.block:
-            return None
-        return part_number(self.disk, self.block)
+        return part_number(self.disk, self.block) if self.block.kind == "part" else None
 
 
 @dataclass(frozen=True)
@@ -120,9 +118,11 @@ def part_number(disk: Disk, block: Block) -> int | None:
 def part_block(disk: Disk, number: int) -> Block | None:
     """Return the partition of that number as the kernel has it.
 
-    None where the kernel has none, though the table on the disk may.
+    None where the kernel has none, though the table on the disk may. A volume on the whole disk
+    does not count, though its name may end as that of a partition does.
     """
-    return next((b for b in disk.block.children if part_number(disk, b) == number), None)
+    parts = (block for block in disk.block.children if block.kind == "part")
+    return next((block for block in parts if part_number(disk, block) == number), None)
 
 
 def reachable_mount(block: Block, used: DiskUsage) -> str | None:
