@@ -112,7 +112,9 @@ def test_an_entry_by_the_id_of_the_partition_counts_where_that_partition_is_wipe
         )
         return plan_mkfs(inventory, MkfsSpec("ext4", NEW, consent=WIPE))
 
-    assert "line 1 mounts" in refused_line(wipe("/dev/sda1"))
+    assert refused_line(wipe("/dev/sda1")) == (
+        "/etc/fstab line 1 mounts what is on /dev/sda1 on /data"
+    )
     assert "wipe" in verbs(wipe("/dev/sda2"))
 
 
@@ -228,7 +230,9 @@ def test_a_volume_of_crypttab_and_what_it_carries_are_not_wiped() -> None:
 
 def test_a_partition_without_a_node_is_not_deleted_while_fstab_names_it() -> None:
     table = gpt(Entry(1, 2048, 524288, LINUX, PARTUUID, "mail"))
-    for spec_ in (f"PARTUUID={PARTUUID}", "PARTLABEL=mail", f"{BY_ID}-part1", f"{BY_PATH}-part1"):
+    for spec_ in (
+        f"PARTUUID={PARTUUID}", "PARTLABEL=mail", "/dev/sda1", f"{BY_ID}-part1", f"{BY_PATH}-part1"
+    ):  # fmt: skip
         line = f"{spec_} /data xfs _netdev 0 0\n".encode()
         inventory = disk_inventory(a_disk(), table=table, lines=[line])
         assert "line 1 mounts" in refused_line(plan_remove(inventory, 1, consent=True))

@@ -74,6 +74,28 @@ def test_an_error_that_the_replaced_line_did_not_have_is_refused(
     assert (root / "etc/fstab").read_bytes() == OTHERS
 
 
+def test_a_change_of_any_option_is_verified_that_mount_sees(tmp_path: Path) -> None:
+    before = b"UUID=3333 /srv ext4 rw,noexec,x-iscsictl.wwid=naa.1,x-systemd.after=a.service 0 0\n"
+    root = host(tmp_path, before)
+    old, findmnt = read_fstab(root), Findmnt()
+    for word in (b"noexec", b"a.service", b"rw", b"ext4"):
+        line = parse_line(before.replace(word, b"x"))
+        assert save_fstab(root, replace_line(old, 1, line), old, verify=findmnt)
+        assert findmnt.asked.pop(0) == line.raw.replace(b",x-iscsictl.wwid=naa.1", b"")
+        (root / "etc/fstab").write_bytes(before)
+    note = parse_line(before.replace(b"naa.1", b"naa.2"))
+    assert save_fstab(root, replace_line(old, 1, note), old, verify=findmnt)
+    assert findmnt.asked == []
+
+
+def test_an_error_of_an_added_line_is_refused_after_one_question(tmp_path: Path) -> None:
+    root = host(tmp_path, OTHERS)
+    old, findmnt = read_fstab(root), Findmnt(Counter({"/srv: bad": 1}))
+    with pytest.raises(RefusedError, match="/srv: bad"):
+        save_fstab(root, append_line(old, parse_line(NEW)), old, verify=findmnt)
+    assert findmnt.asked == [NEW]
+
+
 def test_without_findmnt_a_line_is_saved_unverified(tmp_path: Path) -> None:
     root = host(tmp_path, OTHERS)
     old = read_fstab(root)
@@ -115,7 +137,7 @@ def test_each_error_is_told_with_the_entry_that_it_is_about(
 ) -> None:
     # As `findmnt --verify` of util-linux 2.38 prints; its summary follows an empty line.
     findmnt_is(
-        "printf '%s\\n' '/srv' '   [E] unsupported type' '   [W] no nofail' '/opt' "
+        "printf '%s\\n' '/srv' '   [W] no nofail' '   [E] unsupported type' '/opt' "
         "'   [E] unsupported type' '   [E] unreachable on boot required source: UUID=3333' '' "
         "'0 parse errors, 2 errors, 1 warning'; exit 1"
     )

@@ -53,7 +53,7 @@ class DeviceNames:
         return spec not in inventory.device_links and bool(self._links.fullmatch(spec))
 
     def _nodes(self, inventory: Inventory) -> set[str]:
-        return {*self.nodes, *map(inventory.node_of, self.nodes)}
+        return {*map(inventory.node_of, self.nodes)}
 
     @cached_property
     def _links(self) -> re.Pattern[str]:
