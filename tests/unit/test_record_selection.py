@@ -12,7 +12,7 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import parse_portal
 from iscsictl.planner.iscsi.records import plan_forget
 from iscsictl.planner.selection.luns import find
-from iscsictl.planner.selection.names import resolve_name
+from iscsictl.planner.selection.names import resolve_name, similar_names
 from iscsictl.planner.selection.records import (
     RecordSelector,
     corrupt_record_error,
@@ -33,6 +33,12 @@ def test_the_exact_name_wins_and_a_part_will_do_on_a_terminal_alone() -> None:
             resolve_name(part, NAMES, interactive)
 
 
+def test_the_case_of_a_target_s_name_does_not_hide_it() -> None:
+    known = [NAMES[0], NAMES[2].upper()]
+    assert resolve_name("mail", known, True) == NAMES[2].upper()
+    assert similar_names("mail", known) == [NAMES[2].upper()]
+
+
 def error(name: str, known: list[str], *, interactive: bool) -> NotFoundError:
     with pytest.raises(NotFoundError) as caught:
         resolve_name(name, known, interactive)
@@ -46,6 +52,8 @@ def test_what_is_said_of_a_name_that_does_not_do() -> None:
     part = error("mail", NAMES, interactive=False)
     assert part.text == "no target is called 'mail' here"
     assert part.hint == f"without a terminal, the exact name is required: {NAMES[2]}"
+    short = error("il", NAMES, interactive=False)
+    assert short.hint == f"without a terminal, the exact name is required: {NAMES[2]}, {NAMES[1]}"
     typing_error = error("iqn.2026-01.exampel:array.mail", NAMES, interactive=False)
     assert typing_error.hint == f"did you mean: {NAMES[2]}, {NAMES[1]}, {NAMES[0]}"
     assert error("nothing like it", NAMES, interactive=True).hint == (
@@ -75,6 +83,31 @@ def test_a_selector_takes_what_has_no_iface_for_the_default_one() -> None:
     assert RecordSelector(iface="netA").matches(A, P1, "netA")
 
 
+def test_a_selector_by_portal_takes_nothing_of_which_the_portal_is_not_known() -> None:
+    assert RecordSelector(portal=P1).matches(A, P1, None)
+    assert not RecordSelector(portal=P1).matches(A, P2, None)
+    assert not RecordSelector(portal=P1).matches(A, None, None)
+    assert RecordSelector(A).matches(A, None, None)
+
+
+@pytest.mark.parametrize(
+    ("selector", "words"),
+    [
+        (RecordSelector(), "any target"),
+        (RecordSelector(interactive=True), "any target"),
+        (RecordSelector(A), A),
+        (RecordSelector(portal=P1), f"portal {P1}"),
+        (RecordSelector(iface="netA"), "iface netA"),
+        (RecordSelector(A, P1, "netA"), f"{A}, portal {P1}, iface netA"),
+    ],
+)
+def test_a_selector_restricts_by_each_option_and_is_named_by_all(
+    selector: RecordSelector, words: str
+) -> None:
+    assert selector.description == words
+    assert selector.selects_all is (words == "any target")
+
+
 def test_a_selector_of_a_part_becomes_one_of_the_whole_name_on_a_terminal() -> None:
     seen = Inventory(records=(record(A),), sessions=(session(target=B),))
     assert RecordSelector().with_exact_target(seen) == RecordSelector()
@@ -98,6 +131,9 @@ def test_no_record_is_an_error_that_says_how_to_make_one() -> None:
     with pytest.raises(NotFoundError) as caught:
         select_records(up, RecordSelector(A))
     assert caught.value.hint == f"create one: iscsictl discover {P1} --save"
+    with pytest.raises(NotFoundError) as caught:
+        select_records(replace(up, records=(record(B),)), RecordSelector(B, iface="netA"))
+    assert caught.value.hint == "create one: iscsictl discover ADDRESS --save"
 
 
 def test_a_corrupt_record_is_named_with_the_way_out() -> None:

@@ -24,6 +24,7 @@ from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.multipath import choose_paths
 from iscsictl.planner.selection.paths import (
     LoginPath,
+    reachable_paths,
     recorded_portals,
 )
 from iscsictl.planner.selection.session_index import SessionIndex
@@ -340,3 +341,34 @@ def test_without_multipathd_the_way_that_has_a_session_is_taken() -> None:
     ) == [A]
     several = replace(world, host=MULTIPATH)
     assert portals(find_login_paths(several, spec(portals=(A, B), target=TARGET))) == [B, A]
+
+
+@pytest.mark.parametrize(
+    ("mode", "host", "more"),
+    [
+        ("auto", MULTIPATH, [B]),
+        ("require", MULTIPATH, [B]),
+        ("off", MULTIPATH, []),
+        ("auto", HostFacts(), []),
+    ],
+)
+def test_portals_that_only_records_have_are_used_for_a_map_alone(
+    mode: Any, host: HostFacts, more: list[Portal]
+) -> None:
+    now = Inventory(records=(record(A), record(B)), host=host)
+    wanted = spec(target=TARGET, multipath=mode)
+    assert portals(reachable_paths(now, wanted)) == [A, *more]
+    silent = replace(now, silent={A: "timed out"})
+    if more:
+        assert portals(reachable_paths(silent, wanted)) == more
+    else:
+        with pytest.raises(UnreachableError, match="no portal of"):
+            reachable_paths(silent, wanted)
+
+
+def test_each_portal_is_a_path_once_and_the_requested_ones_are_first() -> None:
+    asked = spec(target=TARGET, portals=(at(A), at(B)))
+    offered = offers((TARGET, V6), (TARGET, A), (OTHER, A), (TARGET, B))
+    assert portals(reachable_paths(offered, asked)) == [A, B, V6]
+    recorded = replace(offered, records=(record(A), record(B)))
+    assert portals(reachable_paths(recorded, asked)) == [A, B, V6]

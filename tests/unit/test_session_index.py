@@ -42,6 +42,33 @@ def test_a_subject_names_iface_and_tag_where_they_matter() -> None:
     assert SessionIndex((one,), ()).subject_of(one) == f"{A} {P1}"
     assert SessionIndex((one, other), ()).subject_of(one) == f"{A} {P1},1"
     assert SessionIndex((), ()).subject_of(record(A, iface="netA")) == f"{A} {P1} [netA]"
+    through = record(A, replace(P1, tpgt=2), iface="netA")
+    assert SessionIndex((one, through), ()).subject_of(one) == f"{A} {P1}"
+
+
+def test_a_record_is_found_by_portal_and_iface_together() -> None:
+    records = [
+        record(A, portal, iface=iface) for portal in (P1, P2) for iface in ("default", "netA")
+    ]
+    index = SessionIndex(records, ())
+    for wanted in records:
+        assert index.record_for(A, wanted.portal, wanted.iface) is wanted
+    gone = index.record_for(A, P1, "netB")
+    assert (gone.target, gone.portal, gone.iface, gone.values) == (A, P1, "netB", {})
+
+
+def test_a_leading_login_is_served_by_its_own_session_first() -> None:
+    leading = record(leading_login="Yes")
+    through, own = session(2)._replace(iface="eth1"), session(1)
+    for sessions in ((through, own), (own, through)):
+        assert SessionIndex((leading,), sessions).sessions_serving(leading) == (own,)
+
+
+def test_each_session_that_a_record_asks_for_counts_as_missing() -> None:
+    two = record(**{"session.nr_sessions": "2"})
+    for there in (0, 1, 2, 3):
+        sessions = tuple(session(sid) for sid in range(there))
+        assert SessionIndex((two,), sessions).missing_sessions(two) == max(0, 2 - there)
 
 
 def test_a_session_is_found_by_the_requested_portal_else_by_its_own() -> None:
