@@ -65,7 +65,7 @@ def test_a_leading_login_is_served_by_its_own_session_first() -> None:
 
 
 def test_each_session_that_a_record_asks_for_counts_as_missing() -> None:
-    two = record(**{"session.nr_sessions": "2"})
+    two = replace(record(), values={"node.session.nr_sessions": "2"})
     for there in (0, 1, 2, 3):
         sessions = tuple(session(sid) for sid in range(there))
         assert SessionIndex((two,), sessions).missing_sessions(two) == max(0, 2 - there)

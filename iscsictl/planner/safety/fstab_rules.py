@@ -164,7 +164,7 @@ class _Line:
                 self._fix_by_hand("add the option nofail"),
             )  # fmt: skip
         # fsck.xfs and fsck.btrfs do nothing, so it costs nothing there.
-        if self.line.passno not in {"0", ""} and self.line.fstype not in {"xfs", "btrfs"}:
+        if self.line.passno != "0" and self.line.fstype not in {"xfs", "btrfs"}:
             self._add_finding(
                 "fsck", "warn",
                 "it is checked at boot (sixth field), which waits for the disk",
