@@ -10,11 +10,12 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
+from iscsictl.model.inactive_volumes import InactiveNames
 from iscsictl.model.inventory import Inventory
-from iscsictl.model.listing import Block, Disk, Path
+from iscsictl.model.listing import Block, Disk, Lun, Path
 from iscsictl.parse.fstab import claim_line, parse_fstab
 from iscsictl.planner.safety.destroyed_entries import PartitionNames, require_not_in_fstab
-from iscsictl.planner.safety.named_entries import DeviceNames
+from iscsictl.planner.safety.named_entries import DeviceNames, names_of_block
 from tests.unit.disk_facts import (
     GIB,
     IQN,
@@ -22,7 +23,6 @@ from tests.unit.disk_facts import (
     WWID,
     a_disk,
     carries,
-    disk_inventory,
     note,
     our_line,
     part,
@@ -46,7 +46,10 @@ def is_kept(
     **more: Any,
 ) -> bool:
     """Tell whether an entry keeps the disk, or the partition, from being wiped."""
-    inventory = disk_inventory(disk, lines=lines, **more)
+    inventory = Inventory(
+        sessions=(session(),), disks=(disk or a_disk(),), fstab=parse_fstab(b"".join(lines))
+    )
+    inventory = replace(inventory, **more)
     node = DISK.device if part is None else part.node
     try:
         require_not_in_fstab(inventory, DISK, content, part=part)
@@ -140,6 +143,31 @@ def test_what_is_on_one_partition_does_not_keep_another_from_being_wiped(spec: s
         assert is_kept(member, entry(spec), disk=disk, part=chosen) is kept
 
 
+def test_a_volume_that_is_not_active_on_one_partition_is_not_wiped_with_it() -> None:
+    """udev has none of its names, but LVM and mdadm told them when they were asked."""
+    asleep = InactiveNames(
+        frozenset({"/dev/vg/mail"}), frozenset({("UUID", "ABCD-EF"), ("LABEL", "Mail")})
+    )
+    names, table = {"/dev/sda1": asleep}, a_disk(part(1), part(2))
+    for spec in ("/dev/vg/mail", "UUID=ABCD-EF", "UUID=abcd-ef", "LABEL=Mail"):
+        for number, kept in ((1, True), (2, False)):
+            chosen = PartitionNames(number, f"/dev/sda{number}")
+            assert is_kept(None, entry(spec), disk=table, part=chosen, inactive=names) is kept
+    assert not is_kept(None, entry("LABEL=mail"), disk=table, inactive=names)
+
+
+def test_a_disk_behind_two_targets_is_named_by_the_lun_of_each() -> None:
+    other = session()._replace(
+        sid=2, target=f"{IQN}.b", luns=(Lun(5, "3:0:0:5", "/dev/sdc", "running"),)
+    )
+    both = a_disk()._replace(paths=(*a_disk().paths, Path(2, "3:0:0:5", "/dev/sdc")))
+    sessions = (session(), other)
+    by_path = BY_PATH.replace(IQN, f"{IQN}.b")
+    assert is_kept(None, entry(f"{by_path}5"), disk=both, sessions=sessions)
+    assert is_kept(None, entry(f"{BY_PATH}0"), disk=both, sessions=sessions)
+    assert not is_kept(None, entry(f"{by_path}0"), disk=both, sessions=sessions)
+
+
 def names_in(lines: bytes, part: PartitionNames | None = None) -> str | None:
     """Judge a disk that is missing in the listing, and that could not be probed."""
     try:
@@ -198,3 +226,11 @@ def test_a_device_has_each_name_that_leads_to_its_node_and_only_these() -> None:
     assert not first.include(inventory, BY_ID)
     assert first.include(inventory, f"{BY_ID}-part1")
     assert not DeviceNames(None).include(inventory, "/dev/sda")
+
+
+def test_a_volume_has_the_names_of_what_is_in_it() -> None:
+    names = names_of_block(Inventory(), VOLUME._replace(uuid="AB-CD", label="mail"))
+    for spec in ("/dev/mapper/vg-mail", "UUID=AB-CD", "LABEL=mail"):
+        assert names.include(Inventory(), spec)
+    for spec in ("/dev/sda", "/dev/mapper/vg-web", "UUID=v", "LABEL=Mail"):
+        assert not names.include(Inventory(), spec)
