@@ -226,3 +226,10 @@ def test_an_entry_that_somebody_took_a_note_from_means_no_disk_by_it() -> None:
     assert find(replace(nameless, fstab=parse_fstab(no_target)), DIR, None) == ()
     found = find(replace(nameless, fstab=parse_fstab(no_wwid)), DIR, None)
     assert found == (ResolvedLun(TARGET, 0),)
+
+
+def test_an_entry_for_what_was_behind_a_lun_before_is_no_second_lun() -> None:
+    now = two_luns().with_line(line(wwid_of(7))).with_line(line(wwid_of(8), FOREIGN, "/b", lun=5))
+    expected = [(TARGET, 0, W), (TARGET, 1, W1), (TARGET, 5, wwid_of(8))]
+    assert names(find(now.inventory, TARGET, None)) == expected
+    assert names(find(now.inventory, TARGET, 0)) == expected[:1]
