@@ -7,6 +7,7 @@ import pytest
 from iscsictl.errors import Exit
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
+from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import DISK_GONE, NO_PATHS, DiskUsage
 from iscsictl.model.listing import Lun
@@ -20,6 +21,7 @@ from tests.worlds import (
     DIR,
     FOREIGN,
     OTHER,
+    OURS,
     TARGET,
     W1,
     A,
@@ -54,7 +56,10 @@ def down(now: World) -> World:
 
 
 def test_the_steps_of_a_detach_name_just_what_is_detached() -> None:
-    now = attached().do(actions.CreateRecord(OTHER, A, "default"))
+    now = attached().do(
+        actions.CreateRecord(OTHER, B, "default"),
+        actions.WriteRecord(OTHER, B, "default", {"node.startup": "automatic"}),
+    )
     path = f"{TARGET} {A}"
     assert steps(planned(now)) == [
         (actions.Unmount(DIR), DIR),
@@ -112,6 +117,18 @@ def test_of_two_luns_the_one_that_was_named_is_removed() -> None:
     assert actions_of(planned(gone, TARGET, 5)) == [actions.DropFstab(entry)]
 
 
+def test_the_reservation_of_an_array_that_answers_is_ended_and_not_noted() -> None:
+    content = unit(parted(W, "ext4", CLAIMED, used=True), usage=MOUNTED)
+    now = world(content).logged_in().with_line(line(W, exclusive=True))
+    now = World(replace(now.inventory, reservations={W: OURS}))
+    plan = planned(now)
+    assert any(isinstance(action, actions.Release) for action in actions_of(plan))
+    assert plan.notes == ()
+    gone = planned(down(now), consent=Consent(lost=W))
+    assert not any(isinstance(action, actions.Release) for action in actions_of(gone))
+    assert any("is still reserved for this host" in one for one in gone.notes)
+
+
 # Sessions and records
 
 
@@ -136,7 +153,9 @@ def test_a_record_without_a_session_is_shown_as_logged_out() -> None:
 
 
 def test_a_corrupt_record_is_not_written_but_deleted_with_the_others() -> None:
-    now = attached().having(records=(record(problem="is empty"),))
+    now = attached().having(
+        records=(record(values={"node.startup": "automatic"}, problem="is cut off"),)
+    )
     assert "settings" not in pending(planned(now))
     assert "forget" in pending(planned(now, forget=True))
 
@@ -197,6 +216,9 @@ def test_a_path_whose_disk_was_removed_does_not_keep_the_session() -> None:
 
 def test_the_root_filesystem_is_found_also_where_only_its_use_shows_it() -> None:
     now = world(unit(blank(W), usage=DiskUsage(mounts=("/",)))).logged_in()
+    (disk,) = now.inventory.disks
+    bare = disk._replace(block=disk.block._replace(children=(), mounts=()))
+    now = World(replace(now.inventory, disks=(bare,)))
     assert refused(planned(now, TARGET)).exit is Exit.IN_USE
     assert "the root filesystem is on LUN 0" in refused(planned(now, TARGET)).text
 
@@ -259,5 +281,8 @@ def test_an_entry_without_a_directory_is_named_by_its_uuid() -> None:
 def test_an_entry_of_an_admin_that_comes_at_boot_is_noted(options: str, noted: bool) -> None:
     own = f"UUID={CLAIMED} /elsewhere ext4 _netdev,{options} 0 0\n".encode()
     (entry,) = parse_fstab(own).lines
-    notes = planned(attached().with_line(entry)).notes
+    # A volume that is opened by hand is no note either.
+    volume = CrypttabEntry(3, "safe", f"UUID={CLAIMED}", ("noauto",))
+    notes = planned(attached().with_line(entry).having(crypttab=(volume,))).notes
+    assert not any("crypttab" in one for one in notes)
     assert any("still mounts /elsewhere at boot" in one for one in notes) is noted
