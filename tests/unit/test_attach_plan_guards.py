@@ -43,7 +43,7 @@ from tests.worlds import (
     [(bare(W, "ext4", FOREIGN), "ext4"), (bare(W, "ext4", CLAIMED), "xfs"), (blank(W), "ext4")],
     ids=["another-uuid", "another-type", "gone"],
 )
-def test_a_filesystem_that_is_not_the_one_of_our_entry_is_never_mounted_by_it(
+def test_a_filesystem_that_is_not_the_one_in_fstab_is_never_mounted_as_if_it_were(
     content: Content, fs: str
 ) -> None:
     for consent in (Consent(), Consent(adopt=True), Consent(wipe=W)):
@@ -53,7 +53,9 @@ def test_a_filesystem_that_is_not_the_one_of_our_entry_is_never_mounted_by_it(
 
 
 @pytest.mark.parametrize("fs", ["ext4", None])
-def test_the_filesystem_of_our_entry_is_mounted_without_a_question(fs: str | None) -> None:
+def test_the_filesystem_that_fstab_has_for_the_disk_is_mounted_unasked(
+    fs: str | None,
+) -> None:
     now = here(bare(W, "ext4", CLAIMED)).with_line(line(W))
     assert verbs(planned(now, spec(fs=fs))) == ["directory", "mount"]
 

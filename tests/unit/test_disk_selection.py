@@ -52,7 +52,7 @@ def test_a_directory_with_the_uuids_of_two_filesystems_names_neither() -> None:
         choose(formatted(FOREIGN, two), "/srv")
 
 
-def test_the_case_of_a_uuid_in_our_entry_does_not_hide_its_filesystem() -> None:
+def test_the_case_of_a_uuid_in_fstab_does_not_hide_its_filesystem() -> None:
     chosen = choose(formatted(our_line(uuid=UUID.upper())), "/srv")
     assert (chosen.block.device, chosen.part) == ("/dev/sda1", 1)
 
