@@ -48,7 +48,7 @@ _BREAKING = re.compile(r"blockquote|body|br|div|h[1-6]|html|li|ol|p|pre|table|tb
 # Text that was made safe for Markdown; a single backslash may belong to an account DOMAIN\\name.
 _MARKDOWN = re.compile(r"\\\*\\\*|LOGGED\\_IN|\\_member|\\\[\d|\\<empty")
 _MARKDOWN_ESCAPE = re.compile(r"\\([_*<>\[\]#-])")
-_SPELLED_TABS = re.compile(r"^(?:\\t)+|(?:\\t)+(?=State:)", re.MULTILINE)
+_SPELLED_TABS = re.compile(r"^(?:\\t)+|(?<!\\t)(?:\\t)+(?=State:)", re.MULTILINE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8}\d{0,2});")
 
 

@@ -24,7 +24,7 @@ _FIRST_RELEASES = re.compile(
 _RECORD_OF_FIRST_RELEASES = re.compile(r"\[[0-9a-f]{6}\]\s")
 _MAY_BE = re.compile(r":(?:\s|\\t){0,3}\[\d|^\[\d")  # most lines of a long log do not match
 _NAME_TYPES = ("iqn.", "eui.", "naa.")  # RFC 7143, section 4.2.7.1
-_SPELLED_BLANK = re.compile(r"\\+[nrt]")
+_SPELLED_BLANK = re.compile(r"(?<!\\)\\+[nrt]")
 _AFTER_NAME = re.compile(r"\s*(?:$|[\"'`,;:()\]{}|<\\*.#\u2018-\u201f]|//|-->|\w+: \[)")
 
 

@@ -43,7 +43,7 @@ _PART_OF_MAP = re.compile(
 )
 _JOINED = 120  # characters; no line of the program itself is longer and has three labels
 _STARS = re.compile(r"\s+(\*{5,})(?=\s|$)")  # a rule between two sections
-_SPELLED_BLANK = re.compile(r"\\+[nrt]")
+_SPELLED_BLANK = re.compile(r"(?<!\\)\\+[nrt]")
 _QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)(?:\"|$)|(?<![\w\\])[bBrRuU]?'((?:[^'\\]|\\.)*)'(?!\w)")
 # A string of one line is usually a key or a word of JSON.
 _MAY_BE_OUTPUT = re.compile(r":|scsi|\*|dm-\d|size=|policy=")
@@ -58,6 +58,7 @@ _ENDING = re.compile(
     r"(?:(?:\\[nrt])+|\s*(?:\\[nrt])*[\"'`\u201c\u201d\u2018\u2019]+[,;)\]}]*|\s*[|\u2502\u2503]"
     r"|\s+\\|\s*\*/)$"
 )
+_LONGEST_ENDING = 100  # characters; searching for more takes time by the square of a line's length
 
 
 class LinePrefix:
@@ -176,7 +177,7 @@ def without_marker(line: str) -> str | None:
 
 def without_ending(line: str) -> str:
     r"""Remove what closes a quote, a cell or a string at the end of a line: `",`, `|`, `\n"`."""
-    while found := _ENDING.search(line):
+    while found := _ENDING.search(line, max(0, len(line) - _LONGEST_ENDING)):
         if found.start() == 0:
             break
         line = line[: found.start()]

@@ -206,10 +206,13 @@ TREE = HEAD + "Host Number: 3\tState: running\n"
      ("", 'NAME="x" TYPE="lvm"\n', 5000, ""),
      ('"blockdevices": [\n', '{"name": "a"},\n', 10000, ""),
      ("[1:0:0:0] disk x", " ", 20000, "y"),
+     (f"{TREE}|- 6:0:0:0", " ", 5000, "!"), ("12:", '"', 5000, "!"), ("12:", "\\t", 5000, "!"),
+     ("12:", "\\", 10000, "!"),
      ("", "NAME SIZE TYPE\nx 1G part\n", 5000, ""), ("", f"{LONG_NAME}\nrest-of-it\n", 5000, "")],
     ids=["inquiry", "inquiry's labels", "label", "label of a target", "old LUNs", "libiscsi's LUNs",
          "escapes", "target", "LUNs", "pairs", "partitions in pairs", "volumes in pairs", "JSON",
-         "lsscsi", "tables", "broken names"],
+         "lsscsi", "ending of a marked line", "quotes", "spelled tabs", "backslashes", "tables",
+         "broken names"],
 )  # fmt: skip
 def test_no_text_takes_more_time_than_its_length_asks_for(
     begin: str, again: str, times: int, end: str
