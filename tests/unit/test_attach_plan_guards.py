@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
-from iscsictl.errors import Exit
+from iscsictl.errors import Exit, UnreachableError
 from iscsictl.model import actions
-from iscsictl.model.disk_content import Content
-from iscsictl.model.inventory import DiskUsage, Known, MountPointState
+from iscsictl.model.actions import OverwriteGround
+from iscsictl.model.disk_content import Content, Signature
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.inventory import DiskUsage, Known, MountPointState, ReadFailed
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.spec import Consent
-from iscsictl.parse.fstab import claim_line
+from iscsictl.parse.fstab import claim_line, parse_fstab
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from tests.unit.attach_facts import here, planned, refused, step, verbs
 from tests.worlds import (
@@ -34,6 +36,8 @@ from tests.worlds import (
     stranger,
     unit,
 )
+
+GIB = 1 << 30
 
 # Which filesystem is its own
 
@@ -77,17 +81,88 @@ def test_the_claim_of_another_command_on_a_partition_is_not_continued() -> None:
         assert action.claim.uuid == uuid
 
 
+def test_an_entry_of_the_disk_for_another_directory_does_not_adopt_its_filesystem() -> None:
+    now = here(bare(W, "ext4", CLAIMED)).with_line(line(W, CLAIMED, "/elsewhere"))
+    assert planned(now).refusal is not None
+    assert verbs(planned(now, spec(mount="/elsewhere"))) == ["directory", "mount"]
+
+
+TWICE = Signature("ext4", 4096, CLAIMED)
+
+
+def with_more_inside(signature: Signature) -> Content:
+    """A disk with one partition that has an ext4 and one more signature in it."""
+    (part,) = parted(W, "ext4").partitions
+    inside = (replace(part, signatures=(*part.signatures, signature)),)
+    return replace(parted(W, "ext4"), partitions=inside)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        replace(bare(W, "ext4"), signatures=(*bare(W, "ext4").signatures, TWICE)),
+        replace(parted(W, "ext4"), signatures=(Signature("ddf_raid_member", GIB),)),
+        replace(parted(W, "ext4"), partitions=parted(W, "ext4").partitions * 2),
+        *(
+            replace(
+                parted(W, "ext4"), partitions=(replace(part, signatures=(*part.signatures, one)),)
+            )
+            for part in parted(W, "ext4").partitions
+            for one in (TWICE, Signature("swap", 4086, FOREIGN))
+        ),
+    ],
+    ids=["two-superblocks", "raid-beside", "two-partitions", "two-inside", "swap-inside"],
+)
+def test_a_filesystem_is_not_adopted_where_it_is_not_all_that_is_there(content: Content) -> None:
+    for consent in (Consent(adopt=True), Consent(adopt=True, adopt_unverified=True)):
+        for fs in ("ext4", None):
+            error = refused(planned(here(content), spec(fs=fs, consent=consent)))
+            assert error.exit is Exit.REFUSED
+            assert not isinstance(error, ConsentRequiredError)
+
+
 # Which steps a new filesystem takes
 
 
 @pytest.mark.parametrize(
     "content",
-    [bare(W, "xfs"), parted(W, "xfs"), parted(W, None, FOREIGN), in_parts(W), stranger(W, "swap")],
-)
+    [
+        bare(W, "xfs"),
+        bare(W, "ext4"),
+        parted(W, "xfs"),
+        parted(W, None, FOREIGN),
+        in_parts(W),
+        stranger(W, "swap"),
+    ],
+)  # fmt: skip
 def test_what_is_wiped_gets_a_table_of_its_own_whatever_table_it_had(content: Content) -> None:
     plan = planned(here(content), spec(consent=Consent(wipe=W)))
     making = [verb for verb in verbs(plan) if verb in {"claim", "wipe", "label", "mkfs"}]
     assert making == ["claim", "wipe", "label", "mkfs"]
+
+
+def test_a_wipe_does_not_continue_what_an_interrupted_run_was_making() -> None:
+    now = here(in_parts(W)).with_line(claim(W, begun=True))
+    action = step(planned(now, spec(consent=Consent(wipe=W))), "mkfs").action
+    assert isinstance(action, actions.Mkfs)
+    assert (action.ground, action.claim.uuid) == (OverwriteGround.CONFIRMED, UUID)
+
+
+def test_an_entry_by_path_does_not_keep_a_blank_lun_from_getting_its_filesystem() -> None:
+    """Only a wipe destroys what it may be for."""
+    by_path = f"/dev/disk/by-path/ip-192.0.2.5:3260-iscsi-{TARGET}-lun-0-part1"
+    (entry,) = parse_fstab(f"{by_path} /elsewhere ext4 _netdev,noauto 0 0\n".encode()).lines
+    assert planned(here(blank(W)).with_line(entry)).refusal is None
+    wipe = spec(consent=Consent(wipe=W))
+    assert "line 1 mounts" in refused(planned(here(in_parts(W)).with_line(entry), wipe)).text
+
+
+def test_a_disk_that_could_not_be_read_is_refused_with_the_reason() -> None:
+    error = UnreachableError("/dev/sda: a read failed")
+    for consent in (Consent(), Consent(wipe=W)):
+        now = here(blank(W)).inventory
+        unread = World(replace(now, contents={W: ReadFailed(error)}))
+        assert refused(planned(unread, spec(consent=consent))) is error
 
 
 def test_the_table_of_an_interrupted_run_is_kept_and_one_that_is_not_there_is_written() -> None:
@@ -160,6 +235,13 @@ def test_the_entry_is_written_anew_where_it_lacks_something(
     changes: dict[str, Any], expected: Status
 ) -> None:
     assert status(planned(mounted(), spec(**changes)), "fstab") is expected
+
+
+def test_the_entry_is_written_anew_where_it_names_another_filesystem() -> None:
+    now = mounted()
+    (entry,) = parse_fstab(line(W, FOREIGN).raw).lines
+    other = World(replace(now.inventory, fstab=Fstab((entry,))))
+    assert status(planned(other), "fstab") is Status.PLANNED
 
 
 @pytest.mark.parametrize(
