@@ -1,0 +1,130 @@
+"""What `disk mkfs` takes for its own interrupted work, and what it never does."""
+
+from dataclasses import replace
+
+import pytest
+
+from iscsictl.errors import RefusedError
+from iscsictl.model import actions
+from iscsictl.model.actions import OverwriteGround
+from iscsictl.model.claim import FilesystemClaim
+from iscsictl.model.disk_content import Content, Signature
+from iscsictl.model.listing import Block, Disk
+from iscsictl.model.partition_table import Entry
+from iscsictl.model.plan import Plan
+from iscsictl.model.spec import Consent
+from iscsictl.parse.fstab import claim_line
+from iscsictl.planner.disks.format import MkfsSpec, plan_mkfs
+from tests.unit.disk_facts import (
+    GIB,
+    IQN,
+    LINUX,
+    NEW,
+    WWID,
+    a_disk,
+    carries,
+    disk_inventory,
+    gpt,
+    part,
+)
+
+OLD = "99999999-2222-4333-8444-555555555555"
+ONE = FilesystemClaim(OLD, "ext4", 1, "gpt", "X", "P1", LINUX, owns_disk=False)
+TWO = replace(ONE, part=2, partition_id="P2")
+TABLE = gpt(Entry(1, 2048, 524288, LINUX, "P1"), Entry(2, 526336, 524288, LINUX, "P2"))
+BLANK = Content(WWID, GIB, 512)
+WIPE = Consent(wipe=WWID)
+
+
+def made(
+    claim: FilesystemClaim,
+    *,
+    content: Content = BLANK,
+    disk: Disk | None = None,
+    spec: MkfsSpec | None = None,
+) -> Plan:
+    """Plan a filesystem in the first of two partitions, with this claim in fstab."""
+    entry = claim_line(claim, None, wwid=WWID, target=IQN, lun=0).raw
+    inventory = disk_inventory(
+        disk or a_disk(part(1), part(2)), content=content, table=TABLE, lines=[entry],
+        name="/dev/sda1",
+    )  # fmt: skip
+    return plan_mkfs(inventory, spec or MkfsSpec("ext4", NEW))
+
+
+def mkfs_of(plan: Plan) -> actions.Mkfs:
+    assert plan.refusal is None, plan.refusal
+    (action,) = [s.action for s in plan.pending if isinstance(s.action, actions.Mkfs)]
+    return action
+
+
+def refused(plan: Plan) -> str:
+    assert isinstance(plan.refusal, RefusedError), plan.refusal
+    assert not plan.pending
+    return plan.refusal.text
+
+
+def test_the_claim_on_this_very_partition_is_continued() -> None:
+    assert mkfs_of(made(ONE)).claim == ONE
+    begun = replace(ONE, begun=True)
+    # What was being made is there, and udev may know its UUID already: it is made once more.
+    left = carries("ext4", OLD, filesystem=None)
+    for disk in (a_disk(part(1), part(2)), a_disk(part(1, "ext4", OLD), part(2))):
+        action = mkfs_of(made(begun, content=left, disk=disk))
+        assert (action.claim, action.ground) == (begun, OverwriteGround.CLAIMED)
+    # On a partition that is blank again, nothing is left that the mark would explain.
+    assert mkfs_of(made(begun)).claim == ONE
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [TWO, replace(ONE, partition_id="P9"), replace(ONE, table_id="Y"), replace(ONE, table="dos")],
+    ids=["another-partition", "another-id", "another-table", "another-kind"],
+)
+def test_a_claim_on_another_place_is_no_ground_here(claim: FilesystemClaim) -> None:
+    assert mkfs_of(made(claim)).claim.uuid == NEW
+    left = carries("ext4", OLD, filesystem=None)
+    assert "is not blank" in refused(made(replace(claim, begun=True), content=left))
+
+
+def test_a_claim_whose_filesystem_is_complete_in_another_partition_is_none_on_this_one() -> None:
+    """The partitions may have been numbered anew since."""
+    disk = a_disk(part(1), part(2, "ext4", OLD))
+    assert mkfs_of(made(ONE, disk=disk)).claim.uuid == NEW
+
+
+@pytest.mark.parametrize(
+    "claim", [replace(ONE, owns_disk=True), replace(TWO, owns_disk=True), replace(ONE, fs="xfs")]
+)
+def test_what_another_command_was_making_here_is_not_made_over_without_a_wipe(
+    claim: FilesystemClaim,
+) -> None:
+    assert f"an interrupted run was making {claim.fs} on this disk" in refused(made(claim))
+    wipe = MkfsSpec("ext4", NEW, consent=WIPE)
+    assert mkfs_of(made(claim, content=carries("xfs"), spec=wipe)).claim.uuid == NEW
+
+
+def test_a_uuid_that_was_given_is_that_of_the_claim_or_refused() -> None:
+    given = MkfsSpec("ext4", NEW, given=True)
+    assert f"an interrupted run was making {OLD}, not {NEW}" in refused(made(ONE, spec=given))
+    assert mkfs_of(made(ONE, spec=replace(given, uuid=OLD))).claim == ONE
+
+
+def test_what_is_wiped_gets_a_filesystem_of_its_own() -> None:
+    foreign = replace(carries("xfs"), signatures=(Signature("xfs", 0, "another"),))
+    action = mkfs_of(made(ONE, content=foreign, spec=MkfsSpec("ext4", NEW, consent=WIPE)))
+    assert (action.claim.uuid, action.ground) == (NEW, OverwriteGround.CONFIRMED)
+
+
+def test_a_volume_on_the_disk_gets_no_filesystem() -> None:
+    volume = Block("/dev/mapper/vg-a", "lvm")
+    inventory = disk_inventory(a_disk(volume), name="/dev/mapper/vg-a")
+    for consent in (Consent(), WIPE):
+        plan = plan_mkfs(inventory, MkfsSpec("ext4", NEW, consent=consent))
+        assert refused(plan) == "/dev/mapper/vg-a is neither a disk nor a partition of one"
+
+
+def test_the_note_on_what_was_made_mounts_nothing_at_boot() -> None:
+    plan = made(TWO)
+    (note,) = [s.action for s in plan.pending if isinstance(s.action, actions.WriteFstab)]
+    assert (note.uuid, note.path, note.boot) == (NEW, None, False)
