@@ -51,7 +51,7 @@ def join_disks(
             maps_told = known if block.device in known else others
             before = maps_told[block.device]
             maps_told[block.device] = replace(before, wwid=before.wwid or disk.wwid)
-        elif block.device in in_maps or block.kind not in shown:
+        elif block.device in in_maps or not _is_shown(row, block, shown):
             continue
         elif not of_sessions or block.device in of_sessions:
             others[block.device] = disk
@@ -63,6 +63,14 @@ def join_disks(
         }
     found = [*elsewhere, *known.values(), *others.values()]
     return tuple(_with_sids_of_paths(disk, sessions) for disk in found)
+
+
+def _is_shown(row: LsblkRow, block: CapturedBlock, kinds: frozenset[str]) -> bool:
+    """Return whether a row is a disk, or may be on one that is not listed.
+
+    Without a column TYPE, the kind is only guessed from the name.
+    """
+    return block.kind in kinds or ("TYPE" not in row.cells and block.kind != "loop")
 
 
 def _iscsi_rows(rows: list[LsblkRow]) -> list[LsblkRow]:

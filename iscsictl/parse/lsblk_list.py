@@ -75,6 +75,7 @@ _KIND_ABOVE = {
 # Names of maps, for a table without the column TYPE: of multipath, of LVM (GROUP-VOLUME), of
 # cryptsetup as distributions and systemd name them.
 _KINDS_BY_NAME = (
+    ("dm", re.compile(r"dm-\d+")),
     ("mpath", re.compile(r"mpath\w+|[23][0-9a-f]{16,32}")),
     ("crypt", re.compile(r"luks-.*|.*_crypt")),
     ("md", re.compile(r"md[\d_]\w*")),
