@@ -98,6 +98,28 @@ def test_a_name_that_nothing_has_is_not_found() -> None:
 # -- label --------------------------------------------------------------------------------
 
 
+def test_a_table_of_the_kind_is_kept_unless_a_wipe_of_its_partitions_is_confirmed() -> None:
+    full, wipe = gpt(Entry(1, 2048, 2048, LINUX)), Consent(wipe=WWID)
+    for table, consent in ((full, Consent()), (gpt(), Consent()), (gpt(), wipe)):
+        plan = plan_label(disk_inventory(content=empty(), table=table), "gpt", consent)
+        assert unchanged(plan)
+        assert plan.notes == (
+            ("the gpt table with 1 partition(s) is kept",) if table.entries else ()
+        )
+    assert verbs(plan_label(disk_inventory(content=empty(), table=full), "gpt", wipe)) == [
+        "reserve", "wipe", "label", "release",
+    ]  # fmt: skip
+
+
+def test_a_blank_disk_that_an_entry_of_iscsictl_is_for_gets_no_table() -> None:
+    plan = plan_label(disk_inventory(lines=[our_line()]), "gpt", Consent())
+    assert isinstance(plan.refusal, RefusedError)
+    assert "line 1 is for a filesystem on this disk" in plan.refusal.text
+    by_path = f"/dev/disk/by-path/ip-192.0.2.6:3260-iscsi-{IQN}-lun-0-part1"
+    entry = f"{by_path} /data ext4 _netdev,noauto 0 0\n".encode()
+    assert "label" in verbs(plan_label(disk_inventory(lines=[entry]), "gpt", Consent()))
+
+
 def test_a_blank_disk_gets_a_table() -> None:
     plan = plan_label(disk_inventory(), "gpt", Consent())
     assert verbs(plan) == ["reserve", "label", "release"]

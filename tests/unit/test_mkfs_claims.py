@@ -42,12 +42,13 @@ def made(
     content: Content = BLANK,
     disk: Disk | None = None,
     spec: MkfsSpec | None = None,
+    name: str = "/dev/sda1",
 ) -> Plan:
-    """Plan a filesystem in the first of two partitions, with this claim in fstab."""
+    """Plan a filesystem in one of two partitions, with this claim in fstab."""
     entry = claim_line(claim, None, wwid=WWID, target=IQN, lun=0).raw
     inventory = disk_inventory(
         disk or a_disk(part(1), part(2)), content=content, table=TABLE, lines=[entry],
-        name="/dev/sda1",
+        name=name,
     )  # fmt: skip
     return plan_mkfs(inventory, spec or MkfsSpec("ext4", NEW))
 
@@ -78,8 +79,14 @@ def test_the_claim_on_this_very_partition_is_continued() -> None:
 
 @pytest.mark.parametrize(
     "claim",
-    [TWO, replace(ONE, partition_id="P9"), replace(ONE, table_id="Y"), replace(ONE, table="dos")],
-    ids=["another-partition", "another-id", "another-table", "another-kind"],
+    [
+        TWO,
+        replace(TWO, fs="xfs"),
+        replace(ONE, partition_id="P9"),
+        replace(ONE, table_id="Y"),
+        replace(ONE, table="dos"),
+    ],
+    ids=["another-partition", "another-command", "another-id", "another-table", "another-kind"],
 )
 def test_a_claim_on_another_place_is_no_ground_here(claim: FilesystemClaim) -> None:
     assert mkfs_of(made(claim)).claim.uuid == NEW
@@ -100,6 +107,9 @@ def test_what_another_command_was_making_here_is_not_made_over_without_a_wipe(
     claim: FilesystemClaim,
 ) -> None:
     assert f"an interrupted run was making {claim.fs} on this disk" in refused(made(claim))
+    if claim.owns_disk:
+        # An attach claimed all of the disk, whatever the number of its partition.
+        assert "an interrupted run" in refused(made(claim, name="/dev/sda2"))
     wipe = MkfsSpec("ext4", NEW, consent=WIPE)
     assert mkfs_of(made(claim, content=carries("xfs"), spec=wipe)).claim.uuid == NEW
 
@@ -114,6 +124,20 @@ def test_what_is_wiped_gets_a_filesystem_of_its_own() -> None:
     foreign = replace(carries("xfs"), signatures=(Signature("xfs", 0, "another"),))
     action = mkfs_of(made(ONE, content=foreign, spec=MkfsSpec("ext4", NEW, consent=WIPE)))
     assert (action.claim.uuid, action.ground) == (NEW, OverwriteGround.CONFIRMED)
+
+
+def test_an_entry_by_path_keeps_a_partition_from_a_wipe_but_not_from_its_first_filesystem() -> None:
+    by_path = f"/dev/disk/by-path/ip-192.0.2.6:3260-iscsi-{IQN}-lun-0-part1"
+    entry = f"{by_path} /data ext4 _netdev,noauto 0 0\n".encode()
+
+    def plan(content: Content) -> Plan:
+        inventory = disk_inventory(
+            a_disk(part(1)), content=content, table=TABLE, lines=[entry], name="/dev/sda1"
+        )
+        return plan_mkfs(inventory, MkfsSpec("ext4", NEW, consent=WIPE))
+
+    assert mkfs_of(plan(BLANK)).ground is OverwriteGround.BLANK
+    assert "line 1 mounts what is on /dev/sda1" in refused(plan(carries("xfs")))
 
 
 def test_a_volume_on_the_disk_gets_no_filesystem() -> None:
