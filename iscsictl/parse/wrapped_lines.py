@@ -10,9 +10,17 @@ from itertools import pairwise
 
 _NAME_CHARACTER = r"[^\s\"'`<>&,;|\\()\[\]{}*]"
 _NAME = rf"(?:iqn|eui|naa)\.{_NAME_CHARACTER}*"
-# The end of a line that continues on the next: a name, a part of `(non-flash)`, a portal alone, or
-# the line of multipath's features before its last word.
-_OPEN_END = re.compile(rf"(?:{_NAME}(?: \([a-z-]*)?|,-?\d+|^\s*size=\S+ features=.*)\s*$")
+# The end of a line that continues on the next: a name, a part of `(non-flash)`, a portal alone, the
+# line of multipath's features before its last word, the first of two words of a state, or a disk
+# without its state.
+_OPEN_END = re.compile(
+    rf"(?:{_NAME}(?: \([a-z-]*)?|,-?\d+|^\s*size=\S+ features=.*"
+    r"|State: (?:NO|IN|LOGGED|TRANSPORT|LOGOUT|CLEANUP)|Attached scsi disk [\w!-]+)\s*$"
+)
+_STATE_BEGINNINGS = tuple(
+    f"State: {word}" for word in ("NO", "IN", "LOGGED", "TRANSPORT", "LOGOUT", "CLEANUP")
+)
+_REST_OF_STATE = frozenset({"CHANGE", "IN", "LOGIN", "LOGOUT", "REQUESTED", "WAIT"})
 _OPEN_NAME = re.compile(rf"{_NAME}(?: \([a-z-]*)?$")
 _QUOTE = re.compile(r"(?:> ?)*")
 _FLASH = re.compile(rf"{_NAME} \((?:non-)?flash\)$")
@@ -50,7 +58,10 @@ def join_wrapped_lines(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, 
 
 def _may_be_open(line: str) -> bool:
     """Tell quickly whether a line may continue on the next; in a long listing, most do not."""
-    return "iqn." in line or "," in line or "features=" in line or "eui." in line or "naa." in line
+    return (
+        "iqn." in line or "," in line or "features=" in line or "eui." in line or "naa." in line
+        or line.endswith(_STATE_BEGINNINGS) or ("scsi disk " in line and "State" not in line)
+    )  # fmt: skip
 
 
 def _wrap_width(lines: list[str]) -> int | None:
@@ -78,6 +89,11 @@ def _join(line: str, following: str, width: int | None) -> str | None:
     rest = (following[start:] if following.startswith(line[:start]) else following).rstrip()
     whole = line.rstrip()
     content = whole[start:].strip()
+    word = rest.strip("> \t")
+    if content.endswith(_STATE_BEGINNINGS):
+        return f"{whole} {word}" if word in _REST_OF_STATE else None
+    if content.startswith("Attached scsi disk "):
+        return f"{whole} {word}" if re.fullmatch(r"State: ?\w[\w-]*", word) else None
     if content.startswith("size="):
         glued = (line + rest, f"{whole} {rest}")
         return next((one for one in glued if _FEATURES.fullmatch(one[start:])), None)

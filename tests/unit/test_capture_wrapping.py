@@ -233,3 +233,14 @@ def test_a_session_on_one_line_is_found_in_what_people_write_around_it(line: str
     (session,) = parse_capture(line).sessions
     assert (session.sid, session.target) == (1, "iqn.2001-04.com.example:a")
     assert str(session.persistent_portal) == "192.0.2.5:3260"
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize("quote", ["", "> ", "> > "])
+def test_a_state_that_a_mail_program_broke_in_two_is_read_whole(quote: str) -> None:
+    text = (DATA / "real" / "trixie.txt").read_text()
+    broken = re.sub(r"State: (NO|LOGGED|TRANSPORT|IN) (\w+)", r"State: \1\n\2", text)
+    broken = re.sub(r"(scsi disk \w+)\s+State: ", r"\1\n  State: ", broken)
+    assert broken.count("\n") > text.count("\n") + 10
+    quoted = "".join(f"{quote}{line}\n" for line in broken.splitlines())
+    assert parse_capture(quoted).sessions == parse_capture(text).sessions
