@@ -38,6 +38,22 @@ def test_what_the_initrd_opens_needs_no_option_either() -> None:
         assert ids("", replace(machine(), crypttab=(volume,))) == found
 
 
+def test_a_letter_is_no_name_for_the_device_of_a_volume_either() -> None:
+    volume = CrypttabEntry(3, "safe", "/dev/sdb", ("_netdev", "nofail"))
+    (found,) = check("", replace(machine(), crypttab=(volume,)))
+    assert (found.id, found.severity, found.file) == ("device-name", "fail", "crypttab")
+    by_uuid = replace(volume, device=f"UUID={UUID}")
+    assert check("", replace(machine(), crypttab=(by_uuid,))) == ()
+
+
+def test_a_volume_of_a_target_without_a_record_is_left_to_whoever_logs_in_to_it() -> None:
+    carriers = {UUID: frozenset({Carrier(WWID, frozenset({IQN}))})}
+    volume = CrypttabEntry(3, "safe", f"UUID={UUID}", ("_netdev", "nofail"))
+    for records, found in (((record("manual"),), ["node-manual"]), ((), [])):
+        seen = replace(machine(), crypttab=(volume,), carriers=carriers, records=records)
+        assert ids("", seen) == found
+
+
 @pytest.mark.parametrize(
     ("fs", "found"), [("ext4", ["fsck"]), ("vfat", ["fsck"]), ("xfs", []), ("btrfs", [])]
 )
@@ -99,6 +115,11 @@ def test_an_order_that_waits_too_long_is_no_failure() -> None:
     text = SAFE.replace("nofail", f"nofail,x-systemd.requires={SERVICE}")
     (found,) = check(text)
     assert (found.id, found.severity) == ("requires-login", "warn")
+
+
+def test_an_order_that_is_missing_is_no_failure_either() -> None:
+    (found,) = check(ours().replace(f"x-systemd.after={SERVICE},".encode(), b""))
+    assert (found.id, found.severity) == ("no-order", "warn")
 
 
 # What is not there
