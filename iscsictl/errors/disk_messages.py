@@ -169,13 +169,16 @@ DISKS: Final = (
     Message(r"logical unit not supported", "message", None, "the LUN no longer exists",
             "it was deleted or unmapped on the array", "`iscsictl rescan`, and check the mapping",
             Exit.NOT_FOUND),
-    Message(r"attempt to access beyond end of device|logical block address out of range",
+    Message(r"p\d+ size \d+ extends beyond eod|attempt to access beyond end of device|"
+            r"logical block address out of range",
             "message", None,
             "something reads or writes beyond the end of the disk",
             "the LUN is smaller than the partition or filesystem on it: it shrank, or was replaced",
             ("do not run fsck: give the LUN its size back on the array, then `iscsictl rescan` "
              "and mount again"), Exit.ERROR),
-    Message(r"i/o error, dev \w+|buffer i/o error on dev|recoverable transport error|"
+    Message(r"unable to read (?:partition table|rdb block)|(?:read|write)-error on swap-device|"
+            r"ldm_validate_partition_table\(\): disk read failed|"
+            r"i/o error, dev \w+|buffer i/o error on dev|recoverable transport error|"
             r"input/output error", "message", None, "reading or writing a disk failed",
             "if it is an iSCSI disk, its session was down longer than replacement_timeout",
             "see the iSCSI messages before it; `iscsictl ls` for the state of the session",
@@ -258,7 +261,8 @@ MULTIPATH: Final = (
             only_alone=True),
     Message(r"\bneed to be root$", "message", None, "multipath needs root",
             "the command was not run as root", BECOME_ROOT, Exit.NEEDS_ROOT),
-    Message(r"multipathd?\b.*: ux_socket_connect|^(?:error|timeout) receiving packet$|"
+    Message(r"multipathd\.service: (?:failed with result|main process exited(?!.*status=0))|"
+            r"multipathd?\b.*: ux_socket_connect|^(?:error|timeout) receiving packet$|"
             r"dm_multipath module (?:is )?not loaded", "message", None,
             "multipathd is not running, or does not answer",
             "its service is stopped or failed, or is busy with many devices",

@@ -293,7 +293,8 @@ MAKING: Final = (
             "a partition on the disk is in use",
             "unmount it, then `partx -u DEVICE`; do not create a filesystem there until then",
             Exit.IN_USE),
-    Message(r"gpt pmbr size mismatch|gpt table is not on the end|"
+    Message(r"header is not at the end of the disk|header not at the end of the disk|"
+            r"gpt pmbr size mismatch|gpt table is not on the end|"
             r"not all of the space available to", "message", None,
             "the disk is larger than its partition table says",
             "the LUN was enlarged on the array", "`iscsictl disk grow`", Exit.ERROR),

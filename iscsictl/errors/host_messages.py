@@ -20,6 +20,7 @@ HOSTS: Final = (
             "another process used it up", "`systemctl restart` that service; its sessions continue",
             Exit.MISSING),
     Message(r"\b(?:eth|en|em|bond|team|p\dp)\w*:? (?:nic )?link is down|host\d+: link down|"
+            r"link status definitely down|"
             r"netdev watchdog: .*transmit queue \d+ timed out", "message", None,
             "a network interface lost its link",
             "a cable, a switch, or a driver that hung and was reset",
