@@ -1,6 +1,7 @@
 """Observe everything that `doctor` checks, within one deadline. Nothing is changed."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -65,6 +66,8 @@ from iscsictl.system.mount.crypttab_file import read_crypttab
 T = TypeVar("T")
 LIVE = Path("/")
 MOST = 10.0
+# The source of a mount that may be a LUN: a SCSI disk or a map.
+_MAY_BE_ISCSI = re.compile(r"/dev/(?:sd|mapper/|dm-)")
 
 
 def observe_machine(context: Context, *, probe: bool = True) -> Machine:
@@ -338,8 +341,10 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
                         error=answers.get(mount.path),
                     )
                 )
-    # A mount that has lost its disk belongs to no session any longer; only fstab still has it.
-    own = () if fstab is None else (line.mount_point for line in fstab.ours)
+    # A mount that has lost its disk belongs to no session any longer. If iscsictl did not make it,
+    # nothing tells any more whether its disk was an iSCSI disk.
+    own = [] if fstab is None else [line.mount_point for line in fstab.ours]
+    own += (path for path, line in types.items() if _MAY_BE_ISCSI.match(line.source))
     # The mounts are read again: the filesystems took seconds to answer, and some may be new.
     found += (
         MountHealth(line.path, line.source, line.fstype, stranded=reason)

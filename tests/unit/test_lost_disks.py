@@ -260,6 +260,24 @@ def test_a_mount_without_a_disk_that_came_while_the_others_were_asked_is_reporte
     assert len(asked) == 2
 
 
+@pytest.mark.fault("F107")
+def test_a_mount_made_by_hand_that_lost_its_disk_is_reported_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fuse = "43 35 0:52 / /run/doc rw - fuse /dev/fuse rw\n"
+    put(tmp_path, "proc/self/mountinfo", MOUNTINFO + fuse)
+    block(tmp_path, "sdc1", "8:33")
+    block(tmp_path, "dm-1", "253:1", "mpath-3600")
+    for name, number in (("sde", "8:64"), ("dm-3", "253:3")):
+        block(tmp_path, name, number)
+    monkeypatch.setattr(doctor, "LIVE", tmp_path)
+    machine = replace(SOUND, fstab=Known(parse_fstab(b"")), listing=Listing((), ()))
+    found = {health.path: health.stranded for health in doctor._mount_health(machine, 1)}
+    assert found == {
+        "/srv/gone": DISK_GONE, "/srv/pathless": NO_PATHS, "/srv/btrfs": DISK_GONE,
+    }  # fmt: skip
+
+
 @pytest.mark.fault("F71")
 @pytest.mark.parametrize("lost", [False, True])
 def test_the_map_of_a_lost_array_fails_what_waits_before_it_is_removed(
