@@ -204,7 +204,7 @@ def test_the_first_blocks_of_a_partition_at_a_round_place_are_read(sector: int) 
 @pytest.mark.fault("F61")
 def test_the_partitions_that_are_known_are_read_like_usual_ones() -> None:
     start, length = 123_457 * MIB + 512, 77_777 * MIB
-    extents = signature_extents(DiskShape(TIB), [(start, length)])
+    extents = signature_extents(DiskShape(TIB), ((start, length),))
     assert is_read(extents, start, MIB)
     assert is_read(extents, start + length - MIB, MIB)
     for at in (64 * MIB, GIB, 3 * 32768 * 4096):

@@ -6,8 +6,9 @@ Two kinds of places are read: those where formats keep signatures, superblocks a
 
 import os
 from array import array
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 #: Offset and length.
@@ -114,8 +115,9 @@ def round_starts(shape: DiskShape) -> tuple[int, ...]:
     return tuple(sorted(start for start in starts if start < size))
 
 
+@lru_cache(8)
 def signature_extents(
-    shape: DiskShape, known: Collection[Extent] = (), *, brief: bool = False
+    shape: DiskShape, known: tuple[Extent, ...] = (), *, brief: bool = False
 ) -> tuple[Extent, ...]:
     """Return the places where formats keep their signatures, superblocks and copies of them.
 

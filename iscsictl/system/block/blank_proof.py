@@ -79,7 +79,7 @@ def search_disk(
     """
     if full:
         return first_nonzero(fd, all_extents(shape.size), report), BlankProof.all_read()
-    extents = signature_extents(shape, known)
+    extents = signature_extents(shape, tuple(known))
     mapped = mapped_extents(fd, shape)
     if mapped is not None and sum(length for _, length in mapped) <= _MAPPED_READ:
         # The places of signatures are read all the same: what an array reports may be wrong.
@@ -98,6 +98,6 @@ def search_again(fd: int, shape: DiskShape, known: Collection[Extent] = ()) -> i
 
     The complete proof was made for the plan; this search finds what another host has written since.
     """
-    signatures = signature_extents(shape, known, brief=True)
+    signatures = signature_extents(shape, tuple(known), brief=True)
     extents = (*signatures, *grid_extents(shape.size, _REPEATED))
     return first_nonzero(fd, extents)
