@@ -317,6 +317,8 @@ def holders(root: Path, kname: str) -> tuple[str, ...]:
 
 def partitions(root: Path, kname: str) -> tuple[str, ...]:
     """Return the kernel's names of the partitions of a disk, in order."""
+    # A partition's directory begins with the name of its disk (add_partition() in
+    # block/partitions/core.c); the other names are attributes.
     names = list_names(path_below(root, f"sys/class/block/{kname}"))
     return tuple(sorted((name for name in names if name.startswith(kname)), key=natural))
 

@@ -23,6 +23,7 @@ from iscsictl.model.partition_table import partition_node
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import multipath, probe
 from iscsictl.system.block.blank_proof import read_shape, search_again
+from iscsictl.system.block.block_tree import partitions
 from iscsictl.system.block.disk_guards import (
     require_same_disk,
     require_same_paths,
@@ -169,18 +170,14 @@ def forget_parts(device: str) -> None:
     They may be those of a table that was changed without its knowledge; a filesystem created on one
     of them would not be where the new table says. Raises InUseError if one of them is in use.
     """
-    if _partitions_of(device):
+    kname = os.path.basename(os.path.realpath(device))
+    if partitions(Path("/"), kname):
         run(["partx", "--delete", device], ok=None)
-    for name in _partitions_of(device):
+    for name in partitions(Path("/"), kname):
         raise InUseError(
             f"the kernel does not release /dev/{name}, which belongs to an older table of {device}",
             hint=f"see what uses it: iscsictl disk show {shell_form(device)}",
         )
-
-
-def _partitions_of(device: str) -> list[str]:
-    kname = os.path.basename(os.path.realpath(device))
-    return sorted(p.parent.name for p in Path("/sys/class/block", kname).glob("*/partition"))
 
 
 def verify_kernel_partition(device: str, part: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from iscsictl.limits import HELPER_WAIT
 from iscsictl.model.disk_content import Partition
 from iscsictl.system.block import multipath
-from iscsictl.system.block.block_tree import device_number
+from iscsictl.system.block.block_tree import device_number, partitions
 from iscsictl.system.block.udev_db import parse_properties
 from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import (
@@ -42,9 +42,7 @@ def known_partitions(device: str, root: Path = Path("/")) -> tuple[Partition, ..
 def _kernel_partitions(device: str, root: Path) -> Iterator[Partition]:
     kname = os.path.basename(os.path.realpath(device))
     base = path_below(root, f"sys/class/block/{kname}")
-    # A partition's directory begins with the name of its disk (add_partition() in
-    # block/partitions/core.c); the other names are attributes.
-    for name in sorted(name for name in list_names(base) if name.startswith(kname)):
+    for name in partitions(root, kname):
         number, start, size = (
             to_integer(read_attribute(f"{base}/{name}/{what}"))
             for what in ("partition", "start", "size")

@@ -21,12 +21,13 @@ from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.sfdisk import parse_types
 from iscsictl.system.block import disk_writer as writer
 from iscsictl.system.block import multipath, probe
+from iscsictl.system.block.block_tree import partitions
 from iscsictl.system.block.disk_guards import verify_writable
 from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.io.package_manager import find_package_manager
 from iscsictl.system.io.process import find, run
-from iscsictl.system.io.sysfs_attributes import list_names, path_below, read_attribute, to_integer
+from iscsictl.system.io.sysfs_attributes import path_below, read_attribute, to_integer
 from iscsictl.system.io.waits import waiting
 
 # By default sfdisk erases signatures that it finds; here only wipefs does that, after a
@@ -95,9 +96,7 @@ def kernel_view(kname: str, sector: int, root: Path = Path("/")) -> dict[int, tu
     """
     base = path_below(root, f"sys/class/block/{kname}")
     found = {}
-    for name in list_names(base):
-        if not name.startswith(kname):
-            continue
+    for name in partitions(root, kname):
         values = [
             to_integer(read_attribute(f"{base}/{name}/{what}"))
             for what in ("partition", "start", "size")
