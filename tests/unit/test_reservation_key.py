@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.model.reservation import format_key
-from iscsictl.system.block.reservation_key import APPLICATION_ID, read_initiator_names, read_own_key
+from iscsictl.system.block.reservation_key import APPLICATION_ID, is_own_initiator, read_own_key
 from tests.unit.reserving_lun import (
     ID,
     MINE,
@@ -47,4 +47,7 @@ def test_the_names_of_this_host_are_those_of_its_sessions_and_of_its_file(root: 
     session = root / "sys/class/iscsi_session/session3"
     session.mkdir(parents=True)
     (session / "initiatorname").write_text("iqn.2024-01.com.example:iface\n", encoding="ascii")
-    assert read_initiator_names(root) == {MINE, "iqn.2024-01.com.example:iface"}
+    assert is_own_initiator(MINE, root)
+    assert is_own_initiator("iqn.2024-01.com.example:iface", root)
+    assert not is_own_initiator("iqn.2024-01.com.example:other", root)
+    assert not is_own_initiator("", root)

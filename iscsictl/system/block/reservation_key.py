@@ -31,9 +31,10 @@ def read_own_key(root: Path = Path("/")) -> int | None:
     return uuid.UUID(bytes=digest[:16], version=4).int >> 64
 
 
-def read_initiator_names(root: Path = Path("/")) -> frozenset[str]:
-    """Return all initiator names of this host: those of its sessions, and the one in its file."""
-    base = path_below(root, "sys/class/iscsi_session")
-    found = (read_attribute(f"{base}/{name}/initiatorname") for name in list_names(base))
+def is_own_initiator(name: str, root: Path = Path("/")) -> bool:
+    """Return whether an initiator name is one of this host: that in its file, or of a session."""
     text = (read_file(root / "etc/iscsi/initiatorname.iscsi") or b"").decode("utf-8", "replace")
-    return frozenset(name for name in (*found, *_NAME.findall(text)) if name)
+    if name in _NAME.findall(text):
+        return True
+    base = path_below(root, "sys/class/iscsi_session")
+    return any(read_attribute(f"{base}/{one}/initiatorname") == name for one in list_names(base))

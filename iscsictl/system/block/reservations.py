@@ -18,7 +18,7 @@ from iscsictl.model.reservation import (
 )
 from iscsictl.parse import persistent_reservations as codec
 from iscsictl.system.block import scsi_commands
-from iscsictl.system.block.reservation_key import read_initiator_names, read_own_key
+from iscsictl.system.block.reservation_key import is_own_initiator, read_own_key
 
 T = TypeVar("T")
 # Service actions of PERSISTENT RESERVE IN (SPC-4 6.15.1).
@@ -58,8 +58,7 @@ def read_reservations(
             return LunReservations(own, holder=Reservation())
         raise
     status = read_full_status(fd) if own in keys else ()
-    names = read_initiator_names(root) if status else frozenset()
-    clones = _initiators_with_own_key(status or (), own, names)
+    clones = _other_initiators_with_own_key(status or (), own, root)
     types = _read_types(fd) if capabilities else None
     supported = types is None or ReservationType.WRITE_EXCLUSIVE in types
     return LunReservations(
@@ -81,16 +80,12 @@ def _read_types(fd: int) -> frozenset[int] | None:
     return _ask_unless_unknown(fd, _REPORT_CAPABILITIES, codec.parse_types)
 
 
-def _initiators_with_own_key(
-    registrations: tuple[Registration, ...], own: int | None, names: frozenset[str]
+def _other_initiators_with_own_key(
+    registrations: tuple[Registration, ...], own: int | None, root: Path
 ) -> tuple[str, ...]:
     """Return the initiators that have registered with our key and are not this host."""
-    found = (
-        one.initiator
-        for one in registrations
-        if one.key == own and one.initiator is not None and one.initiator not in names
-    )
-    return tuple(dict.fromkeys(found))
+    found = dict.fromkeys(one.initiator for one in registrations if one.key == own)
+    return tuple(name for name in found if name is not None and not is_own_initiator(name, root))
 
 
 def _ask_disk(fd: int, service_action: int, parse: Callable[[bytes], T]) -> T:
