@@ -90,7 +90,9 @@ def _write_fstab(action: actions.WriteFstab, context: Context) -> StepResult:
     disk = action.disk
     entry = fstab_edit.mount_line(
         action.uuid, action.path or "none", action.fs, action.options,
-        login_service=systemd.login_service(context.root),
+        login_service=context.memoize(
+            "login service", lambda: systemd.login_service(context.root)
+        ),
         wwid=disk.wwid, target=disk.target, lun=disk.lun, boot=action.boot,
         exclusive=action.exclusive,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from iscsictl.planner.safety.lost_disks import require_unreachable
 from iscsictl.system.block import probe, scsi_commands
 from iscsictl.system.block.block_tree import read_block
 from iscsictl.system.block.disk_guards import require_same_paths
-from iscsictl.system.block.udev_db import known_uuids
+from iscsictl.system.block.udev_db import is_known_uuid
 from iscsictl.system.context import Context
 from iscsictl.system.io.safe_paths import make_directories
 from iscsictl.system.iscsi.sessions import read_listing
@@ -54,7 +54,7 @@ def await_filesystem(disk: DiskId, uuid: str, context: Context) -> tuple[DiskId,
     # before, systemd ends a mount on the new one of that name.
     def find_filesystem() -> tuple[str, Block] | None:
         # udev makes the link before it says what else it found, and a link is cheap to look for.
-        if uuid.lower() not in {one.lower() for one in known_uuids(context.root) or ()}:
+        if not is_known_uuid(context.root, uuid):
             return None
         top = _read_block_of_disk(disk, context)
         block = None if top is None else _find_by_uuid(top, uuid)

@@ -1,5 +1,6 @@
 """What udev found on a block device: its database in /run/udev/data, read without udev."""
 
+import os
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -60,6 +61,12 @@ def decoded(value: str | None) -> str | None:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
+
+
+def is_known_uuid(root: Path, uuid: str) -> bool:
+    """Return whether udev knows a filesystem with this UUID, in upper or lower case."""
+    folder = path_below(root, "dev/disk/by-uuid")
+    return any(os.path.lexists(f"{folder}/{one}") for one in {uuid, uuid.lower(), uuid.upper()})
 
 
 def known_uuids(root: Path) -> frozenset[str] | None:
