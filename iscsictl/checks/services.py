@@ -23,7 +23,7 @@ def needed_at_boot(machine: Machine) -> bool:
     if any(r.onboot and r.target not in machine.boot_targets for r in records):
         return True
     lines = machine.fstab.value.ours if isinstance(machine.fstab, Known) else ()
-    return any((line.auto or line.automount) and not line.is_claim for line in lines)
+    return any(line.at_boot and not line.is_claim for line in lines)
 
 
 def start_iscsid(machine: Machine) -> str:

@@ -23,13 +23,13 @@ class CrypttabEntry:
         return f"/dev/mapper/{self.name}"
 
     @property
-    def auto(self) -> bool:
-        """Whether the volume is opened at boot.
+    def at_boot(self) -> bool:
+        """Whether the volume is opened at boot; the last of `auto` and `noauto` counts.
 
         With `noauto` it is opened only when another unit requires it, such as its mount
-        (crypttab(5)).
+        (crypttab(5), systemd-cryptsetup-generator).
         """
-        return "noauto" not in self.options
+        return last_of(self.options, "auto", "noauto") != "noauto"
 
     @property
     def nofail(self) -> bool:

@@ -28,8 +28,14 @@ _TAGS: Final = {
     "/dev/disk/by-partuuid/": "PARTUUID",
     "/dev/disk/by-partlabel/": "PARTLABEL",
 }
+# This tag is the name of a link itself (mount(8), "ID=").
+_BY_ID_TAG: Final = "ID"
+_BY_ID: Final = "/dev/disk/by-id/"
 _UDEV_ESCAPE: Final = re.compile(r"(?:\\x[0-9a-fA-F]{2})+")
 _QUOTED: Final = re.compile(r"""(["'])(.*)\1.*""", re.DOTALL)
+_AUTOMOUNT: Final = frozenset({"x-systemd.automount", "comment=systemd.automount"})
+# The options by which a unit pulls the mount in (systemd.mount(5)).
+_PULLED_IN: Final = ("x-systemd.required-by=", "x-systemd.wanted-by=")
 _OPTION: Final = re.compile(r'(?:[^,"]|"[^"]*"|")+')
 
 Note = Literal["wwid", "target", "lun", "part", "making", "table", "partition", "type", "mkfs",
@@ -95,17 +101,36 @@ class FstabLine:
         return plain(self.file)
 
     @property
+    def names_device(self) -> bool:
+        """Whether it names a device; a network share, an image or a directory is none."""
+        spec = self.spec or ""
+        return spec.startswith("/dev/") or spec.partition("=")[0] in {*_TAGS.values(), _BY_ID_TAG}
+
+    @property
     def auto(self) -> bool:
-        """Whether the entry is mounted at boot; the last of `auto` and `noauto` counts."""
+        """Whether the boot mounts the entry by itself; the last of `auto` and `noauto` counts."""
         return self.is_entry and last_of(self.options, "auto", "noauto") != "noauto"
 
     @property
     def automount(self) -> bool:
         """Whether systemd mounts it on first use.
 
-        With `x-systemd.automount`, neither `auto` nor `noauto` has an effect (systemd.mount(5)).
+        Then neither `auto` nor `noauto` has an effect (systemd.mount(5)). The older spelling of the
+        option still counts (systemd-fstab-generator).
         """
-        return self.is_entry and "x-systemd.automount" in self.options
+        return self.is_entry and not _AUTOMOUNT.isdisjoint(self.options)
+
+    @property
+    def at_boot(self) -> bool:
+        """Whether systemd mounts it at boot, or will do so on first use.
+
+        A unit can pull it in despite `noauto`: whether that unit itself starts is not checked.
+        """
+        return self.auto or self.automount or self._is_pulled_in
+
+    @property
+    def _is_pulled_in(self) -> bool:
+        return any(option.startswith(_PULLED_IN) for option in self.options)
 
     @property
     def nofail(self) -> bool:
@@ -290,12 +315,15 @@ def tag_of_spec(spec: str) -> tuple[str, str]:
     """Return the tag and value of a first field; `LABEL=data` and its link in by-label are equal.
 
     Quotes are removed, UUIDs are returned in lower case, and udev's hexadecimal escapes in the name
-    of a link are decoded. For any other node the tag is empty and the value is the path.
+    of a link are decoded. For any other node, and for ID=, the tag is empty and the value is the
+    path.
     """
     kind, equals, value = spec.partition("=")
-    if equals and kind in _TAGS.values():
+    if equals and kind in {*_TAGS.values(), _BY_ID_TAG}:
         quoted = _QUOTED.fullmatch(value)
         value = quoted[2] if quoted else value
+        if kind == _BY_ID_TAG:
+            kind, value = "", _BY_ID + value
     else:
         kind = next((tag for start, tag in _TAGS.items() if spec.startswith(start)), "")
         value = spec if not kind else _UDEV_ESCAPE.sub(_undo_udev_escape, spec.rpartition("/")[2])

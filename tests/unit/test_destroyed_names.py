@@ -223,6 +223,7 @@ def test_a_device_has_each_name_that_leads_to_its_node_and_only_these() -> None:
     whole, first = DeviceNames(WWID), DeviceNames(WWID, part=1)
     assert whole.include(inventory, BY_ID)
     assert whole.include(inventory, f"{BY_ID}-part1")
+    assert whole.include(inventory, f"ID={BY_ID.rpartition('/')[2]}")
     assert not first.include(inventory, BY_ID)
     assert first.include(inventory, f"{BY_ID}-part1")
     assert not DeviceNames(None).include(inventory, "/dev/sda")

@@ -41,6 +41,7 @@ def root(tmp_path: Path) -> Path:
         f"UUID={UUID}",
         "PARTLABEL=first",
         "/dev/disk/by-id/wwn-0x1-part1",
+        "ID=wwn-0x1-part1",
         "/dev/sdb1",
     ],
 )
@@ -60,7 +61,8 @@ def test_what_is_nowhere_names_nothing(root: Path) -> None:
     specs = ["LABEL=none", "LABEL=", "LABEL=../sdb1", "/dev/loop", "tmpfs", "nas:/x", "UUID",
              "label=our data"]  # fmt: skip
     assert named_nodes(specs, ["/dev/sdb1"], root) == {}
-    missing = {"LABEL=none", "LABEL=../sdb1"}
+    specs += ["ID=wwn-0x2", "id=wwn-0x2"]
+    missing = {"LABEL=none", "LABEL=../sdb1", "ID=wwn-0x2"}
     assert absent_specs([*specs, "LABEL=our data", "/dev/mapper/mpatha"], root) == missing
     assert absent_specs(specs, root / "dev") == frozenset(), "there is no udev"
 

@@ -143,7 +143,9 @@ def test_a_volume_on_a_local_disk_needs_neither() -> None:
 
 
 @pytest.mark.fault("F105")
-@pytest.mark.parametrize("spec", ["/dev/mapper/safe", "/dev/disk/by-id/dm-name-safe"])
+@pytest.mark.parametrize(
+    "spec", ["/dev/mapper/safe", "/dev/disk/by-id/dm-name-safe", "ID=dm-name-safe"]
+)
 def test_a_filesystem_in_a_volume_that_is_not_open_is_followed_through_crypttab(spec: str) -> None:
     seen = facts(crypttab=f"safe UUID={UUID} none _netdev,nofail\n")
     assert ids(f"{spec} /x xfs defaults 0 0\n", seen) == [(1, "no-netdev"), (1, "no-nofail")]

@@ -33,7 +33,7 @@ def _state_of_line(line: FstabLine, mounted: Collection[str]) -> str:
         return "being made"
     if line.mount_point in mounted:
         return "mounted"
-    return "at boot" if line.auto or line.automount else "not at boot"
+    return "at boot" if line.at_boot else "not at boot"
 
 
 def _json_text(text: str | None) -> str | None:

@@ -133,7 +133,7 @@ def _note_entries_of_others(
         entry: None
         for disk in disks.values()
         for entry in entries_for(inventory, lines, names_of_disk(inventory, disk))
-        if entry.auto or (isinstance(entry, FstabLine) and entry.automount)
+        if entry.at_boot
     }
     for entry in found:
         if isinstance(entry, CrypttabEntry):

@@ -187,7 +187,7 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
         lambda entry: (entry.target if entry.is_ours else target_of_link(entry.spec or ""),),
     )
     for target in sorted({r.target for r in records} - left):
-        places = [x.mount_point for x in entries.get(target, ()) if x.auto]
+        places = [x.mount_point for x in entries.get(target, ()) if x.at_boot]
         if places:
             where = ", ".join(place or "none" for place in places)
             plan.notes.append(f"/etc/fstab still mounts {where} from {target} at boot")

@@ -19,7 +19,13 @@ Severity = Literal["fail", "warn"]
 File = Literal["fstab", "crypttab"]
 #: Names of disks that go by the order in which the kernel finds them.
 DEVICE_LETTER: Final = re.compile(r"/dev/(?:sd[a-z]+[0-9]*|sr[0-9]+|vd[a-z]+[0-9]*)")
-_TAG: Final = re.compile(r"(?:UUID|LABEL|PARTUUID|PARTLABEL)(?==)", re.IGNORECASE)
+_TAG: Final = re.compile(r"(?:UUID|LABEL|PARTUUID|PARTLABEL|ID)(?==)", re.IGNORECASE)
+# To systemd, the cluster filesystems that can be on a disk are network filesystems, and are mounted
+# as if they had _netdev (basic/mountpoint-util.c, fstype_is_network).
+_NETWORK_TYPES: Final = frozenset({"gfs", "gfs2", "ocfs2"})
+_NOT_CHECKED: Final = frozenset({"xfs", "btrfs", "swap"})
+# Debian's open-iscsi.service has this name as well (Alias=); elsewhere it is the only one.
+_ALIAS: Final = "iscsi.service"
 # What an initrd mounts itself, before systemd of the host reads fstab (dracut, initramfs-tools).
 _BY_INITRD: Final = frozenset({"/", "/usr"})
 
@@ -120,7 +126,6 @@ class _Line:
             or "x-initrd.mount" in line.options
             or _is_boot_storage(carriers, facts)
         )
-        self.at_boot = line.auto or line.automount
         # What systemd waits for is the mount, never what is mounted on first use.
         self.waits = line.auto and not line.nofail and not line.automount
         self.found: list[Finding] = []
@@ -136,7 +141,7 @@ class _Line:
             self._check_tag_case,
             self._check_uuid,
         ]
-        if self.carriers is not None and self.at_boot and not self.by_initrd:
+        if self.carriers is not None and self.line.at_boot and not self.by_initrd:
             checks += [self._check_options, self._check_login_at_boot, self._check_boot_order]
         for check in checks:
             check()
@@ -150,8 +155,8 @@ class _Line:
         return f"{what} in line {self.line.number} of /etc/fstab"
 
     def _check_options(self) -> None:
-        options = self.line.options
-        if "_netdev" not in options:
+        line, options = self.line, self.line.options
+        if "_netdev" not in options and line.fstype not in _NETWORK_TYPES:
             self._add_finding(
                 "no-netdev", "fail",
                 "without _netdev it is mounted before the network is up, and the boot waits",
@@ -163,8 +168,8 @@ class _Line:
                 "without nofail the machine does not boot while the array is unreachable",
                 self._fix_by_hand("add the option nofail"),
             )  # fmt: skip
-        # fsck.xfs and fsck.btrfs do nothing, so it costs nothing there.
-        if self.line.passno != "0" and self.line.fstype not in {"xfs", "btrfs"}:
+        # systemd checks only devices, and fsck.xfs and fsck.btrfs do nothing.
+        if line.passno != "0" and line.names_device and line.fstype not in _NOT_CHECKED:
             self._add_finding(
                 "fsck", "warn",
                 "it is checked at boot (sixth field), which waits for the disk",
@@ -173,16 +178,18 @@ class _Line:
 
     def _check_boot_order(self) -> None:
         service, options = self.facts.login_service, self.line.options
-        if f"x-systemd.requires={service}" in options:
+        names = (service, _ALIAS)
+        required = next((name for name in names if f"x-systemd.requires={name}" in options), None)
+        if required is not None:
             self._add_finding(
                 "requires-login", "warn",
-                f"it requires {service}: one dead portal makes that unit fail, and this mount "
+                f"it requires {required}: one dead portal makes that unit fail, and this mount "
                 "with it",
                 self._fix_by_hand(
-                    f"replace x-systemd.requires={service} with x-systemd.after={service}"
+                    f"replace x-systemd.requires={required} with x-systemd.after={service}"
                 ),
             )  # fmt: skip
-        elif self.line.is_ours and f"x-systemd.after={service}" not in options:
+        elif self.line.is_ours and not any(f"x-systemd.after={name}" in options for name in names):
             self._add_finding(
                 "no-order", "warn", f"at boot it does not wait for {service}",
                 self._fix_by_hand(f"add the option x-systemd.after={service}"),
@@ -190,7 +197,7 @@ class _Line:
 
     def _device_name(self) -> None:
         spec = self.line.spec or ""
-        if not DEVICE_LETTER.fullmatch(spec) or not self.at_boot:
+        if not DEVICE_LETTER.fullmatch(spec) or not self.line.at_boot:
             return
         severity: Severity = "warn" if self.carriers is None else "fail"
         self._add_finding(
@@ -204,7 +211,7 @@ class _Line:
         if tag is None or tag[0].isupper():
             return
         self._add_finding(
-            "name-case", "fail" if self.at_boot else "warn",
+            "name-case", "fail" if self.line.at_boot else "warn",
             f"{tag[0]}= is not a tag that mount knows, so nothing has this name",
             self._fix_by_hand(f"replace {tag[0]}= with {tag[0].upper()}="),
         )  # fmt: skip
@@ -253,14 +260,14 @@ class _Line:
 
     def _add_case_finding(self, uuid: str, real: str) -> None:
         self._add_finding(
-            "name-case", "fail" if self.at_boot else "warn",
+            "name-case", "fail" if self.line.at_boot else "warn",
             f"{uuid} is {real} on the disk, and case matters: nothing has this name",
             self._fix_by_hand(f"replace {uuid} with {real}"),
         )  # fmt: skip
 
     def _add_missing_finding(self, what: str) -> None:
         line = self.line
-        if not self.at_boot and not line.is_ours:
+        if not self.line.at_boot and not line.is_ours:
             return
         if self.waits:
             severity: Severity = "fail"
@@ -285,7 +292,7 @@ def _same_directory(fstab: Fstab) -> Iterator[Finding]:
         path = line.mount_point
         first = seen.setdefault(path, line)
         if first is not line:
-            both = all(one.auto or one.automount for one in (first, line))
+            both = all(one.at_boot for one in (first, line))
             yield Finding(
                 "same-directory", "fail" if both else "warn", line.number, path,
                 f"line {first.number} also mounts on {path}",
@@ -303,7 +310,7 @@ def _check_volume(
     Without _netdev it is ordered before cryptsetup.target, and so before the network; without
     nofail, that target requires it.
     """
-    if carriers is None or not entry.auto or _is_boot_storage(carriers, facts):
+    if carriers is None or not entry.at_boot or _is_boot_storage(carriers, facts):
         return
     place = f"in line {entry.number} of /etc/crypttab"
 

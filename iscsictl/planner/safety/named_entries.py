@@ -50,7 +50,8 @@ class DeviceNames:
         """
         if tag_of_spec(spec) in self.tags or inventory.node_of(spec) in self._nodes(inventory):
             return True
-        return spec not in inventory.device_links and bool(self._links.fullmatch(spec))
+        _, name = tag_of_spec(spec)
+        return spec not in inventory.device_links and bool(self._links.fullmatch(name))
 
     def _nodes(self, inventory: Inventory) -> set[str]:
         return {*map(inventory.node_of, self.nodes)}

@@ -271,9 +271,11 @@ class StorageGraph:
         known = self._by_uuid.get(uuid.lower()) if uuid is not None else None
         known = known or facts.carriers.get(facts.links.get(spec, spec))
         # Of a link that is not there, such as the label of what is not active, the name tells.
-        known = known or facts.carriers.get("=".join(tag_of_spec(spec)))
+        tag, value = tag_of_spec(spec)
+        known = known or facts.carriers.get(f"{tag}={value}")
         if known:
             return known
+        spec = spec if tag else value
         target = target_of_link(spec)
         if target is not None:
             return frozenset({Carrier(spec, frozenset({target}))})

@@ -18,6 +18,7 @@ _TAGS = {
     "LABEL": "by-label",
     "PARTUUID": "by-partuuid",
     "PARTLABEL": "by-partlabel",
+    "ID": "by-id",
 }
 _QUOTES = "\"'"
 # Names that the array gave (wwn, NAA, EUI-64) before those that udev derives from other fields.
