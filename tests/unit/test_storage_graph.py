@@ -6,6 +6,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from iscsictl.checks.examine import examine
+from iscsictl.model.fstab import Fstab
 from iscsictl.model.listing import Block, Disk, Kind, Listing, Mount, Path, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
@@ -16,6 +17,7 @@ from iscsictl.planner.safety.storage_graph import (
     Carrier,
     StorageFacts,
     StorageGraph,
+    named_devices,
     storage_facts,
 )
 from tests.unit import healthy_host
@@ -72,6 +74,12 @@ def ids(fstab: str, storage: StorageFacts | None = None) -> list[tuple[int, str]
         "overlay /data overlay lowerdir=/usr/share,upperdir=/srv/up,workdir=/srv/work 0 0",
         "/srv/swapfile none swap sw 0 0",
         "/dev/vda9 /data xfs logdev=/dev/sda 0 0",
+        "overlay /data overlay lowerdir+=/usr/share,datadir+=/srv/blobs 0 0",
+        r"overlay /data overlay lowerdir=/usr/a\:b::/srv/c\:d,volatile 0 0",
+        "overlay /data fuse.fuse-overlayfs lowerdir=/srv/a,upperdir=/up,workdir=/work 0 0",
+        "/var/a:/srv /data fuse.mergerfs defaults 0 0",
+        "/var/a=RO:/srv/b=RW /data fuse.unionfs cow 0 0",
+        "/dev/vda9:/dev/sda /data bcachefs defaults 0 0",
     ],
 )
 def test_what_lies_on_an_iscsi_filesystem_is_held_to_the_same_rules(entry: str) -> None:
@@ -93,6 +101,8 @@ def test_what_lies_on_an_iscsi_filesystem_is_held_to_the_same_rules(entry: str) 
         "//nas/srv /data cifs _netdev 0 0",
         "tmpfs /srv/tmp tmpfs defaults 0 0",
         "overlay /data overlay lowerdir=/a:/b 0 0",
+        r"overlay /data overlay lowerdir=/a\:/srv/b::srv 0 0",
+        "nas:/srv /data nfs4 _netdev 0 0",
         "/swapfile none swap sw 0 0",
     ],
 )
@@ -233,3 +243,60 @@ def test_doctor_finds_nothing_wrong_with_a_root_filesystem_on_iscsi() -> None:
     manual = healthy_host.db(healthy_host.record(**{"node.startup": "manual"}))
     fixes = [finding.fix or "" for finding in examine(replace(machine, db=manual))]
     assert not [fix for fix in fixes if "automatic" in fix or "nofail" in fix]
+
+
+@pytest.mark.fault("F104")
+def test_a_dataset_is_on_each_disk_of_its_pool() -> None:
+    """udev's link of the pool's name leads to one member only."""
+    members = [Block(f"/dev/sd{x}1", fstype="zfs_member", label="tank", uuid="9") for x in "ab"]
+    seen = facts(*map(disk, range(2), members))
+    seen = replace(seen, links={"LABEL=tank": "/dev/sda1"}, absent=frozenset({"LABEL=tank"}))
+    for spec, fs in (("tank", "zfs"), ("tank/data/a", "zfs")):
+        (line,) = parse_fstab(f"{spec} /data {fs} defaults 0 0\n".encode()).entries
+        assert {one.disk for one in StorageGraph(Fstab((line,)), seen).behind_line(line) or ()} == {
+            "naa.0", "naa.1",
+        }  # fmt: skip
+        assert ids(f"{spec} /data {fs} defaults 0 0\n", seen) == [
+            (1, "no-netdev"),
+            (1, "no-nofail"),
+        ]
+    for other in ("tanks/data /data zfs", "tank/data /data 9p", "rpool/tank /data zfs"):
+        assert ids(f"{other} defaults 0 0\n", seen) == []
+    assert "LABEL=tank" in named_devices(parse_fstab(b"tank/a /a zfs\n"), ())
+
+
+@pytest.mark.parametrize("tag", ["LABEL", "PARTUUID", "PARTLABEL"])
+def test_a_tag_that_a_snapshot_has_too_is_left_to_chance_like_its_uuid(tag: str) -> None:
+    copies = [disk(n, Block(f"/dev/sd{x}1", uuid=UUID, label="m")) for n, x in enumerate("ab")]
+    entry = f"{tag}=m /srv ext4 _netdev,nofail 0 0\n"
+    for disks, expected in ((copies, [(1, "uuid-twice")]), (copies[:1], [])):
+        seen = replace(facts(*disks), links={f"{tag}=m": "/dev/sda1"})
+        assert ids(entry, seen) == expected
+    seen = replace(facts(*copies), links={f"{tag}=m": "/dev/sda1"})
+    (found,) = findings(entry, seen)
+    assert (found.severity, "naa.0, naa.1" in found.text) == ("fail", True)
+    assert found.fix.endswith(f"replace {tag}=m with UUID=... (lsblk -f) in line 1 of /etc/fstab")
+    by_id = entry.replace(f"{tag}=m", "/dev/disk/by-id/wwn-0x0-part1")
+    links = {"/dev/disk/by-id/wwn-0x0-part1": "/dev/sda1"}
+    assert ids(by_id, replace(seen, links=links)) == []
+
+
+def test_a_label_of_two_filesystems_is_left_to_chance() -> None:
+    def labelled(fstype: str, *uuids: str, label: str = "m") -> StorageFacts:
+        parts = (
+            Block(f"/dev/sda{n}", fstype=fstype, uuid=uuid, label=label)
+            for n, uuid in enumerate(uuids)
+        )
+        return replace(facts(disk(0, *parts)), links={"LABEL=m": "/dev/sda0"})
+
+    entry = "LABEL=m /srv ext4 _netdev,nofail 0 0\n"
+    assert ids(entry, labelled("ext4", "1", "2")) == [(1, "uuid-twice")]
+    assert ids(entry, labelled("ext4", "1")) == []
+    assert ids(entry, labelled("ext4", "1", "2", label="n")) == []
+    assert ids(entry, labelled("linux_raid_member", "1", "2")) == []
+    assert ids(entry, labelled("zfs_member", "1", "2")) == []
+
+
+def test_a_number_of_device_mapper_is_no_name_for_a_disk() -> None:
+    assert ids("/dev/dm-3 /srv ext4 _netdev,nofail 0 0\n") == [(1, "device-name")]
+    assert ids("/dev/mapper/dm-3 /srv ext4 _netdev,nofail 0 0\n") == []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from iscsictl.model.crypttab import CrypttabEntry
-from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.model.fstab import Fstab, FstabLine, tag_of_spec
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.storage_graph import (
     Carriers,
@@ -18,7 +18,7 @@ from iscsictl.planner.safety.storage_graph import (
 Severity = Literal["fail", "warn"]
 File = Literal["fstab", "crypttab"]
 #: Names of disks that go by the order in which the kernel finds them.
-DEVICE_LETTER: Final = re.compile(r"/dev/(?:sd[a-z]+[0-9]*|sr[0-9]+|vd[a-z]+[0-9]*)")
+DEVICE_LETTER: Final = re.compile(r"/dev/(?:sd[a-z]+[0-9]*|sr[0-9]+|vd[a-z]+[0-9]*|dm-[0-9]+)")
 _TAG: Final = re.compile(r"(?:UUID|LABEL|PARTUUID|PARTLABEL|ID)(?==)", re.IGNORECASE)
 # To systemd, the cluster filesystems that can be on a disk are network filesystems, and are mounted
 # as if they had _netdev (basic/mountpoint-util.c, fstype_is_network).
@@ -233,6 +233,7 @@ class _Line:
     def _check_uuid(self) -> None:
         line, facts = self.line, self.facts
         if line.uuid is None:
+            self._check_copied_tag()
             if line.spec in facts.absent and self.carriers is None:
                 self._add_missing_finding(f"device {line.spec}")
             return
@@ -257,6 +258,33 @@ class _Line:
                 self._add_case_finding(line.uuid, min(alike))
             else:
                 self._add_missing_finding(f"filesystem {line.uuid}")
+
+    def _check_copied_tag(self) -> None:
+        """Report a tag that several filesystems have.
+
+        A snapshot also has the label, and the ids in the partition table, of its origin.
+        """
+        spec, facts = self.line.spec or "", self.facts
+        tag, value = tag_of_spec(spec)
+        if tag not in {"LABEL", "PARTUUID", "PARTLABEL"}:
+            return
+        own_uuid = f"replace {spec} with UUID=... (lsblk -f)"
+        copied = facts.copied.get(facts.uuids.get(facts.links.get(spec, ""), ""))
+        if copied:
+            fix = (
+                "detach the snapshot; or give it its own UUID (tune2fs -U, xfs_admin -U), and "
+                f"{self._fix_by_hand(own_uuid)}"
+            )
+        else:
+            copied = facts.copied.get(f"{tag}={value}")
+            fix = self._fix_by_hand(own_uuid)
+        if copied:
+            self._add_finding(
+                "uuid-twice", "fail",
+                f"more than one filesystem is {spec} (on {', '.join(sorted(copied))}): which one "
+                "is mounted is left to chance",
+                fix,
+            )  # fmt: skip
 
     def _add_case_finding(self, uuid: str, real: str) -> None:
         self._add_finding(

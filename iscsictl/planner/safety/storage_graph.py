@@ -22,8 +22,15 @@ from iscsictl.planner.safety.duplicates import copies
 _BY_PATH: Final = re.compile(r"/dev/disk/by-path/.*?-iscsi-(.+)-lun-[0-9a-fx]+(?:-part[0-9]+)?")
 # Options whose value is one more device of the filesystem: btrfs(5), xfs(5), ext4(5).
 _DEVICE_OPTIONS: Final = ("device", "logdev", "rtdev", "journal_path")
-# Options of overlayfs whose value is a list of directories, parted by colons.
-_LAYER_OPTIONS: Final = ("lowerdir", "lowerdir+", "upperdir", "workdir")
+# Options of overlayfs whose value is a list of directories, parted by colons; a colon in a name is
+# escaped (Documentation/filesystems/overlayfs.rst).
+_LAYER_OPTIONS: Final = ("lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir")
+_LAYER: Final = re.compile(r"(?:[^:\\]|\\.)+")
+# A colon in the name of a device is not followed by a slash.
+_SEVERAL: Final = re.compile(r":(?=/)")
+_OVERLAYS: Final = frozenset({"overlay", "fuse-overlayfs"})
+# Members of something larger, of which udev links no label.
+_MEMBER: Final = re.compile(r".*_member|crypto_LUKS")
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ class StorageFacts:
     `known` are the UUIDs of all filesystems that udev knows, None if there is no udev. `carriers`
     has the disks behind each device node and UUID of the listing, `mounts` those behind each mount
     point. `links` maps first fields of fstab and crypttab to such a node, `absent` are those that
-    name nothing now. `copied` are UUIDs of which there are copies, with the disks that have one.
+    name nothing now. `copied` are UUIDs of which there are copies, and labels (`LABEL=...`) of more
+    than one filesystem, with the disks that have one. `uuids` has the UUID of what is on a device.
     `boot_targets` are the targets that the host boots from, `login_startups` the values of
     node.startup that its login service logs in to.
     """
@@ -63,6 +71,7 @@ class StorageFacts:
     login_startups: frozenset[str] = frozenset({"automatic"})
     crypttab: tuple[CrypttabEntry, ...] = ()
     boot_targets: frozenset[str] = frozenset()
+    uuids: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def records_by_target(self) -> Mapping[str, tuple[NodeRecord, ...]]:
@@ -108,6 +117,8 @@ def storage_facts(
     carriers: dict[str, set[Carrier]] = {}
     mounts: dict[str, set[Carrier]] = {}
     holding: dict[str, dict[int, Disk]] = {}
+    labelled: dict[str, dict[str, set[str]]] = {}
+    uuids: dict[str, str] = {}
     for disk in disks:
         targets = {target_of[path.sid] for path in disk.paths if path.sid in target_of}
         carrier = Carrier(_disk_name(disk), frozenset(targets))
@@ -121,6 +132,14 @@ def storage_facts(
             if block.uuid is not None:
                 carriers.setdefault(block.uuid, set()).add(carrier)
                 holding.setdefault(block.uuid, {})[id(disk)] = disk
+                uuids[block.device] = block.uuid
+            if block.label is None:
+                continue
+            if block.fstype == "zfs_member":
+                carriers.setdefault(f"LABEL={block.label}", set()).add(carrier)
+            if not _MEMBER.fullmatch(block.fstype or ""):
+                named = labelled.setdefault(f"LABEL={block.label}", {})
+                named.setdefault(block.uuid or block.device, set()).add(carrier.disk)
     copied = {
         uuid: frozenset(map(_disk_name, copies(uuid, found.values())))
         for uuid, found in holding.items()
@@ -131,12 +150,18 @@ def storage_facts(
         {path: frozenset(found) for path, found in mounts.items()},
         links or {},
         absent,
-        {uuid: names for uuid, names in copied.items() if len(names) > 1},
+        {uuid: names for uuid, names in copied.items() if len(names) > 1}
+        | {
+            label: frozenset().union(*found.values())
+            for label, found in labelled.items()
+            if len(found) > 1
+        },
         records,
         login_service,
         login_startups,
         crypttab,
         boot_targets | root_filesystem_targets(disks, target_of),
+        uuids,
     )
 
 
@@ -201,7 +226,8 @@ def named_devices(fstab: Fstab, crypttab: Iterable[CrypttabEntry]) -> tuple[str,
     """
     found = dict.fromkeys(fstab.specs)
     for line in fstab.entries:
-        found.update(dict.fromkeys(_values_of_options(line, _DEVICE_OPTIONS)))
+        found.update(dict.fromkeys(_pool_of(line)))
+        found.update(dict.fromkeys(_further_devices(line)))
     found.update(dict.fromkeys(entry.device for entry in crypttab))
     return tuple(found)
 
@@ -252,16 +278,13 @@ class StorageGraph:
             targets = frozenset() if line.target is None else frozenset({line.target})
             return frozenset({Carrier(line.wwid or line.spec or "", targets)})
         found = [self._carriers_behind_device(line.spec or "", visited)]
+        found += [self._carriers_behind_device(one, visited) for one in _further_devices(line)]
         found += [
-            self._carriers_behind_device(one, visited)
-            for one in _values_of_options(line, _DEVICE_OPTIONS)
+            # udev's link of the label leads to one member of the pool.
+            self._facts.carriers.get(pool) or self._carriers_behind_device(pool, visited)
+            for pool in _pool_of(line)
         ]
-        if line.fstype == "overlay":
-            found += [
-                self._carriers_behind_path(directory, visited)
-                for value in _values_of_options(line, _LAYER_OPTIONS)
-                for directory in value.split(":")
-            ]
+        found += [self._carriers_behind_path(one, visited) for one in _directories_of(line)]
         sound = [carriers for carriers in found if carriers is not None]
         return frozenset().union(*sound) if sound else None
 
@@ -309,6 +332,35 @@ def _path_and_parents(path: str) -> Iterator[str]:
         yield path
         path = path.rpartition("/")[0] or "/"
     yield "/"
+
+
+def _further_devices(line: FstabLine) -> Iterator[str]:
+    """Yield the devices and directories of a filesystem that consists of several.
+
+    The first field lists those of bcachefs (`/dev/sda:/dev/sdb`), mergerfs and unionfs-fuse
+    (`/a:/b`, `/a=RW:/b=RO`).
+    """
+    yield from _values_of_options(line, _DEVICE_OPTIONS)
+    spec = line.spec or ""
+    parts = _SEVERAL.split(spec)
+    # A network share begins with the name of its server, or with two slashes.
+    if len(parts) > 1 and spec.startswith("/") and not spec.startswith("//"):
+        yield from (part.partition("=")[0] for part in parts)
+
+
+def _pool_of(line: FstabLine) -> Iterator[str]:
+    """Yield the label that the members of a ZFS pool have, for an entry that mounts a dataset."""
+    if line.fstype == "zfs" and line.spec:
+        yield f"LABEL={line.spec.partition('/')[0]}"
+
+
+def _directories_of(line: FstabLine) -> Iterator[str]:
+    """Yield the directories that an overlay consists of."""
+    if (line.fstype or "").rpartition(".")[2] in _OVERLAYS:
+        for value in _values_of_options(line, _LAYER_OPTIONS):
+            for layer in _LAYER.findall(value):
+                if layer.startswith("/"):
+                    yield re.sub(r"\\(.)", r"\1", layer)
 
 
 def _names_of_mapping(entry: CrypttabEntry) -> tuple[str, str]:
