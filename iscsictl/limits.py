@@ -1,4 +1,4 @@
-"""How long iscsictl waits and how often it reports, in seconds; how much it does at once.
+"""How long iscsictl waits and how often it reports, in seconds; how much it does or reads at once.
 
 --timeout is for each wait on others; where one of these is shorter, it counts.
 """
@@ -102,3 +102,8 @@ STATUS_LINE_DELAY: Final = 1.0
 STATUS_LINE_PERIOD: Final = 0.2
 #: Until a signal is repeated that came just before a wait on the user began and did not end it.
 REPEAT_SIGNAL: Final = 0.2
+
+# What is read.
+
+#: Bytes of a capture or a log: more than any has, so that an endless file or pipe ends.
+MAX_CAPTURE: Final = 1 << 29

@@ -31,6 +31,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Safety": ("--wwid", "--adopt", "--adopt-unverified", "--wipe", "--confirm", "--lost",
                "--exclusive"),
 }  # fmt: skip
+#: The parameter whose value may be empty: no mount options.
+_MAY_BE_EMPTY: Final = "mount_options"
 #: The assumed height of a terminal that does not report its size.
 _LINES: Final = 24
 OTHER: Final = "Other options"
@@ -97,6 +99,19 @@ class HelpPage(click.Command):
         if option is not None:
             option.callback = _show_help
         return option
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, and refuse an empty one: often that of a variable that is not set.
+
+        A name that is empty would mean every name, or none. Raises click.UsageError.
+        """
+        rest = super().parse_args(ctx, args)
+        for param in () if ctx.resilient_parsing else self.get_params(ctx):
+            value = ctx.params.get(param.name or "")
+            values = value if isinstance(value, tuple) else (value,)
+            if "" in values and param.name != _MAY_BE_EMPTY:
+                raise click.UsageError(f"{param.get_error_hint(ctx)} is empty", ctx)
+        return rest
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write usage, summary, examples, the rest of the text and the options.

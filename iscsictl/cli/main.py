@@ -271,5 +271,9 @@ def run_cli() -> int:
         return _report_usage_error(error, _hint_of_usage(error))
     except click.ClickException as error:
         return _report_usage_error(error, None)
+    except MemoryError:
+        return options.print_error(
+            "there is not enough memory", "give it less input, or more memory", errors.Exit.ERROR
+        )
     except RecursionError:
         return options.print_error("the input is nested too deeply", None, errors.Exit.ERROR)

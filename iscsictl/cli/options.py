@@ -249,6 +249,16 @@ def metrics_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)  # fmt: skip
 
 
+def output_file(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return the name of a file to write, as a callback of Click; refuse `-`.
+
+    A file is written whole or not at all, which standard output cannot be.
+    """
+    if value == "-":
+        raise click.BadParameter("'-' is not the name of a file; to really name it so: ./-")
+    return value
+
+
 def _metrics_file(_: click.Context, __: click.Parameter, value: str | None) -> Path | None:
     if value is None:
         return None

@@ -31,7 +31,10 @@ def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
         uid = _user_or_group_id(user, lambda name: pwd.getpwnam(name).pw_uid)
         gid = _user_or_group_id(group, lambda name: grp.getgrnam(name).gr_gid)
     except (KeyError, ValueError):
-        raise UsageError(f"{what} {text}: there is no such user or group") from None
+        raise UsageError(
+            f"{what} {text}: there is no such user or group",
+            hint="create it first, or give numbers, such as 33:33",
+        ) from None
     for number in (uid, gid):
         if number is not None and number > _LAST_ID:
             raise UsageError(f"{what} {text}: the largest user and group number is {_LAST_ID}")

@@ -27,6 +27,9 @@ FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
 TABLES: Final = ("gpt", "dos", "none")
 #: One level of addressing, as the kernel counts it: scsilun_to_int.
 MAX_LUN: Final = 65535
+# Bytes: PATH_MAX, which counts the NUL at the end, and NAME_MAX (linux/limits.h).
+_MAX_PATH: Final = 4096
+_MAX_NAME: Final = 255
 # The longest label of each mkfs; a longer one is refused by some and truncated by others.
 LABEL_BYTES: Final[Mapping[str, int]] = {
     "ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "vfat": 11, "swap": 15,
@@ -56,7 +59,14 @@ def directory(text: str) -> str:
         raise ValueError(f"{text}: the mount point must not contain '..'")
     if not parts:
         raise ValueError("/: the root directory cannot be used")
-    return "/" + "/".join(parts)
+    path = "/" + "/".join(parts)
+    sizes = [len(part.encode("utf-8", "surrogateescape")) for part in (path, *parts)]
+    if sizes[0] >= _MAX_PATH or max(sizes[1:]) > _MAX_NAME:
+        raise ValueError(
+            f"{path[:_MAX_NAME]}: the mount point is too long: a name has at most {_MAX_NAME} "
+            f"bytes, a path {_MAX_PATH - 1}"
+        )
+    return path
 
 
 def mode_bits(text: str) -> int:

@@ -11,14 +11,17 @@ from iscsictl import __version__
 from iscsictl.errors import IscsictlError, unreadable_file
 from iscsictl.limits import REPORT_TOOL_WAIT
 from iscsictl.model.finding import Finding
-from iscsictl.parse.findings import parse_findings
+from iscsictl.parse.findings import HINT, parse_findings
 from iscsictl.parse.name_filter import NameFilter
 from iscsictl.parse.secret_filter import SecretFilter, find_secrets
 from iscsictl.system.io.files import save_output
+from iscsictl.system.io.input_files import is_regular, read_input
 from iscsictl.system.io.process import run
 from iscsictl.system.iscsi.report_archive import pack_entries, read_report_entry
 from iscsictl.system.iscsi.report_files import Entry, read_report_files, read_secret_attributes
 
+#: Bytes of a saved `doctor -J`; 1000 sessions need less than a hundredth of it.
+MAX_FINDINGS = 1 << 26
 _LIVE = Path("/")
 _FINDINGS = "commands/doctor.json"
 _COMMANDS: dict[str, Sequence[str]] = {
@@ -61,16 +64,17 @@ def write_report(
     return len(data)
 
 
-def reported_findings(path: Path) -> tuple[Finding, ...]:
+def reported_findings(path: Path, wait: float) -> tuple[Finding, ...]:
     """Return what `doctor` found on the host of a report, or of a saved `doctor -J`.
 
-    Raises UsageError if it cannot be read, IscsictlError if it is neither.
+    `wait` is how many seconds a pipe may stay silent. Raises UsageError if it cannot be read,
+    UnreachableError for a pipe that nobody writes to, IscsictlError if it is neither.
     """
     try:
-        if path.is_dir() or tarfile.is_tarfile(path):
+        if path.is_dir() or (is_regular(path) and tarfile.is_tarfile(path)):
             data = read_report_entry(path, _FINDINGS) or b""
         else:
-            data = path.read_bytes()
+            data = read_input(path, largest=MAX_FINDINGS, wait=wait, hint=HINT)
     except OSError as error:
         raise unreadable_file(str(path), error) from None
     return parse_findings(data, str(path))

@@ -8,6 +8,10 @@ from iscsictl.errors import UsageError
 from iscsictl.model.finding import Finding, Level
 
 SCHEMA: Final = "iscsictl.doctor/"
+HINT: Final = (
+    "give an archive that iscsictl report wrote, or the output of iscsictl doctor -J; output of "
+    "other programs is for: iscsictl ls --from"
+)
 
 
 def parse_findings(data: bytes, source: str) -> tuple[Finding, ...]:
@@ -43,8 +47,4 @@ def _text_or_none(value: str | None) -> str | None:
 
 
 def _unreadable_error(source: str) -> UsageError:
-    return UsageError(
-        f"{source} contains no findings of iscsictl doctor",
-        hint="give an archive that iscsictl report wrote, or the output of iscsictl doctor -J; "
-        "output of other programs is for: iscsictl ls --from",
-    )
+    return UsageError(f"{source} contains no findings of iscsictl doctor", hint=HINT)

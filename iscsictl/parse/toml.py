@@ -20,6 +20,7 @@ _HINT: Final = (
     "strings are in quotes, lists in brackets, and each volume begins with [[volume]]: "
     "https://toml.io"
 )
+_ENCODING_HINT: Final = "save the file as UTF-8, or convert it: iconv -f latin1 -t utf-8 FILE"
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _STRINGS: Final = (
@@ -35,6 +36,7 @@ _SAID: Final = (
 )
 # Nested brackets. Python does not say where its own limit was exceeded; no real file is as deep.
 _DEEP: Final = 100
+_TOO_DEEP: Final = "it is nested too deeply"
 # Python's own limit (sys.set_int_max_str_digits).
 _DIGITS: Final = 4300
 _TOKEN: Final = re.compile(
@@ -59,12 +61,12 @@ def parse_toml(text: str, name: str) -> tuple[dict[str, Any], Places]:
     """
     try:
         return tomllib.loads(text), _Finder(text).find()
+    except _DeepKeyError as error:
+        raise _error_at(name, text, error.offset, _TOO_DEEP) from None
     except tomllib.TOMLDecodeError as error:
         raise _explain_toml_error(str(error), text, name) from None
     except RecursionError:
-        raise _error_at(
-            name, text, _offset_of_deep_bracket(text), "it is nested too deeply"
-        ) from None
+        raise _error_at(name, text, _offset_of_deep_bracket(text), _TOO_DEEP) from None
     except ValueError:  # int() has a limit (sys.set_int_max_str_digits)
         what = f"a number has more than {_DIGITS} digits"
         raise _error_at(
@@ -81,8 +83,9 @@ def decoded(data: bytes, name: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()
-        what = "a byte that is not UTF-8, as TOML must be"
-        raise _error_at(name, before, len(before), what) from None
+        error_there = _error_at(name, before, len(before), "a byte that is not UTF-8")
+        error_there.hint = _ENCODING_HINT
+        raise error_there from None
 
 
 def where(name: str, place: tuple[int, int]) -> str:
@@ -126,6 +129,14 @@ def _offset_of_deep_bracket(text: str) -> int:
         return depth > _DEEP
 
     return _offset_of_first(text, "bracket", exceeds_limit)
+
+
+class _DeepKeyError(Exception):
+    """A key of more dotted parts than _DEEP; `offset` is where it begins."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__()
+        self.offset = offset
 
 
 class _Finder:
@@ -172,8 +183,12 @@ class _Finder:
     def _read_key(self, prefix: Path) -> Path:
         """Read a dotted key and record its position."""
         path = prefix
+        begin = self._skip_blanks()
         while True:
             start = self._skip_blanks()
+            # Each part has a path as long as the key: the memory for them grows with the square.
+            if len(path) > _DEEP:
+                raise _DeepKeyError(begin)
             path = (*path, self._read_key_part())
             self._note_place(path, start)
             if self.text[self._skip_blanks()] != ".":

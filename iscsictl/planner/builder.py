@@ -115,7 +115,9 @@ def summarize_errors(
         return first
     parts = f"all {total}" if len(errors) == total else f"{len(errors)} of {total}"
     what = "" if noun is None else f" {noun}"
-    causes = {error_cause(error) for error in errors.values()}
+    texts = {error.text for error in errors.values()}
+    # What is the same in all of them, names the target and the portal that all have in common.
+    causes = texts if len(texts) == 1 else {error_cause(error) for error in errors.values()}
     text = f"{parts}{what} failed"
     if len(errors) == 1:
         text += f": {first.text}" if noun is None else f": {name}: {first.text}"
@@ -160,6 +162,7 @@ def error_cause(error: IscsictlError) -> str:
     The rest of the text is the same for everything that failed for the same reason.
     """
     text = " ".join(_NAMED.sub("", error.text).split())
+    text = re.sub(r"(^|[(;]) ?[:;,]+ ", r"\1 ", text).replace("( ", "(")
     return re.sub(r" (?=[:;,])", "", text).strip(" :;,") or error.text
 
 
@@ -176,9 +179,10 @@ def error_lines(errors: Mapping[str, IscsictlError]) -> tuple[str, ...]:
     lines = []
     for cause, names in groups.items():
         # A volume's name does not tell its portal, the id of a step does.
-        alone = len(names) == 1 and _NAMED.search(_step_id_as_words(names[0])) is None
+        texts = {errors[name].text for name in names}
+        whole = len(texts) == 1 and _NAMED.search(_step_id_as_words(names[0])) is None
         words = first_names([_step_id_as_words(name) for name in names], SHOWN)
-        lines.append(f"{words}: {errors[names[0]].text if alone else cause}")
+        lines.append(f"{words}: {texts.pop() if whole else cause}")
     return tuple(lines)
 
 

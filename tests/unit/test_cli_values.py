@@ -108,6 +108,33 @@ def test_a_number_is_written_in_plain_digits(number: str, tmp_path: Path) -> Non
         assert "is not a valid" in answer.err
 
 
+EMPTY = ["ls|", "watch|", "detach|", "fstab rm|", "prune|", "explain|", "login|-T|", "report|",
+         "plan|", "doctor|--only|", "doctor|--from|", "chap generate|--out|",
+         "attach|-p|192.0.2.5|--wwid|", "attach|-p|192.0.2.5|--mount|"]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", EMPTY)
+def test_an_empty_value_is_refused_and_names_nothing_else(words: str, tmp_path: Path) -> None:
+    command, *rest = words.split("|")
+    answer = call([*command.split(), *rest], tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    assert answer.out == ""
+    assert answer.err.splitlines()[0].endswith(" is empty")
+
+
+def test_no_mount_options_may_be_given_as_an_empty_value(tmp_path: Path) -> None:
+    answer = call(["mount", "mail", "--options", "", "-n"], tmp_path, uid=0)
+    assert answer.code == Exit.NOT_FOUND
+
+
+@pytest.mark.parametrize("words", ["plan v.toml --out -", "chap generate --out -", "report -"])
+def test_standard_output_is_no_file_to_write(words: str, tmp_path: Path) -> None:
+    answer = call(words.split(), tmp_path, uid=0)
+    assert (answer.code, answer.out) == (Exit.USAGE, "")
+    assert "'-' is not the name of a file" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_wipe_and_its_confirmation_go_together(tmp_path: Path) -> None:
     for words in (
         ["attach", "-p", "192.0.2.5", "--wipe"],

@@ -26,6 +26,10 @@ def silent(portal: str, target: str = IQN) -> UnreachableError:
             f"the session to {IQN} through 192.0.2.5:3260 is recovering: iscsid keeps trying",
             "the session is recovering: iscsid keeps trying",
         ),
+        (
+            "the array does not answer (192.0.2.5:3260: no route; [2001:db8::5]:3260: no answer)",
+            "the array does not answer (no route; no answer)",
+        ),
         ("mkfs.ext4: no space", "mkfs.ext4: no space"),
         ("version 2.1.8 is too old", "version 2.1.8 is too old"),
         (IQN, IQN),
@@ -77,3 +81,12 @@ def test_a_volume_is_named_by_its_name_and_alone_with_its_portal() -> None:
     errors: dict[str, IscsictlError] = {"mail": one, "web": AuthError("no")}
     assert error_lines(errors) == (f"mail: {one.text}", "web: no")
     assert error_lines({**errors, "db": other}) == (f"mail, db: {SILENT}", "web: no")
+
+
+def test_what_several_volumes_have_in_common_is_said_with_the_portal() -> None:
+    text = "the array does not answer (192.0.2.5:3260: no answer within 10 s)"
+    errors: dict[str, IscsictlError] = {name: UnreachableError(text) for name in ("mail", "db")}
+    error = summarize_errors(errors, 2, "volumes")
+    assert error is not None
+    assert error.text == f"all 2 volumes failed: {text}"
+    assert error_lines({**errors, "web": AuthError("no")}) == (f"mail, db: {text}", "web: no")

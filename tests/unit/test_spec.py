@@ -220,6 +220,37 @@ def test_what_only_the_host_can_judge_of_a_file_is_told_with_its_place_too(
     assert "hint: " in answer.err
 
 
+def test_a_file_that_is_not_utf_8_is_answered_with_how_to_convert_it(tmp_path: Path) -> None:
+    (tmp_path / "v.toml").write_bytes(b"# \xe9\n")
+    assert "hint: save the file as UTF-8" in call(["plan", "v.toml"], tmp_path, uid=0).err
+
+
+def test_two_equal_secrets_are_told_with_the_volume(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("twelve-and-more")
+    (tmp_path / "s").chmod(0o600)
+    account = f'{{ user = "u", secret-file = "{tmp_path}/s" }}'
+    (tmp_path / "v.toml").write_text(f"{LEAST}chap = {account}\nmutual = {account}\n")
+    answer = call(["plan", "v.toml"], tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    assert answer.err.startswith("iscsictl: volume a: the two secrets of mutual CHAP must differ")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "standard input is neither a volumes file nor a saved plan"),
+        ('{"schema": "iscsictl.export/1", "volume": []}',
+         "standard input is JSON of iscsictl export, but a volumes file is TOML"),
+    ],
+)  # fmt: skip
+def test_json_on_standard_input_that_is_no_plan_is_named(
+    tmp_path: Path, text: str, says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = call(["plan", "-"], tmp_path, uid=0, stdin=text.encode())
+    assert answer.code == Exit.USAGE
+    assert answer.err.startswith(f"iscsictl: {says}\nhint: ")
+
+
 def test_the_time_to_read_a_file_grows_with_it_and_not_with_its_square() -> None:
     def reading(lines: int) -> Callable[[], object]:
         return partial(parse_toml, "x = [\n" + '"y",\n' * lines + "]\n", "v.toml")
@@ -227,6 +258,39 @@ def test_the_time_to_read_a_file_grows_with_it_and_not_with_its_square() -> None
     require_linear_time(reading, 120_000)
     _, places = parse_toml("x = [\n" + '"y",\n' * 120_000 + "]\n", "v.toml")
     assert places["x", 119_999] == (120_001, 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "says", "hint"),
+    [
+        ("set = { node.startup = 'manual' }", "set: node: the name of a setting is not in quotes",
+         '"node.session.scan" = "manual"'),
+        ("set.node.startup = 'manual'", "set: node: the name of a setting is not in quotes",
+         '"node.session.scan" = "manual"'),
+        ("chap = { user = 'u', secret-file = '-' }", "-: expected an absolute path", ""),
+        ("'' = 1", "column 1: '': there is no such key", ""),
+        (f"{'x' * 9999} = 1", f": {'x' * 80}...: there is no such key", "the keys are: name"),
+        (f"owner = '{'x' * 9999}\0'".replace("'", '"').replace("\0", "\\n"), "not 'xxx", ""),
+        (f"mount = '/{'x' * 256}'", "the mount point is too long", ""),
+        (f"mount = '{'/xx' * 1366}'", "the mount point is too long", ""),
+        ("a." * 200 + "b = 1", "line 5, column 1: it is nested too deeply", ""),
+    ],
+)  # fmt: skip
+def test_what_is_easily_mistaken_is_one_short_line(line: str, says: str, hint: str) -> None:
+    text, told = fault(f"{LEAST}{line}\n")
+    assert says in text
+    assert hint in told
+    assert len(text) < 400
+
+
+def test_the_longest_mount_point_of_linux_is_accepted() -> None:
+    (volume,) = volumes(f"{LEAST}mount = '/{'x' * 255}{'/xx' * 1279}/y'\n")
+    assert len(volume.spec.mount or "") == 4095
+
+
+@pytest.mark.parametrize("text", ["volume = 1\n", "[volume]\nname = 'a'\n"])
+def test_where_the_double_brackets_are_missing_the_hint_shows_them(text: str) -> None:
+    assert "begin each volume with the line [[volume]]" in fault(text)[1]
 
 
 def test_an_empty_file_has_no_volume_and_the_hint_quotes_lines_that_are_toml() -> None:

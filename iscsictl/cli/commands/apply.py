@@ -16,6 +16,7 @@ from iscsictl.cli.options import (
     Settings,
     changing,
     common,
+    output_file,
     print_error,
     print_message,
     require_root,
@@ -55,7 +56,9 @@ def _parallel_option(command: Callable[..., None]) -> Callable[..., None]:
 
 @command("plan")
 @click.argument("file", metavar="FILE")
-@click.option("--out", metavar="FILE", help="Save the plan, for apply, in this file.")
+@click.option(
+    "--out", metavar="FILE", callback=output_file, help="Save the plan, for apply, in this file."
+)
 @_parallel_option
 @common
 def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
@@ -115,9 +118,9 @@ class _Many:
     ) -> None:
         self.settings = settings
         self.parallel = parallel
-        self.text, plan_ = _read_volumes_or_plan(file)
+        self.text, plan_ = _read_volumes_or_plan(file, settings.wait)
         if saved is not None:
-            plan_ = read_saved(_read_file_text(saved), saved)
+            plan_ = read_saved(_read_file_text(saved, settings.wait), display_name(saved))
             # The saved plan contains the file from which it was made: only that was approved.
             if plan_.text != self.text:
                 raise UsageError(
@@ -207,18 +210,18 @@ def _scope_of_specs(specs: Iterable[AttachSpec]) -> Scope | None:
     return Scope(frozenset(filter(None, targets)), frozenset(filter(None, mounts)))
 
 
-def _read_volumes_or_plan(file: str) -> tuple[str, SavedPlan | None]:
+def _read_volumes_or_plan(file: str, wait: float) -> tuple[str, SavedPlan | None]:
     """Return the text of a file of volumes, and the saved plan if the file is one."""
-    text = _read_file_text(file)
+    text = _read_file_text(file, wait)
     # A saved plan begins with a brace, TOML never does.
     if not text.lstrip().startswith("{"):
         return text, None
-    saved = read_saved(text, file, or_volumes=True)
+    saved = read_saved(text, display_name(file), or_volumes=True)
     return saved.text, saved
 
 
-def _read_file_text(file: str) -> str:
-    return decode_file(read_input_file(file, largest=_MAX_BYTES), display_name(file))
+def _read_file_text(file: str, wait: float) -> str:
+    return decode_file(read_input_file(file, largest=_MAX_BYTES, wait=wait), display_name(file))
 
 
 def _make_spec(settings: Settings, volume: Volume, place: str) -> AttachSpec:
@@ -229,14 +232,15 @@ def _make_spec(settings: Settings, volume: Volume, place: str) -> AttachSpec:
     values: dict[str, Any] = {"uuid": new_uuid()}
     chap, mutual = volume.chap, volume.mutual
     if chap is not None and chap.secret_file is not None:
-        whose = f"volume {volume.name}: chap"
+        whose = f"volume {volume.name}"
         theirs = mutual.secret_file if mutual is not None else None
-        values["account"] = account(
-            chap.user,
-            read_secret(settings, chap.secret_file, prompt=False, whose=whose),
-            mutual.user if mutual is not None else None,
-            read_secret(settings, theirs, prompt=False, whose=f"volume {volume.name}: mutual"),
-        )
+        own = read_secret(settings, chap.secret_file, prompt=False, whose=f"{whose}: chap")
+        other = read_secret(settings, theirs, prompt=False, whose=f"{whose}: mutual")
+        try:
+            user = mutual.user if mutual is not None else None
+            values["account"] = account(chap.user, own, user, other)
+        except UsageError as error:
+            raise UsageError(f"{whose}: {error.text}", hint=error.hint) from None
     if volume.owner is not None:
         values["uid"], values["gid"] = owner_ids(volume.owner, f"{place}: owner")
     return replace(volume.spec, **values)

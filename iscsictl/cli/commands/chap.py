@@ -12,7 +12,14 @@ import click
 from iscsictl.checks import secret_strength
 from iscsictl.cli.credentials import ask_secret, judge_account, read_text
 from iscsictl.cli.groups import GroupWithShow
-from iscsictl.cli.options import Settings, changing, common, print_message, require_root
+from iscsictl.cli.options import (
+    Settings,
+    changing,
+    common,
+    output_file,
+    print_message,
+    require_root,
+)
 from iscsictl.cli.selectors import (
     account_options,
     by_target,
@@ -307,12 +314,12 @@ def _check_reuse_in_records(settings: Settings, text: str) -> Iterable[secret_st
 @chap.command("generate")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    callback=output_file,
     metavar="FILE",
     help="Write it to this new file (mode 0600) instead of standard output.",
 )
 @common  # fmt: skip
-def generate(settings: Settings, out: Path | None) -> int:
+def generate(settings: Settings, out: str | None) -> int:
     """Generate a secret of at least 96 random bits that every known array accepts."""
     secret = secret_strength.generate_secret()
     if out is None:
@@ -322,9 +329,9 @@ def generate(settings: Settings, out: Path | None) -> int:
             )
         click.echo(secret.reveal())
         return 0
-    save_secret(out, secret)
+    save_secret(Path(out), secret)
     if settings.output == "json":
-        click.echo(json.dumps({"schema": "iscsictl.chap-generate/1", "file": str(out)}))
+        click.echo(json.dumps({"schema": "iscsictl.chap-generate/1", "file": out}))
     elif not settings.quiet:
         click.echo(f"iscsictl: the secret is in {out}", err=True)
     return 0

@@ -31,9 +31,6 @@ else:
     report = lazy_import("iscsictl.observers.report")
 
 
-_LARGEST = 1 << 26  # bytes of a saved -J; 1000 sessions need less than a hundredth of it
-
-
 @command("doctor")
 @click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
 @click.option(
@@ -54,7 +51,7 @@ _LARGEST = 1 << 26  # bytes of a saved -J; 1000 sessions need less than a hundre
     help="Run only the check ID, or those whose ids begin with ID-; can be repeated.",
 )
 @click.option(
-    "--from", "source", metavar="FILE|-|DIR", type=click.Path(path_type=Path),
+    "--from", "source", metavar="FILE|-|DIR",
     help="Show what was found on another host: an archive of iscsictl report, or a saved -J.",
 )  # fmt: skip
 @changing
@@ -62,7 +59,7 @@ _LARGEST = 1 << 26  # bytes of a saved -J; 1000 sessions need less than a hundre
 def doctor(
     settings: Settings,
     fix: bool,
-    source: Path | None,
+    source: str | None,
     everything: bool,
     ignored: tuple[str, ...],
     only: tuple[str, ...],
@@ -127,7 +124,7 @@ def exit_code_of(findings: tuple[Finding, ...]) -> int:
 
 def _show_saved(
     settings: Settings,
-    source: Path,
+    source: str,
     chosen: Callable[[Finding], bool],
     *,
     fix: bool,
@@ -139,11 +136,11 @@ def _show_saved(
         raise UsageError(
             f"-o {settings.output} reports on this host; it cannot be used with --from"
         )
-    if str(source) == "-":
-        piped = read_input_file("-", largest=_LARGEST)
+    if source == "-":
+        piped = read_input_file("-", largest=report.MAX_FINDINGS, wait=settings.wait)
         saved = report.findings_in(piped, display_name("-"))
     else:
-        saved = report.reported_findings(source)
+        saved = report.reported_findings(Path(source), settings.wait)
     findings = tuple(filter(chosen, saved))
     show_findings(settings, findings, everything=everything)
     return exit_code_of(findings)

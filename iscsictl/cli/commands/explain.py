@@ -8,9 +8,11 @@ import textwrap
 import click
 
 from iscsictl.cli.help import command, print_paged
+from iscsictl.cli.input_file import read_input_file
 from iscsictl.cli.options import Settings, common
 from iscsictl.errors import lookup as core
 from iscsictl.errors.codes import Cause, every
+from iscsictl.limits import MAX_CAPTURE
 from iscsictl.observers.pasted_text import plain_text
 
 _TITLES = {
@@ -35,7 +37,7 @@ def explain(settings: Settings, what: tuple[str, ...]) -> int:
     """
     words = " ".join(what)
     if words == "-":
-        words = plain_text(sys.stdin.buffer.read()) if sys.stdin else ""
+        words = plain_text(read_input_file("-", largest=MAX_CAPTURE, wait=settings.wait))
     elif len(what) == 1:
         words = plain_text(words)
     causes = core.explain(words) if what else every()

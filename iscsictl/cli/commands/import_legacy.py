@@ -47,10 +47,13 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
     iscsictl import /mnt/old/etc/iscsi.conf -n
     iscsictl import fstab.iscsi --bindings bindings -n -o json
     """
-    text = _read_old_file(file)
+    text = _read_old_file(file, settings.wait)
     kind = core.recognise(Path(file).name, text)
     listed = bindings or str(settings.root / "var/lib/iscsi/bindings")
-    plan = core.plan_import(kind, text, _read_bindings(kind, listed, needed=bindings is not None))
+    bound = ""
+    if kind == "fstab.iscsi" and (bindings is not None or Path(listed).is_file()):
+        bound = _read_old_file(listed, settings.wait)
+    plan = core.plan_import(kind, text, bound)
     if plan.empty:
         _require_understood(plan, text, file)
     nothing = core.still_to_do(plan, _current_name(settings, kind)).empty
@@ -102,8 +105,8 @@ def _write_import(settings: Settings, plan: ImportPlan) -> int:
     return Exit.DONE
 
 
-def _read_old_file(name: str) -> str:
-    data = read_input_file(name, largest=LARGEST)
+def _read_old_file(name: str, wait: float) -> str:
+    data = read_input_file(name, largest=LARGEST, wait=wait)
     return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
 
 
@@ -128,12 +131,6 @@ def _is_understood(kind: core.Kind, line: str) -> bool:
     keyword, equals, _ = line.partition("=")
     keywords = KEYWORDS if kind == "iscsi.conf" else {"initiatorname", "initiatoralias"}
     return bool(equals) and keyword.strip().lower() in keywords
-
-
-def _read_bindings(kind: core.Kind, name: str, *, needed: bool) -> str:
-    return (
-        _read_old_file(name) if kind == "fstab.iscsi" and (needed or Path(name).is_file()) else ""
-    )
 
 
 def _current_name(settings: Settings, kind: core.Kind) -> str | None:

@@ -13,6 +13,7 @@ from iscsictl.cli.options import Settings, common_with, print_message, target_ar
 from iscsictl.engine.waits import waiting
 from iscsictl.errors import UsageError
 from iscsictl.lazy_import import lazy_import
+from iscsictl.limits import MAX_CAPTURE
 from iscsictl.model.listing import Listing, Note
 from iscsictl.observers.listing import captured_listing, live_listing, piped_listing
 from iscsictl.output.terminal import screen_of
@@ -20,11 +21,13 @@ from iscsictl.output.text import escape_controls
 from iscsictl.output.views.ls import COLUMNS, LONG_COLUMNS, Form, print_listing
 
 if TYPE_CHECKING:
+    from iscsictl.cli import input_file
     from iscsictl.cli.commands import overview
     from iscsictl.output.views import ls_json
     from iscsictl.planner.selection import listing as selection
 else:
-    # Needed only for a host without sessions, -J and TARGET.
+    # Needed only for --from, a host without sessions, -J and TARGET.
+    input_file = lazy_import("iscsictl.cli.input_file")
     overview = lazy_import("iscsictl.cli.commands.overview")
     ls_json = lazy_import("iscsictl.output.views.ls_json")
     selection = lazy_import("iscsictl.planner.selection.listing")
@@ -106,7 +109,8 @@ def _read_listing(settings: Settings, source: str | None, *, long: bool) -> List
             )
     if source != "-":
         return captured_listing(Path(source), settings.wait)
-    return piped_listing(b"" if sys.stdin is None else sys.stdin.buffer.read())
+    data = input_file.read_input_file(source, largest=MAX_CAPTURE, wait=settings.wait)
+    return piped_listing(data)
 
 
 def _print_warnings(notes: tuple[Note, ...], source: str | None) -> None:

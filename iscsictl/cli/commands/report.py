@@ -6,7 +6,7 @@ import click
 
 from iscsictl.checks.examine import examine
 from iscsictl.cli.help import command
-from iscsictl.cli.options import Settings, common, print_message, require_root
+from iscsictl.cli.options import Settings, common, output_file, print_message, require_root
 from iscsictl.engine.runtime import open_context
 from iscsictl.observers.doctor import observe_machine
 from iscsictl.observers.report import write_report
@@ -14,7 +14,7 @@ from iscsictl.output.views import doctor as doctor_view
 
 
 @command("report", short_help="Write one archive to share, without secrets.")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", callback=output_file)
 @click.option(
     "--no-names",
     "without_names",

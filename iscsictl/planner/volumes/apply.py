@@ -19,6 +19,7 @@ from iscsictl.planner.safety.mount_points import directories_above
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 
 PLAN_SCHEMA = "iscsictl.plan/1"
+_EXPORT = "iscsictl.export/"
 _TO_DO = frozenset({Status.PLANNED.value, Status.FORECAST.value})
 
 
@@ -131,6 +132,11 @@ def read_saved(text: str, name: str, *, or_volumes: bool = False) -> SavedPlan:
     """
     try:
         document = json.loads(text)
+        if str(document["schema"]).startswith(_EXPORT):
+            raise UsageError(
+                f"{name} is JSON of iscsictl export, but a volumes file is TOML",
+                hint="leave out -J: iscsictl export > FILE",
+            )
         if document["schema"] != PLAN_SCHEMA:
             raise UsageError(
                 f"{name} is no saved plan: its schema is {document['schema']!r}",

@@ -35,6 +35,8 @@ _HINTS: Final[Mapping[str, str]] = {
 }
 # Python refuses to print an integer of thousands of digits (sys.set_int_max_str_digits).
 _LONG: Final = 10**40
+#: How many characters of a value or a key an error shows: it is one line.
+_SHOWN: Final = 80
 _NEED_MOUNT: Final = ("options", "owner", "mode", "required-by", "over-nonempty", "exclusive")
 
 
@@ -47,6 +49,10 @@ def read_volumes(
     where.
     """
     return _Reader(places, name, real).volumes(document)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 class _ElementError(ValueError):
@@ -82,7 +88,7 @@ def _wrong_value_error(what: str, value: object) -> ValueError:
         case int() if abs(value) >= _LONG:
             shown = "a number with that many digits"
         case str():
-            shown = repr(value)[:80]
+            shown = _shorten(repr(value))
         case _:
             shown = str(value)
     return ValueError(f"expected {what}, not {shown}")
@@ -92,7 +98,7 @@ def _check_text(value: object) -> str:
     if not isinstance(value, str):
         raise _wrong_value_error("a string in quotes", value)
     if not value.strip() or any(c in value for c in "\n\r\0"):
-        raise ValueError(f"expected a line of text, not {value!r}")
+        raise ValueError(f"expected a line of text, not {_shorten(repr(value))}")
     return value
 
 
@@ -150,7 +156,8 @@ def _check_directory(value: object) -> str:
 
 def _check_secret_file(value: object) -> str:
     text = _check_text(value)
-    if "/" in text and not text.startswith("/"):
+    # `-` would be standard input, which can be the file of volumes itself.
+    if text == "-" or ("/" in text and not text.startswith("/")):
         raise ValueError(
             f"{text}: expected an absolute path, or the bare name of a systemd credential"
         )
@@ -164,6 +171,12 @@ def _check_settings(value: object) -> dict[str, str]:
 
 
 def _check_setting(key: str, value: object) -> str:
+    if isinstance(value, dict):  # TOML takes the dots of a key without quotes for nested tables
+        raise _ElementError(
+            key,
+            f"{key}: the name of a setting is not in quotes",
+            'write it in quotes: set = { "node.session.scan" = "manual" }',
+        )
     if key in SECRET_KEYS:
         text = f"{key}: a secret belongs in a separate file: chap, secret-file"
         raise _ElementError(key, text)
@@ -246,7 +259,8 @@ class _Reader:
                 raise self._unknown_key_error((key,), ("volume",))
         tables = document.get("volume", [])
         if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
-            raise self._error_at(("volume",), "volume: expected [[volume]], in two brackets")
+            text = "volume: expected [[volume]], in two brackets"
+            raise self._error_at(("volume",), text, _EXAMPLE)
         if not tables:
             raise UsageError(f"{self.name} contains no volumes", hint=_EXAMPLE)
         volumes = tuple(self._read_volume(number, table) for number, table in enumerate(tables))
@@ -382,14 +396,15 @@ class _Reader:
 
     def _unknown_key_error(self, path: tuple[str | int, ...], known: Iterable[str]) -> UsageError:
         key = str(path[-1])
+        shown = _shorten(key) or "''"
         if len(path) == 1:
             # At the top of the file there is but one: the line above it is missing, or misspelt.
-            return self._error_at(path, f"{key}: there is no such key", _EXAMPLE)
+            return self._error_at(path, f"{shown}: there is no such key", _EXAMPLE)
         near = difflib.get_close_matches(key.replace("_", "-").lower(), known, 1)
         hint = _HINTS.get(key) or (
             f"did you mean {near[0]}?" if near else f"the keys are: {', '.join(known)}"
         )
-        return self._error_at(path, f"{key}: there is no such key", hint)
+        return self._error_at(path, f"{shown}: there is no such key", hint)
 
     def _error_at(
         self, path: tuple[str | int, ...], text: str, hint: str | None = None

@@ -5,27 +5,20 @@ A bundle contains saved kernel files, the output of iscsiadm, multipath and lsbl
 
 import os
 import re
-import select
 import stat
 import tarfile
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from iscsictl.errors import (
-    NotFoundError,
-    UnreachableError,
-    UsageError,
-    unreadable_file,
-)
-from iscsictl.limits import PIPE_WAIT
+from iscsictl.errors import NotFoundError, UsageError, unreadable_file
+from iscsictl.limits import MAX_CAPTURE, PIPE_WAIT
 from iscsictl.model.listing import Listing
 from iscsictl.parse.capture import parse_bundle, parse_capture
+from iscsictl.system.io.input_files import open_input, read_to_end
 from iscsictl.system.iscsi.report_archive import PREFIX, unpack_archive
 from iscsictl.system.iscsi.sessions import has_sessions_class, read_listing
 
-#: Bytes: more than any capture has, so that an endless file ends.
-MAX_CAPTURE = 1 << 29
 #: Limits of a bundle: bytes of a file, number of files, levels; outputs of tools are far below.
 MAX_OUTPUT, MAX_OUTPUTS, MAX_DEPTH = 1 << 24, 200, 5
 #: Bytes of files with other names that are searched for outputs; reading them takes a few seconds.
@@ -51,14 +44,13 @@ def read_capture(path: Path, wait: float = PIPE_WAIT) -> Listing:
     or contains nothing that `ls` shows, UnreachableError for a pipe that nobody writes to.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        fd = open_input(path)
         try:
             if path.is_file() and tarfile.is_tarfile(path):
                 return _read_archive(path)
             if not stat.S_ISDIR(os.fstat(fd).st_mode):
-                return require_readable(
-                    parse_capture(_read_whole_pipe(fd, str(path), wait)), str(path)
-                )
+                data = read_to_end(fd, str(path), largest=MAX_CAPTURE, wait=wait, hint=HINT)
+                return require_readable(parse_capture(data), str(path))
         finally:
             os.close(fd)
         return read_directory(path)
@@ -70,21 +62,6 @@ def _read_archive(path: Path) -> Listing:
     """Read the archive of `iscsictl report`, unpacked for as long as that takes."""
     with tempfile.TemporaryDirectory(prefix="iscsictl-") as place:
         return read_directory(unpack_archive(path, Path(os.path.realpath(place))))
-
-
-def _read_whole_pipe(fd: int, name: str, wait: float) -> bytes:
-    """Read a pipe or file to its end, up to a size that no capture has."""
-    found = bytearray()
-    while len(found) <= MAX_CAPTURE:
-        if not select.select([fd], [], [], wait)[0]:
-            raise UnreachableError(
-                f"{name}: nothing was written to the pipe for {wait:g} s",
-                hint="start the program that writes to it, or give --timeout",
-            )
-        if not (piece := os.read(fd, 1 << 20)):
-            return bytes(found)
-        found += piece
-    raise UsageError(f"{name} is larger than {MAX_CAPTURE >> 20} MiB", hint=HINT)
 
 
 def require_readable(listing: Listing, name: str) -> Listing:
