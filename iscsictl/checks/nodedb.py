@@ -2,6 +2,11 @@
 
 from collections.abc import Iterator
 
+from iscsictl.checks.iface_definitions import (
+    check_definitions,
+    fix_definition,
+    is_definable,
+)
 from iscsictl.model.actions import ClearLock, Protect, RemoveCorruptRecord, WriteRecord
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine, NodeDb
@@ -79,11 +84,12 @@ def _check_node_records(db: NodeDb) -> Iterator[Finding]:
                 RemoveCorruptRecord(record.path, keep_copy=True),
             )
         elif record.iface not in names:
+            forget = f"iscsictl forget {shell_form(record.target)}"
+            define = f"iscsictl iface add {shell_form(record.iface)}, or: {forget}"
             yield fail(
                 "nodedb-iface",
                 f"{record.path} uses the iface {record.iface}, which is not defined",
-                f"iscsictl iface add {shell_form(record.iface)}, or: "
-                f"iscsictl forget {shell_form(record.target)}",
+                define if is_definable(record.iface) else forget,
                 where,
             )
         # iscsiadm rewrites a record in place, so a kill may leave the first part of it.
@@ -111,23 +117,7 @@ def _check_discovery_and_ifaces(db: NodeDb) -> Iterator[Finding]:
                 f"discovery at {record.portal}",
                 RemoveCorruptRecord(record.path, keep_copy=True),
             )
-    for iface in db.ifaces:
-        if iface.problem is not None:
-            yield fail(
-                "nodedb-iface",
-                f"{iface.path} {iface.problem}",
-                "define it again: "
-                f"iscsictl iface set {shell_form(iface.name)} --transport tcp --netdev NIC; "
-                f"or: rm {shell_form(str(iface.path))}",
-                iface.name,
-            )
-        elif "iface.transport_name" not in iface.values:
-            yield fail(
-                "nodedb-iface",
-                f"{iface.path} has no iface.transport_name: open-iscsi ignores the interface",
-                f"iscsictl iface set {shell_form(iface.name)} transport_name=tcp",
-                iface.name,
-            )
+    yield from check_definitions(db.ifaces)
 
 
 def _check_listing(db: NodeDb) -> Iterator[Finding]:
@@ -167,13 +157,13 @@ def _unlistable_iface(iface: IfaceRecord, version: Version | None) -> Iterator[F
         yield _report_unlistable(
             iface,
             problem,
-            f"iscsictl iface set {shell_form(iface.name)} {shell_form(problem.hint)}",
+            fix_definition(iface, shell_form(problem.hint)),
         )
     for key in iface.oversized:
         yield _report_unlistable(
             iface,
             _describe_oversized(key),
-            f"iscsictl iface set {shell_form(iface.name, f'{key}=')}",
+            fix_definition(iface, shell_form(f"{key}=")),
         )
 
 
