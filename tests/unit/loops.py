@@ -26,11 +26,10 @@ def sparse(path: Path, size: int) -> Path:
 
 
 @contextmanager
-def looped(image: Path) -> Iterator[str]:
+def looped(image: Path, *options: str) -> Iterator[str]:
     """Attach a file to a loop device while the body runs; skip where there are none."""
-    made = subprocess.run(
-        ["losetup", "--find", "--show", image], capture_output=True, text=True, check=False
-    )
+    command = ["losetup", "--find", "--show", *options, str(image)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode:
         pytest.skip(f"no loop device here: {made.stderr.strip()}")
     device = made.stdout.strip()

@@ -347,3 +347,11 @@ def test_sfdisk_takes_the_places_that_are_computed(label: str, tmp_path: Path) -
         assert entry is not None
         assert (entry.start, entry.size, entry.type) == (start, size, kind)
     assert verify(str(image)) == ()
+
+
+def test_the_names_of_types_are_those_of_the_table() -> None:
+    from iscsictl.system.block.partition_table import type_names
+
+    assert type_names("gpt")[LINUX] == "Linux filesystem"
+    assert type_names("dos")["83"] == "Linux"
+    assert type_names("nonsense") == {}

@@ -35,3 +35,19 @@ def test_limits_that_do_not_fit_together_are_no_offset(
 def test_a_disk_with_sectors_of_4096_bytes_is_read_as_one(tmp_path: Path) -> None:
     root = disk(tmp_path, logical_block_size="4096", optimal_io_size="4096")
     assert topology("sda", root) == Topology(4096, 4096, 4096, 4096, 0)
+
+
+def test_a_disk_of_512_byte_sectors_may_write_in_larger_ones(tmp_path: Path) -> None:
+    root = disk(
+        tmp_path, logical_block_size="512", physical_block_size="4096", minimum_io_size="8192"
+    )
+    assert topology("sda", root) == Topology(512, 4096, 8192, 0, 0)
+
+
+def test_what_a_disk_does_not_report_is_the_size_of_its_sectors(tmp_path: Path) -> None:
+    assert topology("sda", disk(tmp_path / "silent")) == Topology(512, 512, 512, 0, 0)
+    sizes = ("logical_block_size", "physical_block_size", "minimum_io_size", "optimal_io_size")
+    zeroes = disk(tmp_path / "zeroes", **dict.fromkeys(sizes, "0"))
+    assert topology("sda", zeroes) == Topology(512, 512, 512, 0, 0)
+    large = disk(tmp_path / "large", logical_block_size="4096")
+    assert topology("sda", large) == Topology(4096, 4096, 4096, 0, 0)

@@ -46,14 +46,12 @@ def type_names(label: str) -> dict[str, str]:
 
 
 def verify(device: str) -> tuple[str, ...]:
-    """Return what sfdisk finds wrong with a table (it exits 0 all the same).
+    """Return what sfdisk finds wrong with a table (it exits 0 all the same), a line for each.
 
     Gaps, and partitions that do not end at a cylinder boundary, are no faults. Empty if all is
     well.
     """
     result = run(["sfdisk", "--verify", device], timeout=DISK_TOOL_WAIT, idle_only=True, ok=(0, 1))
-    if "does not contain a recognized partition table" in result.err:
-        return ("there is no partition table",)
     if "No errors detected" in result.out and not result.err.strip():
         return ()
     lines = [*result.err.splitlines(), *result.out.splitlines()]
@@ -178,7 +176,7 @@ def reshape(
     commands: Sequence[tuple[Sequence[str], str | None]],
     judge: Callable[[Table], str | None],
     deadline: float,
-) -> Table:
+) -> None:
     """Run sfdisk's `commands` (options with {} for the disk, and script) on a table still `before`.
 
     `judge` returns what is wrong with the table that is read back, None if nothing is. Raises
@@ -207,7 +205,6 @@ def reshape(
                     hint=f"check it: iscsictl disk part verify {shell_form(device)}",
                 )
             _tell_kernel(device, before, after)
-    return after
 
 
 def _tell_kernel(device: str, before: Table, after: Table) -> None:
