@@ -314,6 +314,14 @@ def test_an_unknown_key_is_met_with_what_was_meant(key: str, hint: str) -> None:
     assert hint in fault(f'{LEAST}{key} = "x"\n')[1]
 
 
+@pytest.mark.parametrize("key", ["name", "portals", "target"])
+def test_a_volume_without_a_key_that_it_needs_is_met_with_that_key(key: str) -> None:
+    lines = [line for line in LEAST.splitlines() if not line.startswith(f"{key} =")]
+    text, hint = fault("\n".join(lines))
+    assert f"the volume has no {key}" in text
+    assert f"{key} = " in hint
+
+
 @pytest.mark.parametrize("text", ['name = "mail"\n', '[[volumes]]\nname = "mail"\n', "wipe = 1\n"])
 def test_a_key_outside_of_a_volume_is_met_with_how_a_volume_begins(text: str) -> None:
     assert "begin each volume with the line [[volume]]" in fault(text)[1]

@@ -22,6 +22,11 @@ _EXAMPLE: Final = (
     'begin each volume with the line [[volume]], then one key a line, such as: name = "mail"; '
     "the keys are in: man 5 iscsictl-volumes"
 )
+_REQUIRED: Final[Mapping[str, str]] = {
+    "name": 'add a line such as: name = "mail"',
+    "portals": 'add the address of the array: portals = ["192.0.2.5"]',
+    "target": 'add a line: target = "IQN"; to see what a portal offers: iscsictl discover ADDR',
+}
 _HINTS: Final[Mapping[str, str]] = {
     "wipe": "a file never wipes a disk; by hand: iscsictl attach ... --wipe --confirm WWID",
     "confirm": "a file never wipes a disk; by hand: iscsictl attach ... --wipe --confirm WWID",
@@ -270,9 +275,9 @@ class _Reader:
     def _read_volume(self, number: int, table: Mapping[str, Any]) -> Volume:
         path = ("volume", number)
         found = self._check_table(path, table, _KEYS)
-        for key in ("name", "portals", "target"):
+        for key, hint in _REQUIRED.items():
             if key not in found:
-                raise self._error_at(path, f"the volume has no {key}", _EXAMPLE)
+                raise self._error_at(path, f"the volume has no {key}", hint)
         chap, mutual = (
             self._credential((*path, key), table.get(key)) for key in ("chap", "mutual")
         )
