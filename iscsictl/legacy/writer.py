@@ -45,7 +45,7 @@ class MachineWriter:
             self._execute_and_note(actions.CreateDiscovery(portal), subject)
         if record:
             self._execute_and_note(actions.WriteDiscovery(portal, record), subject)
-        offers = iscsiadm.discover_with_record(portal, timeout=context.wait)
+        offers = iscsiadm.discover_with_record(portal, timeout=context.wait, warn=context.say)
         return [(offer.target, offer.portal) for offer in offers]
 
     def set_node(self, target: str, portal: Portal, values: Mapping[str, str | Secret]) -> None:

@@ -342,7 +342,7 @@ def _ask_in_turn(context: Context, portal: Portal, iface: str) -> tuple[Discover
     turns.
     """
     if context.scope is None:
-        return iscsiadm.discover(portal, timeout=context.wait, iface=iface)
+        return iscsiadm.discover(portal, timeout=context.wait, iface=iface, warn=context.say)
     wanted = time.monotonic()
     through = "" if iface == DEFAULT_IFACE else f" through {iface}"
     doing = f"asking {portal} for its targets{through}"
@@ -350,7 +350,7 @@ def _ask_in_turn(context: Context, portal: Portal, iface: str) -> tuple[Discover
         if turn.serves(wanted):
             return iscsiadm.parse_offers(turn.text)
         began = time.monotonic()
-        offers = iscsiadm.discover(portal, timeout=context.wait, iface=iface)
+        offers = iscsiadm.discover(portal, timeout=context.wait, iface=iface, warn=context.say)
         turn.leave(began, iscsiadm.format_offers(offers))
         return offers
 

@@ -114,15 +114,18 @@ def _ask_portals(context: Context, asked: Mapping[Asked, Portal]) -> dict[Asked,
 
 
 def _ask_for_targets(context: Context, place: Asked, portal: Portal) -> frozenset[str] | None:
-    """Return the targets that a portal lists; None if it is silent or refuses."""
+    """Return the targets that a portal lists; None if it is silent or refuses, or some may lack."""
+    doubts: list[str] = []
     try:
-        offers = discover(context, portal, place[1], None)
+        offers = discover(context, portal, place[1], None, warn=doubts.append)
     except InterruptError:
         raise
     except IscsictlError as error:
         context.say(f"{portal} is no evidence: {error.text}")
         return None
-    return frozenset(offer.target for offer in offers)
+    for doubt in doubts:
+        context.say(f"{portal} is no evidence: {doubt}")
+    return None if doubts else frozenset(offer.target for offer in offers)
 
 
 def _down_times(

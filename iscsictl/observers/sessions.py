@@ -1,6 +1,6 @@
 """Observe records, sessions and what uses them, as far as a command on sessions needs it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -273,19 +273,22 @@ def require_answer(context: Context, portal: Portal) -> None:
 
 def discover(
     context: Context, portal: Portal, iface: str, changes: Changes | None, *,
-    kind: str = "sendtargets",
+    kind: str = "sendtargets", warn: Callable[[str], None] | None = None,
 ) -> tuple[DiscoveredTarget, ...]:  # fmt: skip
     """Ask a portal for its targets, after testing quickly whether it accepts a connection.
 
-    Raises UnreachableError, AuthError, MissingError, IscsictlError.
+    `warn` is told if some may be missing in the answer; by default, the user is. Raises
+    UnreachableError, AuthError, MissingError, IscsictlError.
     """
     nodedb.require_iface(context.db, iface)
     require_answer(context, portal)
+    warn = warn or context.say
     if kind == "isns":
-        return iscsiadm.discover(portal, timeout=context.wait, kind=kind, iface=iface)
+        return iscsiadm.discover(portal, timeout=context.wait, kind=kind, iface=iface, warn=warn)
     return discovery.ask(
-        context.db, portal, iface=iface, changes=changes, timeout=context.wait, lock=context.db_lock
-    )
+        context.db, portal, iface=iface, changes=changes, timeout=context.wait,
+        lock=context.db_lock, warn=warn,
+    )  # fmt: skip
 
 
 def discovery_unsettled(

@@ -78,7 +78,7 @@ class Dialogue:
         return answer or str(default)
 
     def discover(
-        self, _context: object, portal: Portal, *_: object
+        self, _context: object, portal: Portal, *_: object, **_options: object
     ) -> tuple[DiscoveredTarget, ...]:
         if self.broken is not None:
             raise self.broken

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from iscsictl.errors import RefusedError, UsageError
 from iscsictl.model.names import Portal, unsafe_name_problem
 from iscsictl.parse.fstab import mount_line, parse_fstab
-from iscsictl.system.iscsi.iscsiadm import Key, parse_offers
+from iscsictl.system.io.process import Result
+from iscsictl.system.iscsi.iscsiadm import NO_OBJECTS, Key, parse_offers, read_offers
 from iscsictl.system.iscsi.nodedb import record_path
 
 PORTAL = Portal("192.0.2.5", 3260, 1)
@@ -32,6 +33,31 @@ def test_a_portal_that_announces_a_hostile_name_is_refused(name: str) -> None:
         parse_offers(f"192.0.2.5:3260,1 iqn.2001-04.com.example:a\n192.0.2.5:3260,1 {name}\n")
     assert repr(name) in caught.value.text
     assert caught.value.hint
+
+
+# iscsiadm 2.1.8, where the second of three names is one that it does not accept.
+CUT_SHORT = """\
+iscsiadm: Could not scan /sys/class/iscsi_transport.
+iscsiadm: Discovery TargetName invalid, ignoring
+iscsiadm: failed to add target record
+"""
+EMPTY = "iscsiadm: Could not scan /sys/class/iscsi_transport.\niscsiadm: No portals found\n"
+
+
+@pytest.mark.fault("F78")
+@pytest.mark.parametrize(
+    ("code", "said", "warned"), [(0, CUT_SHORT, True), (NO_OBJECTS, EMPTY, False), (0, "", False)]
+)
+def test_a_list_that_iscsiadm_cut_short_is_said_to_be_so(
+    code: int, said: str, *, warned: bool
+) -> None:
+    printed = "" if code else "192.0.2.5:3260,1 iqn.2001-04.com.example:a\n"
+    told: list[str] = []
+    offers = read_offers(Result(("iscsiadm",), code, printed, said), PORTAL, told.append)
+    assert [offer.target for offer in offers] == ([] if code else ["iqn.2001-04.com.example:a"])
+    wanted = "Discovery TargetName invalid, ignoring"
+    wanted = f"192.0.2.5:3260 may offer more targets than iscsiadm lists: {wanted}"
+    assert told == ([wanted] if warned else [])
 
 
 @pytest.mark.parametrize("name", ARRAYS)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -293,7 +293,9 @@ def test_portals_are_asked_and_down_times_waited_for_once_in_a_run(
     put(tmp_path, place, sound.format(target("x")))
     asked: list[Portal] = []
 
-    def answer(_: Context, portal: Portal, *__: object) -> tuple[DiscoveredTarget, ...]:
+    def answer(
+        _: Context, portal: Portal, *__: object, **___: object
+    ) -> tuple[DiscoveredTarget, ...]:
         asked.append(portal)
         return (DiscoveredTarget(target("y"), portal),)
 
@@ -310,7 +312,7 @@ def test_a_signal_while_a_portal_is_asked_ends_the_run(
 ) -> None:
     dead_host(tmp_path, 1)
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         signals._asked.append(2)
         signals.check()
 
@@ -320,6 +322,24 @@ def test_a_signal_while_a_portal_is_asked_ends_the_run(
     assert done.code == 130
     assert "is no evidence" not in done.err
     assert "nothing was changed" in done.err
+
+
+def test_a_list_that_may_lack_targets_is_no_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead_host(tmp_path, 1)
+
+    def answer(
+        _: Context, portal: Portal, *__: object, warn: Callable[[str], None]
+    ) -> tuple[DiscoveredTarget, ...]:
+        warn("a name that iscsiadm does not accept")
+        return (DiscoveredTarget(target("y"), portal),)
+
+    monkeypatch.setattr("iscsictl.observers.prune.discover", answer)
+    done = call(["prune", "--yes"], tmp_path, uid=0)
+    assert done.code == 0
+    assert f"{A} is no evidence: a name that iscsiadm does not accept" in done.err
+    assert list((tmp_path / "etc/iscsi/nodes").iterdir()) != []
 
 
 def dead_host(root: Path, number: int) -> list[Path]:
@@ -341,7 +361,9 @@ def dead_host(root: Path, number: int) -> list[Path]:
 def other_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every portal answers, and lists another target only."""
 
-    def answer(_: Context, portal: Portal, *__: object) -> tuple[DiscoveredTarget, ...]:
+    def answer(
+        _: Context, portal: Portal, *__: object, **___: object
+    ) -> tuple[DiscoveredTarget, ...]:
         return (DiscoveredTarget(target("other"), portal),)
 
     monkeypatch.setattr("iscsictl.observers.prune.discover", answer)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from iscsictl.cli.credentials import judge_account
-from iscsictl.cli.options import Settings, print_line, report
+from iscsictl.cli.options import Settings, print_line, print_message, report
 from iscsictl.cli.question import asking, fit_question
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
@@ -83,7 +83,7 @@ class GuidedAttach:
     def _discover_targets(self, portal: Portal) -> tuple[DiscoveredTarget, ...]:
         context = open_context(self.settings.wait, self.settings.root)
         iface = next(iter(self.options["ifaces"]), DEFAULT_IFACE)
-        offers = discover(context, portal, iface, None)
+        offers = discover(context, portal, iface, None, warn=print_message)
         if not offers:
             raise NotFoundError(
                 f"{portal} offers no target to this host",

@@ -1,6 +1,6 @@
 """Ask a portal for its targets with an account, without changing the node database."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,18 +86,20 @@ def ask(
     changes: Mapping[str, str | Secret | None] | None,
     timeout: float,
     lock: NodeDbLock,
+    warn: Callable[[str], None],
 ) -> tuple[DiscoveredTarget, ...]:
     """Ask for targets by SendTargets, with an account (`changes` of the record) if given.
 
     Without one, the account of the portal's own record is used, if it has one. Whatever happens,
-    the discovery record is restored afterwards, or removed if there was none.
+    the discovery record is restored afterwards, or removed if there was none. `warn` is told if
+    targets may be missing in the answer.
     """
     known = record_of(db, portal)
     if changes is None:
         if known is None or not known.has_secret:
-            return iscsiadm.discover(portal, timeout=timeout, iface=iface)
+            return iscsiadm.discover(portal, timeout=timeout, iface=iface, warn=warn)
         # iscsiadm finds a record by the spelling of its address.
-        return _run_discovery(known.portal, iface, timeout)
+        return _run_discovery(known.portal, iface, timeout, warn)
     if known is None:
         iscsiadm.new_discovery_record(portal, timeout=timeout)
     edit = None
@@ -106,7 +108,7 @@ def ask(
         if record is None:
             raise NotFoundError(f"iscsiadm did not create a discovery record of {portal}")
         edit = nodedb_write.write_record(record.path, changes, lock)
-        return _run_discovery(record.portal, iface, timeout)
+        return _run_discovery(record.portal, iface, timeout, warn)
     finally:
         if known is None:
             iscsiadm.delete_discovery_record(portal, timeout=timeout)
@@ -115,7 +117,7 @@ def ask(
 
 
 def _run_discovery(
-    portal: Portal, iface: str | None, timeout: float
+    portal: Portal, iface: str | None, timeout: float, warn: Callable[[str], None]
 ) -> tuple[DiscoveredTarget, ...]:
     which = ("-I", iface) if iface and iface != "default" else ()
     command = ("-m", "discoverydb", "-t", "sendtargets", "-p", str(portal), *which)
@@ -126,4 +128,4 @@ def _run_discovery(
     )  # fmt: skip
     if result.code not in {0, iscsiadm.NO_OBJECTS}:
         raise error_codes.error_from_iscsiadm(result.code, result.err, doing)
-    return iscsiadm.parse_offers(result.out)
+    return iscsiadm.read_offers(result, portal, warn)

@@ -1,7 +1,7 @@
 """open-iscsi's iscsiadm(8), one function for each use. No secret is passed to it."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,11 @@ _DATABASE_FAILURE = 6
 _DISTURBED_RETRIES = 9
 _OF_SENDTARGETS = ("-m", "discoverydb", "-t", "sendtargets")
 _OFFER = re.compile(r"(\S+,-?\d+) (.+)")
+# What a discovery says though nothing is missing in its list: no transport is loaded yet, and the
+# list is empty.
+_NOTHING_MISSING = re.compile(
+    r"Could not scan /sys/class/iscsi_transport|No portals found|No records found"
+)
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,22 @@ def parse_offers(text: str) -> tuple[DiscoveredTarget, ...]:
     return tuple(dict.fromkeys(offers))
 
 
+def read_offers(
+    result: Result, portal: Portal, warn: Callable[[str], None]
+) -> tuple[DiscoveredTarget, ...]:
+    """Return the targets that a discovery printed; `warn` is told if some may be missing.
+
+    At the first name that iscsiadm does not accept, it ends with what it has by then, and with exit
+    code 0 (process_sendtargets_response() in usr/discovery.c). Raises RefusedError as
+    `parse_offers` does.
+    """
+    lines = (line.removeprefix("iscsiadm: ").strip() for line in result.err.splitlines())
+    complaint = next((line for line in lines if line and not _NOTHING_MISSING.match(line)), None)
+    if complaint is not None:
+        warn(f"{portal} may offer more targets than iscsiadm lists: {complaint}")
+    return parse_offers(result.out)
+
+
 def format_offers(offers: Sequence[DiscoveredTarget]) -> str:
     """Return offers as SendTargets discovery prints them, so that `parse_offers` can parse them."""
     return "".join(
@@ -173,11 +194,17 @@ def format_offers(offers: Sequence[DiscoveredTarget]) -> str:
 
 
 def discover(
-    portal: Portal, *, timeout: float, kind: str = "sendtargets", iface: str | None = None
+    portal: Portal,
+    *,
+    timeout: float,
+    warn: Callable[[str], None],
+    kind: str = "sendtargets",
+    iface: str | None = None,
 ) -> tuple[DiscoveredTarget, ...]:
     """Ask a portal for its targets; nothing is written to the node database.
 
-    Raises AuthError, UnreachableError, MissingError, IscsictlError.
+    `warn` is told if some may be missing in the answer. Raises AuthError, UnreachableError,
+    MissingError, IscsictlError.
     """
     which = ("-I", iface) if iface and iface != "default" else ()
     result = _run_iscsiadm(
@@ -187,13 +214,16 @@ def discover(
         NO_OBJECTS,
         interruptible=True,
     )
-    return parse_offers(result.out)
+    return read_offers(result, portal, warn)
 
 
-def discover_with_record(portal: Portal, *, timeout: float) -> tuple[DiscoveredTarget, ...]:
+def discover_with_record(
+    portal: Portal, *, timeout: float, warn: Callable[[str], None]
+) -> tuple[DiscoveredTarget, ...]:
     """Ask a portal with the account of its discovery record; node records are not changed.
 
-    Raises AuthError, UnreachableError, MissingError, RefusedError for a name that no path may have.
+    `warn` is told if some may be missing in the answer. Raises AuthError, UnreachableError,
+    MissingError, RefusedError for a name that no path may have.
     """
     result = _run_iscsiadm(
         (*_OF_SENDTARGETS, "-p", str(portal), "--discover", "-o", "nonpersistent"),
@@ -202,7 +232,7 @@ def discover_with_record(portal: Portal, *, timeout: float) -> tuple[DiscoveredT
         NO_OBJECTS,
         interruptible=True,
     )
-    return parse_offers(result.out)
+    return read_offers(result, portal, warn)
 
 
 def new_discovery_record(portal: Portal, *, timeout: float) -> None:

@@ -29,7 +29,7 @@ def explained_login(error: IscsictlError, key: Key, db: Path, timeout: float) ->
         if record is None or not record.has_secret_in:
             return error
         wait = min(timeout, LOGIN_CAUSE_WAIT)
-        offers = iscsiadm.discover(key.portal, timeout=wait, iface=key.iface)
+        offers = iscsiadm.discover(key.portal, timeout=wait, iface=key.iface, warn=lambda _: None)
     except InterruptError:
         raise
     except IscsictlError:
