@@ -11,6 +11,7 @@ FLAGS = frozenset(
     {"-J", "--json", "--no-color", "-v", "--verbose", "-q", "--quiet", "-n", "--dry-run", "-y",
      "--yes"}
 )  # fmt: skip
+_WITHOUT_COMMAND = frozenset({"-h", "--help", "-V", "--version"})
 VALUED = frozenset({"-o", "--output", "--timeout"})
 
 
@@ -18,10 +19,16 @@ class GroupOfCommands(HelpPageOfGroup):
     """A group that accepts common options before its command too."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Move common options behind the command, if they are followed by one of this group."""
+        """Move common options behind the command, if they are followed by one of this group.
+
+        `help` before a command, or alone, means --help.
+        """
+        require_command(ctx, args)
         moved = move_common_options(args)
         if moved and self.get_command(ctx, moved[0]) is not None:
             args = moved
+        elif moved[:1] == ["help"]:
+            args = arguments_of_help(moved)
         return super().parse_args(ctx, args)
 
 
@@ -37,7 +44,7 @@ class GroupWithDefault(GroupOfCommands):
         help of the group.
         """
         first = next(iter(move_common_options(args)), "")
-        is_command = self.get_command(ctx, first) is not None
+        is_command = first == "help" or self.get_command(ctx, first) is not None
         if not args or not (is_command or args[0][:1] != "-" or args[0] in ctx.help_option_names):
             args = [self.default_command, *args]
         return super().parse_args(ctx, args)
@@ -58,9 +65,41 @@ class GroupWithStatus(GroupWithDefault):
 def move_common_options(args: Sequence[str]) -> list[str]:
     """Return the arguments with the common options before the command moved to the end.
 
-    `iscsictl -J ls` means `iscsictl ls -J`, as in git and kubectl. The arguments are returned
-    unchanged if another option comes first or no command follows.
+    `iscsictl -J ls` means `iscsictl ls -J`, as in git and kubectl. They are dropped before --help
+    and --version, which ignore them. The arguments are returned unchanged if another option comes
+    first or no command follows.
     """
+    moved, rest = _split_common_options(args)
+    if rest and rest[0] in _WITHOUT_COMMAND:
+        return rest
+    if not rest or rest[0].startswith("-"):
+        return list(args)
+    # Whatever follows -- is not an option.
+    end = rest.index("--") if "--" in rest else len(rest)
+    return [*rest[:end], *moved, *rest[end:]]
+
+
+def require_command(ctx: click.Context, args: Sequence[str]) -> None:
+    """Raise click.UsageError if there are common options, and nothing else."""
+    if args and are_common_options(args):
+        raise click.UsageError("Missing command.", ctx)
+
+
+def are_common_options(args: Sequence[str]) -> bool:
+    """Return whether all arguments are common options; also True for none."""
+    return not _split_common_options(args)[1]
+
+
+def arguments_of_help(args: Sequence[str]) -> list[str]:
+    """Return what `help ...` means: the named command with --help.
+
+    Options are dropped: they are not part of a command's name.
+    """
+    return [word for word in args if word != "help" and word[:1] != "-"] + ["--help"]
+
+
+def _split_common_options(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the common options that come first, and the rest."""
     moved: list[str] = []
     rest = list(args)
     while rest and rest[0].startswith("-"):
@@ -73,9 +112,5 @@ def move_common_options(args: Sequence[str]) -> list[str]:
         elif rest[0] in VALUED and len(rest) > 1:
             moved += [rest.pop(0), rest.pop(0)]
         else:
-            return list(args)
-    if not rest:
-        return list(args)
-    # Whatever follows -- is not an option.
-    end = rest.index("--") if "--" in rest else len(rest)
-    return [*rest[:end], *moved, *rest[end:]]
+            break
+    return moved, rest

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import click
 
 from iscsictl import __version__
-from iscsictl.cli.groups import move_common_options
+from iscsictl.cli.groups import (
+    are_common_options,
+    arguments_of_help,
+    move_common_options,
+    require_command,
+)
 from iscsictl.cli.help import HelpPageOfGroup
 from iscsictl.lazy_import import lazy_import
 
@@ -135,14 +140,14 @@ class LazyGroup(HelpPageOfGroup):
 
         Without arguments, a terminal gets the overview, anything else Click's usage error.
         """
+        require_command(ctx, args)
         args = move_common_options(args)
         if not args and sys.stdout is not None and sys.stdout.isatty():
             show_overview = _import_attribute("overview:show_overview")
             ctx.exit(show_overview(options.Settings(root=options.settings_root())))
         if args[:1] == ["help"]:
-            # Drop options: they are not part of a command's name.
-            args = [word for word in args if word != "help" and word[:1] != "-"] + ["--help"]
-        elif args == ["version"]:
+            args = arguments_of_help(args)
+        elif args[:1] == ["version"] and are_common_options(args[1:]):
             args = ["--version"]
         return super().parse_args(ctx, args)
 
@@ -179,8 +184,8 @@ class LazyGroup(HelpPageOfGroup):
         except click.UsageError as error:
             import difflib
 
-            near = difflib.get_close_matches(args[0], entries(), 1)
-            meant = SYNONYMS.get(args[0]) or next(iter(near), None)
+            near = difflib.get_close_matches(args[0].lower(), entries(), 1)
+            meant = SYNONYMS.get(args[0].lower()) or next(iter(near), None)
             hint = f" Did you mean '{meant}'?" if meant else ""
             raise click.UsageError(error.format_message() + hint, ctx) from None
 

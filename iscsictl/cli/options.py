@@ -118,6 +118,8 @@ class Format(AnyType):
         unknown = [word for word in names if word not in self.columns]
         if unknown or not names:
             wrong, formats = ", ".join(unknown) or repr(value), ", ".join(self.choices)
+            if set(unknown) & set(self.choices):
+                self.fail(f"{wrong} cannot be combined with columns", param, ctx)
             self.fail(f"{wrong} is neither {formats} nor a column", param, ctx)
         return kind, *names
 
@@ -194,7 +196,7 @@ def common_with(
             click.option("-q", "--quiet", is_flag=True, help="Only errors."),
             click.option(
                 "--timeout", type=wait_duration, metavar="DURATION",
-                help="How long to wait for other instances [60s].",
+                help="How long to wait for the array, a program or another iscsictl [60s].",
             ),
         ]  # fmt: skip
         decorated: Callable[..., None] = with_settings

@@ -187,6 +187,8 @@ def test_alone_on_a_terminal_it_shows_the_state_and_off_one_the_help(tmp_path: P
         (["--timeout=5", "-nq", "attach", "--", "x"], ["attach", "--timeout=5", "-nq", "--", "x"]),
         (["--help"], ["--help"]),
         (["-q"], ["-q"]),
+        (["-q", "-J", "--help"], ["--help"]),
+        (["-v", "-V"], ["-V"]),
         (["--unknown", "ls"], ["--unknown", "ls"]),
         (["-V"], ["-V"]),
     ],
@@ -216,7 +218,7 @@ def test_common_options_stand_before_or_behind_any_word_of_a_command(
 @pytest.mark.parametrize(
     ("word", "command"),
     [("status", "ls"), ("list", "ls"), ("connect", "attach"), ("disconnect", "detach"),
-     ("resize", "disk grow"), ("scan", "rescan")],
+     ("resize", "disk grow"), ("scan", "rescan"), ("LS", "ls"), ("List", "ls")],
 )  # fmt: skip
 def test_a_name_that_other_tools_use_is_answered_with_ours(
     tmp_path: Path, word: str, command: str
@@ -231,7 +233,23 @@ def test_help_and_version_are_commands_too(tmp_path: Path) -> None:
         assert "Usage: iscsictl attach [" in call(line.split(), tmp_path).out
     for line in ("help", "help help", "help -J", "-q help"):
         assert "Usage: iscsictl [" in call(line.split(), tmp_path).out
-    assert call(["version"], tmp_path).out == call(["-V"], tmp_path).out
+    version = call(["-V"], tmp_path).out
+    for line in ("version", "-J version", "version -J", "-v -V"):
+        assert call(line.split(), tmp_path).out == version
+
+
+def test_help_is_a_command_of_each_group_too(tmp_path: Path) -> None:
+    for line in ("disk help", "disk help help", "disk -v help", "disk help -J"):
+        assert "Usage: iscsictl disk [" in call(line.split(), tmp_path).out, line
+    for line in ("disk part help add", "disk help part add"):
+        assert "Usage: iscsictl disk part add [" in call(line.split(), tmp_path).out, line
+
+
+@pytest.mark.parametrize("line", ["-J", "-q", "-o json", "--timeout 5", "disk part -J"])
+def test_a_common_option_alone_lacks_a_command(tmp_path: Path, line: str) -> None:
+    answer = call(line.split(), tmp_path)
+    assert answer.code == 2
+    assert answer.err.startswith("iscsictl: Missing command.\nhint: see iscsictl ")
 
 
 @pytest.mark.parametrize("group", ["schedule", "initiator", "iface", "chap", "boot"])

@@ -293,6 +293,14 @@ def test_where_the_double_brackets_are_missing_the_hint_shows_them(text: str) ->
     assert "begin each volume with the line [[volume]]" in fault(text)[1]
 
 
+def test_the_help_of_apply_names_each_key() -> None:
+    page = re.sub(r"-\n +", "-", CliRunner().invoke(cli, ["apply", "--help"]).output)
+    words = set(re.findall(r"[a-z-]+", page))
+    keys = fault(f"{LEAST}zzz = 1\n")[1].removeprefix("the keys are: ").split(", ")
+    assert len(keys) > 20
+    assert set(keys) <= words
+
+
 def test_an_empty_file_has_no_volume_and_the_hint_quotes_lines_that_are_toml() -> None:
     text, hint = fault("# nothing\n")
     assert "contains no volumes" in text

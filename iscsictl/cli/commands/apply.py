@@ -99,9 +99,9 @@ def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> in
     fs      = "ext4"
     mount   = "/srv/mail"
 
-    Other keys: mutual, iface, table, fs-label, options, owner, mode, required-by, wwid, set,
-    boot, adopt, adopt-unverified, over-nonempty, verify-blank, discard, exclusive. No key wipes a
-    disk.
+    Other keys: mutual, iface, multipath, table, fs-label, options, owner, mode, required-by, wwid,
+    set, boot, adopt, adopt-unverified, over-nonempty, verify-blank, discard, exclusive. No key
+    wipes a disk.
     """
     require_root("apply")
     many = _Many(settings, file, parallel, saved)

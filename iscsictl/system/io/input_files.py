@@ -32,7 +32,7 @@ def read_to_end(descriptor: int, name: str, *, largest: int, wait: float, hint: 
         if not _wait_for_data(descriptor, name, wait):
             raise UnreachableError(
                 f"{name}: nothing was written to the pipe for {wait:g} s",
-                hint="start the program that writes to it, or give --timeout",
+                hint="start the program that writes to it, or allow more time with --timeout",
             )
         if not (piece := os.read(descriptor, _PIECE)):
             return bytes(found)
