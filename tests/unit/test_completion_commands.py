@@ -42,7 +42,7 @@ NAMED = {
     "discover": f"--interface=@default,@iser,iface {SECRETS} portal",
     "nodes ls": "--target=target target",
     "nodes show": f"{RECORDS} target",
-    "nodes set": f"{RECORDS} none",
+    "nodes set": f"{RECORDS} choice",
     "login": f"{RECORDS} target",
     "logout": f"{RECORDS} target",
     "rescan": "--target=target target",
@@ -67,7 +67,7 @@ NAMED = {
     "iface add": "none",
     "iface ls": "",
     "iface rm": "iface",
-    "iface set": "iface none",
+    "iface set": "iface choice",
     "iface show": "@default,@iser,iface",
     "boot check": "--target=target target",
     "boot login": "",
@@ -208,6 +208,17 @@ OFFERS = [
     ("login --data-digest CRC32C,", ["CRC32C,None"]),
     ("attach --mount ", ["/"]),
     ("attach --mount new", []),
+    ("doctor --only boot-in", ["boot-initiator", "boot-initramfs"]),
+    ("doctor --ignore clo", ["clock"]),
+    ("nodes set node.sta", ["node.startup="]),
+    ("nodes set a=b node.sta", ["node.startup="]),
+    ("nodes set node.startup=", ["node.startup="]),
+    ("nodes set node.conn[0].address", []),
+    ("nodes set node.session.auth.password", []),
+    ("attach --set node.conn[0].tcp.w", ["node.conn[0].tcp.window_size="]),
+    ("nodes set node.conn[0].tcp.w", ["node.conn[0].tcp.window_size="]),
+    ("iface set san0 iface.net", ["iface.net_ifacename="]),
+    ("ls -o se", ["session_state"]),
     ("chap set --discovery ", ["192.0.2.5:3260", "[2001:db8::5]:860"]),
 ]  # fmt: skip
 
@@ -260,6 +271,10 @@ LINES = [
     ("umount {folder}", "umount {folder}new\\ place/"),
     ("mount /srv/other {folder}", "mount /srv/other {folder}new\\ place/"),
     ("fstab rm n", "fstab rm n"),
+    ("doctor --only clo", "doctor --only clock"),
+    ("nodes set node.sta", "nodes set node.startup="),
+    ("attach --set=node.sta", "attach --set=node.startup="),
+    ("nodes set node.conn\\[0\\].tcp.w", "nodes set node.conn[0].tcp.window_size="),
 ]
 
 

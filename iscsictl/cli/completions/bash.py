@@ -102,10 +102,10 @@ _iscsictl_live() {
 # Adds all that a list like `@gpt:@dos` or `target:dir` names, but looks for no target where
 # a path was begun, nor the other way round.
 _iscsictl_fill() {
-    local kind IFS=:
-    set -- $1
-    IFS=$' \t\n'
-    for kind; do
+    local kind rest=$1:
+    # Not by word splitting: a key such as node.conn[0].address is a pattern for files, too.
+    while [[ $rest ]]; do
+        kind=${rest%%:*} rest=${rest#*:}
         if [[ $kind == @* ]]; then
             _iscsictl_add "${kind#@}"
         elif [[ $kind:$cur != target:/* && $kind:$cur != device:[!/]* &&
@@ -177,6 +177,7 @@ _iscsictl_reply() {
             printf -v word %q "$word"
         fi
         COMPREPLY[at]=$word
+        [[ $word != *= ]] || compopt -o nospace 2>/dev/null
     done
 }
 
@@ -228,7 +229,7 @@ _iscsictl() {
     elif [[ -n $subs ]]; then
         _iscsictl_add $subs
     else
-        line=($args)
+        read -r -a line <<<"$args"
         if ((place < ${#line[@]})); then
             word=${line[place]}
         elif [[ -n $args && ${line[${#line[@]} - 1]} == *+ ]]; then

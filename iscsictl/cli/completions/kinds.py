@@ -1,14 +1,27 @@
 """What the values of options and arguments name; Click itself knows the words of choices.
 
 A kind is what the completion scripts look for on the machine: target, portal, iface (a defined
-one), device, mount (a mount point), file, dir. `@word` is that word. The shells themselves complete
+one), device, mount (a mount point), file, dir. `@word` is that word; one that ends in = gets no
+blank behind it. The shells themselves complete
 file and dir, which come last and apply if nothing before them matches.
 """
 
 from collections.abc import Iterable
 from typing import Final
 
+from iscsictl.checks.ids import IDS
+from iscsictl.model.record_keys import KEYS, Scope
+
 _IFACE: Final = "@default @iser iface"
+
+_CHECKS: Final = " ".join(f"@{check}" for check in sorted(IDS))
+
+
+def _settings(scope: Scope) -> str:
+    """Return KEY= for each setting of a record that the command line may change."""
+    keys = KEYS[scope].values()
+    return " ".join(f"@{key.name}=" for key in keys if key.fixed is None and not key.is_secret)
+
 
 # An option has the same meaning in all commands; an argument is named by its command and its name.
 _NAMED: Final = {
@@ -36,13 +49,16 @@ _NAMED: Final = {
         "--chap-secret-file", "--mutual-secret-file", "--from", "--out", "--plan", "--bindings",
         "--metrics", "plan FILE", "apply FILE", "report FILE", "import FILE",
     ),
+    _CHECKS: ("--ignore", "--only"),
+    _settings("node"): ("--set", "nodes set PAIRS"),
+    _settings("iface"): ("iface set PAIRS",),
     # Numbers, new names and everything else that only the user knows.
     "": (
-        "--algorithms", "--chap-user", "--confirm", "--every", "--for", "--fs-label", "--ignore",
+        "--algorithms", "--chap-user", "--confirm", "--every", "--for", "--fs-label",
         "--interval", "--ip", "--label", "--lun", "--mac", "--mode", "--mutual-user", "--netdev",
-        "--number", "--only", "--option", "--options", "--owner", "--parallel", "--required-by",
-        "--set", "--size", "--start", "--timeout", "--type", "--uuid", "--wwid",
-        "nodes set PAIRS", "initiator set NAME", "iface add NAME", "iface set PAIRS",
+        "--number", "--option", "--options", "--owner", "--parallel", "--required-by",
+        "--size", "--start", "--timeout", "--type", "--uuid", "--wwid",
+        "initiator set NAME", "iface add NAME",
         "disk part rm NUMBER", "disk part type NUMBER", "disk part type KIND",
         "disk part bootable NUMBER", "explain WHAT",
     ),

@@ -74,7 +74,8 @@ def _values(parameter: click.Parameter, names: Iterable[str]) -> tuple[str, ...]
     """Return what a value can be: `@word` for each choice, or the kinds of its names."""
     choices = getattr(parameter.type, "choices", None)  # click.Choice and Format have them
     if choices is not None:
-        return tuple(f"@{choice}" for choice in choices)
+        columns = sorted(getattr(parameter.type, "columns", ()))
+        return tuple(f"@{choice}" for choice in (*choices, *columns))
     return kinds_of(names)
 
 

@@ -84,7 +84,9 @@ _iscsictl_live() {
 _iscsictl_fill() {
     local kind
     for kind in ${(s.:.)1}; do
-        if [[ $kind == @* ]]; then compadd -- ${kind#@}; else _iscsictl_live $kind; fi
+        if [[ $kind == @*= ]]; then compadd -S '' -- ${kind#@}
+        elif [[ $kind == @* ]]; then compadd -- ${kind#@}
+        else _iscsictl_live $kind; fi
     done
 }
 
