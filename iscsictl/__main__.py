@@ -7,9 +7,15 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from iscsictl.cli.main import run_cli
+from iscsictl.lazy_import import lazy_import
+
+if TYPE_CHECKING:
+    from iscsictl.cli import main as cli_main
+else:
+    # Not before Ctrl-C can end the process without a traceback.
+    cli_main = lazy_import("iscsictl.cli.main")
 
 #: Bytes. A program that collects core dumps is started whatever the limit is, but for this value
 #: (fs/coredump.c: "RLIMIT_CORE set to 1, Aborting core"); for a file it is too little (core(5)).
@@ -18,6 +24,10 @@ _NO_CORE_DUMP = 1
 
 def main() -> NoReturn:
     """Run iscsictl as a process: exit code by the contract, never a traceback."""
+    # Where it is ignored, it stays so: without job control, a shell starts a background program so.
+    catches_interrupt = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if catches_interrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     _forbid_core_dumps()
     # Ignored by whoever started this process, which exec(2) keeps, it would hide every failure: the
     # kernel then discards the exit codes of children (waitpid(2)), and subprocess takes 0 for them.
@@ -28,7 +38,11 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_guard(run_cli))
+    code = _guard(cli_main.run_cli, catches_interrupt=catches_interrupt)
+    if catches_interrupt:
+        # Nothing is left to be interrupted but the end of the interpreter, with a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)
 
 
 def _forbid_core_dumps() -> None:
@@ -57,11 +71,15 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
-def _guard(work: Callable[[], int]) -> int:
+def _guard(work: Callable[[], int], *, catches_interrupt: bool) -> int:
     """Run and flush; a closed pipe ends quietly, any other failed write is an error."""
     try:
+        if catches_interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         code = work()
         sys.stdout.flush()
+    except KeyboardInterrupt:  # just before or after `work`, which reports it otherwise
+        code = 128 + signal.SIGINT
     except BrokenPipeError:
         code = 0
         _discard_output()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -133,8 +134,8 @@ def test_help_draws_nothing_and_waits_for_nothing(machine: Path, command: str) -
 
 def test_what_was_said_without_an_end_of_line_is_not_lost_at_the_end() -> None:
     program = (
-        "import sys; import iscsictl.__main__ as entry; "
-        "entry.run_cli = lambda: sys.stderr.write('half') and sys.stdout.write('a line') and 3; "
+        "import sys; import iscsictl.__main__ as entry; import iscsictl.cli.main as cli; "
+        "cli.run_cli = lambda: sys.stderr.write('half') and sys.stdout.write('a line') and 3; "
         "sys.argv = ['iscsictl', 'ls']; entry.main()"
     )
     done = subprocess.run(
@@ -142,3 +143,36 @@ def test_what_was_said_without_an_end_of_line_is_not_lost_at_the_end() -> None:
         env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (3, "a line", "half")
+
+
+INTERRUPT = """\
+import os, signal, sys
+if {ignored}:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+class Finder:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "iscsictl.cli.main" and {loading}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+if not {loading}:
+    import atexit
+    atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+sys.argv = ["iscsictl", "--version"]
+from iscsictl.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("loading", [True, False], ids=["loading", "ending"])
+@pytest.mark.parametrize("ignored", [True, False], ids=["ignored", "default"])
+def test_ctrl_c_at_the_beginning_or_the_end_leaves_no_traceback(
+    loading: bool, ignored: bool
+) -> None:
+    program = INTERRUPT.format(loading=loading, ignored=ignored)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.returncode == (0 if ignored else -signal.SIGINT)
+    assert bool(done.stdout) == (ignored or not loading)
