@@ -41,11 +41,15 @@ def screen_of(stream: TextIO, color: bool | None = None) -> Screen:
     unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
     if not stream.isatty():
         return Screen(stream, unicode=unicode)
-    plain = os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
     if color is None:
         color = not os.environ.get("NO_COLOR")
-    color = color and not plain
+    color = color and not is_dumb()
     return Screen(stream, width=_terminal_width(stream), color=color, unicode=unicode)
+
+
+def is_dumb() -> bool:
+    """Return whether the terminal can only print lines, as far as TERM says; see term(7)."""
+    return os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
 
 
 def _terminal_width(stream: TextIO) -> int:

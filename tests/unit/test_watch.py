@@ -339,4 +339,20 @@ def test_keys_that_mean_nothing_are_left_out_and_a_sequence_is_one_key(tmp_path:
 def test_the_help_of_timeout_says_that_it_ends_the_watch(tmp_path: Path) -> None:
     text = " ".join(call(["watch", "--help"], tmp_path).out.split())
     assert "--timeout DURATION How long to watch [until Ctrl-C]." in text
-    assert "wait for other instances" in call(["ls", "--help"], tmp_path).out
+    other = " ".join(call(["ls", "--help"], tmp_path).out.split())
+    assert "How long to wait for the array, a program or another iscsictl [60s]." in other
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
+def test_a_terminal_without_a_cursor_gets_lines(tmp_path: Path, term: str) -> None:
+    Tree(tmp_path).session(1, "iqn.2010-10.org.example:a")
+    master, slave = pty.openpty()
+    env = os.environ | {"ISCSICTL_ROOT": str(tmp_path), "TERM": term}
+    words = command("--interval", "100ms", "--timeout", "300ms")
+    done = subprocess.run(words, stdin=slave, stdout=slave, stderr=slave, env=env, check=False)
+    os.close(slave)
+    data = os.read(master, 65536)
+    os.close(master)
+    assert done.returncode == 0
+    assert b"example:a: session - -> up" in data
+    assert b"\x1b" not in data

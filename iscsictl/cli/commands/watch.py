@@ -18,7 +18,7 @@ from iscsictl.lazy_import import lazy_import
 from iscsictl.model.session_diff import Snapshot, first_changes
 from iscsictl.observers.watch import watch as watch_sessions
 from iscsictl.output.keys import Keys
-from iscsictl.output.terminal import screen_of
+from iscsictl.output.terminal import is_dumb, screen_of
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views.watch import Picture
 
@@ -62,7 +62,7 @@ def watch(settings: Settings, target: str | None, interval: float) -> None:
     until = None if settings.timeout is None else time.monotonic() + settings.timeout
     if sys.stdout is None:
         return
-    is_live = settings.output == "table" and sys.stdout.isatty()
+    is_live = settings.output == "table" and sys.stdout.isatty() and not is_dumb()
     with Keys(sys.stdin if is_live else None) as keys:
         snapshots = watch_sessions(
             settings.root, target=target, interval=interval, until=until, wake=keys.fd
