@@ -129,6 +129,7 @@ def test_an_xfs_that_is_still_being_made_tells_so(tmp_path: Path) -> None:
             found = probe.filesystem_on(device)
         assert found is not None
         assert (found.type, found.used) == ("xfs", in_progress == b"\0")
+        assert found.dirty is False
 
 
 @pytest.fixture

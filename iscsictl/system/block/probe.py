@@ -203,7 +203,8 @@ def _read_superblock(device: str, found: dict[str, str]) -> Filesystem | None:
             printed = run(
                 ["xfs_logprint", "-t", device], ok=None, timeout=DISK_TOOL_WAIT, idle_only=True
             ).out
-            dirty = "<DIRTY>" in printed
+            # If the log cannot be read, the state is missing: a host may be writing to it.
+            dirty = "<CLEAN>" not in printed
     elif kind == "btrfs":
         # A log tree exists after an fsync that no commit followed. Without one, the filesystem may
         # have been unmounted cleanly or be mounted on another host: nothing in it shows which.
@@ -242,7 +243,7 @@ def probe(
         table = read_table(device) if has_table else None
         parts = () if table is None else partitions_of(table, device)
         filesystem = _read_superblock(device, found)
-        if not on_disk and filesystem is None and "TYPE" in found:
+        if not on_disk and "TYPE" in found:
             on_disk = (Signature(found["TYPE"], None, found.get("UUID")),)
         if table or on_disk:
             data_at = None
