@@ -32,9 +32,14 @@ def replace_text(fields: Fields, old: str, new: str) -> None:
     fields[:] = [field.replace(old, new) for field in fields]
 
 
+def replace_and_delete(fields: Fields, old: str, new: str, other: str) -> None:
+    fields[3] = fields[3].replace(f",{other}", "").replace(old, new)
+
+
 EDITS: dict[str, Callable[..., None]] = {
     r"add the option (\S+)": add_option,
     r"set the sixth field to (\d)": set_sixth_field,
+    r"replace (\S+) with (\S+), and delete (\S+)": replace_and_delete,
     r"replace (\S+) with (\S+)(?: \(blkid [^)]*\))?": replace_text,
 }
 
@@ -52,7 +57,9 @@ def edited(line: str, finding: Finding) -> str:
 
 
 OPTIONS = ["_netdev", "nofail", "noatime", f"x-systemd.requires={SERVICE}",
-           f"x-systemd.after={SERVICE}", "x-systemd.automount", "fail"]  # fmt: skip
+           f"x-systemd.after={SERVICE}", "x-systemd.automount", "fail", "comment=systemd.automount",
+           "noauto", "auto", "x-systemd.required-by=mail.service",
+           "x-systemd.requires=iscsi.service", "x-systemd.after=iscsi.service"]  # fmt: skip
 OURS = f"x-iscsictl.wwid={WWID},x-iscsictl.target={IQN},x-iscsictl.lun=0"
 
 
@@ -64,7 +71,7 @@ OURS = f"x-iscsictl.wwid={WWID},x-iscsictl.target={IQN},x-iscsictl.lun=0"
     options=st.lists(st.sampled_from(OPTIONS), unique=True).map(tuple),
     ours=st.booleans(),
     check_at_boot=st.sampled_from("02"),
-    fstype=st.sampled_from(["ext4", "xfs"]),
+    fstype=st.sampled_from(["ext4", "xfs", "ocfs2"]),
 )  # fmt: skip
 def test_each_fix_done_by_hand_ends_its_finding_and_brings_no_new_one(
     spec: str, options: tuple[str, ...], ours: bool, check_at_boot: str, fstype: str

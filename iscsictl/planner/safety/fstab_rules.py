@@ -179,15 +179,17 @@ class _Line:
     def _check_boot_order(self) -> None:
         service, options = self.facts.login_service, self.line.options
         names = (service, _ALIAS)
-        required = next((name for name in names if f"x-systemd.requires={name}" in options), None)
-        if required is not None:
+        required = [
+            name for name in dict.fromkeys(names) if f"x-systemd.requires={name}" in options
+        ]
+        if required:
+            change = f"replace x-systemd.requires={required[0]} with x-systemd.after={service}"
+            rest = "".join(f", and delete x-systemd.requires={name}" for name in required[1:])
             self._add_finding(
                 "requires-login", "warn",
-                f"it requires {required}: one dead portal makes that unit fail, and this mount "
+                f"it requires {required[0]}: one dead portal makes that unit fail, and this mount "
                 "with it",
-                self._fix_by_hand(
-                    f"replace x-systemd.requires={required} with x-systemd.after={service}"
-                ),
+                self._fix_by_hand(f"{change}{rest}"),
             )  # fmt: skip
         elif self.line.is_ours and not any(f"x-systemd.after={name}" in options for name in names):
             self._add_finding(
