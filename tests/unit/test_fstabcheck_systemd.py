@@ -66,3 +66,35 @@ def test_the_last_of_auto_and_noauto_counts_for_a_volume_too(options: str, at_bo
     volumes = parse_crypttab(f"safe UUID={UUID} none {options}\n".encode())
     found = ids("", replace(machine(), crypttab=volumes))
     assert found == (["no-netdev", "no-nofail"] if at_boot else [])
+
+
+def volumes_found(device: str, options: str, *absent: str) -> list[tuple[str, str, str]]:
+    """Return id, severity and fix of what is wrong with a volume."""
+    entry = parse_crypttab(f"safe {device} none {options}\n".encode())
+    storage = replace(machine(), crypttab=entry, absent=frozenset(absent))
+    return [(one.id, one.severity, one.fix) for one in check("", storage)]
+
+
+@pytest.mark.fault("F105")
+@pytest.mark.parametrize("device", [f"UUID={UUID.upper()}", f"uuid={UUID}", f"Uuid={UUID.upper()}"])
+def test_case_matters_in_the_name_of_a_volume_s_device(device: str) -> None:
+    where = " in line 1 of /etc/crypttab"
+    fix = f"replace {device} with UUID={UUID}{where}"
+    (found,) = volumes_found(device, "_netdev,nofail", device)
+    assert found[:2] == ("name-case" if found[2] == fix else "", "fail")
+    assert volumes_found(f"UUID={UUID}", "_netdev,nofail") == []
+    assert volumes_found(device, "noauto", device) == []
+
+
+@pytest.mark.fault("F105")
+def test_a_volume_whose_device_is_nowhere_keeps_the_boot_waiting() -> None:
+    gone = "UUID=0a1b2c3d-ffff-4000-8000-000000000009"
+    fix = f"correct {gone}, or delete the entry, in line 1 of /etc/crypttab"
+    assert volumes_found(gone, "luks", gone) == [("uuid-nowhere", "fail", fix)]
+    assert volumes_found(gone, "luks,nofail", gone) == [("uuid-nowhere", "warn", fix)]
+    assert volumes_found(gone, "noauto", gone) == []
+    assert volumes_found(gone, "luks") == []
+    # A volume on another one appears when that is opened.
+    assert volumes_found("/dev/mapper/safe", "luks", "/dev/mapper/safe") == []
+    by_path = "/dev/disk/by-path/ip-192.0.2.5:3260-iscsi-iqn.2001-04.com.example:x-lun-1"
+    assert volumes_found(by_path, "_netdev,nofail", by_path) == []

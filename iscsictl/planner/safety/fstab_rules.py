@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from iscsictl.model.crypttab import CrypttabEntry
-from iscsictl.model.fstab import Fstab, FstabLine, tag_of_spec
+from iscsictl.model.fstab import Fstab, FstabLine, tag_of_spec, uuid_of_spec
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.storage_graph import (
     Carriers,
@@ -335,18 +335,37 @@ def _same_directory(fstab: Fstab) -> Iterator[Finding]:
 def _check_volume(
     entry: CrypttabEntry, facts: StorageFacts, carriers: Carriers | None
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a volume of crypttab on an iSCSI disk (crypttab(5)).
+    """Yield what is wrong with a volume of crypttab (crypttab(5)).
 
-    Without _netdev it is ordered before cryptsetup.target, and so before the network; without
-    nofail, that target requires it.
+    On an iSCSI disk it needs two options: without _netdev it is ordered before cryptsetup.target,
+    and so before the network; without nofail, that target requires it. That its device does not
+    exist is reported wherever it should be.
     """
-    if carriers is None or not entry.at_boot or _is_boot_storage(carriers, facts):
+    if not entry.at_boot:
         return
     place = f"in line {entry.number} of /etc/crypttab"
 
-    def finding(name: str, text: str, fix: str) -> Finding:
-        return Finding(name, "fail", entry.number, entry.name, text, fix, "crypttab")
+    def finding(name: str, text: str, fix: str, severity: Severity = "fail") -> Finding:
+        return Finding(name, severity, entry.number, entry.name, text, fix, "crypttab")
 
+    right = _rightly_spelled(entry.device, facts.known)
+    if right is not None:
+        yield finding(
+            "name-case",
+            f"nothing has the name {entry.device}, because case matters",
+            f"replace {entry.device} with {right} {place}",
+        )
+    elif carriers is None and entry.device in facts.absent - {one.mapper for one in facts.crypttab}:
+        yield finding(
+            "uuid-nowhere",
+            f"this host has no device {entry.device}, and the boot waits for it"
+            if not entry.nofail
+            else f"this host currently has no device {entry.device}",
+            f"correct {entry.device}, or delete the entry, {place}",
+            "warn" if entry.nofail else "fail",
+        )
+    if carriers is None or _is_boot_storage(carriers, facts):
+        return
     if "x-initrd.attach" not in entry.options:
         if "_netdev" not in entry.options:
             yield finding(
@@ -373,3 +392,16 @@ def _check_volume(
                 f"{target} is not logged in at boot",
                 f"iscsictl startup {shell_form(target)} automatic",
             )
+
+
+def _rightly_spelled(spec: str, known: frozenset[str] | None) -> str | None:
+    """Return how a tag has to be written, None if it is right or only its value is unknown."""
+    tag = _TAG.match(spec)
+    if tag is None:
+        return None
+    right = f"{tag[0].upper()}{spec.removeprefix(tag[0])}"
+    uuid = uuid_of_spec(right)
+    if uuid is not None and known is not None and uuid not in known:
+        real = min((one for one in known if one.lower() == uuid.lower()), default=uuid)
+        right = right.replace(uuid, real)
+    return right if right != spec else None
