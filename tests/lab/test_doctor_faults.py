@@ -139,6 +139,14 @@ FAULTS = {
         "fail",
         f"echo 'other UUID={TWO} none luks,_netdev,nofail' >> /etc/crypttab",
     ),
+    "crypttab-name-case": (
+        "fail",
+        f"echo 'capitals UUID={TWO.upper()} none luks,_netdev,nofail' >> /etc/crypttab",
+    ),
+    "crypttab-uuid-nowhere": (
+        "warn",
+        "echo 'gone UUID=0a1b2c3d-0001 none luks,nofail' >> /etc/crypttab",
+    ),
     **{name: (level, ":") for name, level in BY_LINES.items()},
 }
 #: What would hide the others, each for itself: what is found, how it is broken.
