@@ -30,18 +30,28 @@ _HINT = (
 
 
 def read_secret(
-    settings: Settings, file: str | None, *, prompt: bool, whose: str, twice: bool = False
+    settings: Settings,
+    file: str | None,
+    *,
+    prompt: bool,
+    whose: str,
+    twice: bool = False,
+    relative: bool = True,
 ) -> Secret | None:
     """Return the secret from a file (`-` is stdin; one trailing newline is dropped) or a prompt.
 
-    `twice`: a prompt asks for it twice, for a secret that is not tried at once. Raises UsageError,
-    or UnreachableError if a pipe or a device delivers nothing in time.
+    `twice`: a prompt asks for it twice, for a secret that is not tried at once. Unless `relative`,
+    a name without a path is a systemd credential only. Raises UsageError, or UnreachableError if a
+    pipe or a device delivers nothing in time.
     """
     if file is None and not prompt:
         return None
     if file is not None and prompt:
         raise UsageError(f"{whose}: give a secret file or a prompt, not both")
-    text = ask_secret(whose, twice=twice) if file is None else read_text(settings, file, whose)
+    if file is None:
+        text = ask_secret(whose, twice=twice)
+    else:
+        text = read_text(settings, file, whose, relative=relative)
     try:
         return Secret(text)
     except ValueError as error:
@@ -64,13 +74,14 @@ def ask_secret(whose: str, *, twice: bool) -> str:
         return str(click.prompt(whose, hide_input=True, confirmation_prompt=twice, err=True))
 
 
-def read_text(settings: Settings, file: str, whose: str) -> str:
+def read_text(settings: Settings, file: str, whose: str, *, relative: bool = True) -> str:
     """Return the secret in a file, and warn if other users can read the file.
 
-    `-` is standard input; `whose` is what errors and warnings call the secret. Raises UsageError,
-    or UnreachableError if a pipe or a device delivers nothing in time.
+    `-` is standard input; `whose` is what errors and warnings call the secret; `relative` as in
+    `read_secret`. Raises UsageError, or UnreachableError if a pipe or a device delivers nothing in
+    time.
     """
-    secret_file = secret_files.read_secret_file(file, whose, settings.wait)
+    secret_file = secret_files.read_secret_file(file, whose, settings.wait, relative=relative)
     if secret_file.mode is not None and not settings.quiet:
         print_message(
             f"warning: {whose}: users other than root can read {file} "
@@ -93,11 +104,19 @@ def account(
     (9.2.1) forbids that, and open-iscsi refuses it at login.
     """
     if (user is None) != (secret is None):
-        raise UsageError("a CHAP account needs both a name and a secret")
+        raise UsageError(
+            "a CHAP account needs both a name and a secret", hint=_hint_for_half("chap", user)
+        )
     if (mutual_user is None) != (mutual_secret is None):
-        raise UsageError("the array's CHAP account needs both a name and a secret")
+        raise UsageError(
+            "the array's CHAP account needs both a name and a secret",
+            hint=_hint_for_half("mutual", mutual_user),
+        )
     if mutual_user is not None and user is None:
-        raise UsageError("mutual CHAP also needs this host's own account")
+        raise UsageError(
+            "mutual CHAP also needs this host's own account",
+            hint="add --chap-user NAME, and --chap-secret-file FILE or --chap-secret-prompt",
+        )
     if mutual_secret is not None and mutual_secret == secret:
         raise UsageError(
             "the two secrets of mutual CHAP must differ (RFC 7143); open-iscsi refuses equal ones",
@@ -110,6 +129,13 @@ def account(
         if why is not None:
             raise UsageError(why)
     return Account(user, secret, mutual_user, mutual_secret)
+
+
+def _hint_for_half(prefix: str, user: str | None) -> str:
+    """Return which option of an account is missing: the name, if `user` is None, or the secret."""
+    if user is None:
+        return f"add --{prefix}-user NAME"
+    return f"add --{prefix}-secret-file FILE, or --{prefix}-secret-prompt"
 
 
 def judge_account(settings: Settings, given: Account, target: str | None) -> None:

@@ -108,6 +108,27 @@ def test_a_number_is_written_in_plain_digits(number: str, tmp_path: Path) -> Non
         assert "is not a valid" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ("--chap-user me", "add --chap-secret-file FILE, or --chap-secret-prompt"),
+        ("--chap-secret-file s", "add --chap-user NAME"),
+        ("--chap-user me --chap-secret-file s --mutual-user a",
+         "add --mutual-secret-file FILE, or --mutual-secret-prompt"),
+        ("--mutual-user a --mutual-secret-file s",
+         "add --chap-user NAME, and --chap-secret-file FILE or --chap-secret-prompt"),
+    ],
+)  # fmt: skip
+def test_half_an_account_is_answered_with_the_other_half(
+    given: str, missing: str, tmp_path: Path
+) -> None:
+    (tmp_path / "s").write_text("twelve-and-more\n")
+    (tmp_path / "s").chmod(0o600)
+    answer = call(["attach", "-p", "192.0.2.5", "-n", *given.split()], tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    assert answer.err.splitlines()[-1] == f"hint: {missing}"
+
+
 EMPTY = ["ls|", "watch|", "detach|", "fstab rm|", "prune|", "explain|", "login|-T|", "report|",
          "plan|", "doctor|--only|", "doctor|--from|", "chap generate|--out|",
          "attach|-p|192.0.2.5|--wwid|", "attach|-p|192.0.2.5|--mount|"]  # fmt: skip

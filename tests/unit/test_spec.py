@@ -235,6 +235,17 @@ def test_two_equal_secrets_are_told_with_the_volume(tmp_path: Path) -> None:
     assert answer.err.startswith("iscsictl: volume a: the two secrets of mutual CHAP must differ")
 
 
+def test_a_name_without_a_path_is_a_credential_and_no_file_that_lies_here(tmp_path: Path) -> None:
+    (tmp_path / "mail").write_text("twelve-and-more")
+    account = 'chap = { user = "u", secret-file = "mail" }'
+    (tmp_path / "v.toml").write_text(f"{LEAST}{account}\n")
+    answer = call(["plan", "v.toml"], tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    first, hint = answer.err.splitlines()
+    assert first == "iscsictl: volume a: chap: there is no systemd credential mail"
+    assert "give the absolute path" in hint
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -234,8 +234,10 @@ def _make_spec(settings: Settings, volume: Volume, place: str) -> AttachSpec:
     if chap is not None and chap.secret_file is not None:
         whose = f"volume {volume.name}"
         theirs = mutual.secret_file if mutual is not None else None
-        own = read_secret(settings, chap.secret_file, prompt=False, whose=f"{whose}: chap")
-        other = read_secret(settings, theirs, prompt=False, whose=f"{whose}: mutual")
+        own, other = (
+            read_secret(settings, file, prompt=False, whose=f"{whose}: {key}", relative=False)
+            for key, file in (("chap", chap.secret_file), ("mutual", theirs))
+        )
         try:
             user = mutual.user if mutual is not None else None
             values["account"] = account(chap.user, own, user, other)

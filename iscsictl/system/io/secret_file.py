@@ -4,7 +4,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from iscsictl.errors import UnreachableError, unreadable_file
+from iscsictl.errors import UnreachableError, UsageError, unreadable_file
 from iscsictl.system.io.bounded_call import call_within
 from iscsictl.system.io.safe_paths import own_ids
 from iscsictl.system.io.waits import waiting
@@ -31,17 +31,23 @@ class SecretFile:
         return self.data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
-def read_secret_file(file: str, whose: str, timeout: float) -> SecretFile:
+def read_secret_file(file: str, whose: str, timeout: float, *, relative: bool = True) -> SecretFile:
     """Read a file, or standard input (`-`), within `timeout` seconds; `whose` names the secret.
 
     A name without a slash that systemd handed over (LoadCredential=, systemd.exec(5)) is read from
-    there. A pipe is read to its end, a device as far as a secret can be long. Raises UsageError
-    for what cannot be read, UnreachableError at the deadline.
+    there, and unless `relative`, from nowhere else. A pipe is read to its end, a device as far as a
+    secret can be long. Raises UsageError for what cannot be read, UnreachableError at the deadline.
     """
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     path = file
     if credentials and "/" not in file and os.path.exists(f"{credentials}/{file}"):
         path = f"{credentials}/{file}"
+    elif not relative and "/" not in file:
+        raise UsageError(
+            f"{whose}: there is no systemd credential {file}",
+            hint="give the absolute path of a file; or, in a unit, "
+            f"LoadCredential={file}:/etc/iscsictl/{file}",
+        )
     name = "standard input" if file == "-" else file
     try:
         with waiting(f"reading {name}", timeout):
