@@ -27,6 +27,9 @@ FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
 TABLES: Final = ("gpt", "dos", "none")
 #: One level of addressing, as the kernel counts it: scsilun_to_int.
 MAX_LUN: Final = 65535
+# The kernel makes these at each boot, so a mount point in them would be gone; and a name below /dev
+# means a device (`is_directory`).
+_OF_THE_KERNEL: Final = frozenset({"dev", "proc", "sys"})
 # Bytes: PATH_MAX, which counts the NUL at the end, and NAME_MAX (linux/limits.h).
 _MAX_PATH: Final = 4096
 _MAX_NAME: Final = 255
@@ -60,6 +63,8 @@ def directory(text: str) -> str:
     if not parts:
         raise ValueError("/: the root directory cannot be used")
     path = "/" + "/".join(parts)
+    if parts[0] in _OF_THE_KERNEL:
+        raise ValueError(f"{path}: /{parts[0]} is made anew at each boot, without this directory")
     sizes = [len(part.encode("utf-8", "surrogateescape")) for part in (path, *parts)]
     if sizes[0] >= _MAX_PATH or max(sizes[1:]) > _MAX_NAME:
         raise ValueError(
