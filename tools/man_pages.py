@@ -27,38 +27,49 @@ EXIT_TEXTS: Final[Mapping[Exit, str]] = {
 }
 FILES: Final[Mapping[str, str]] = {
     "/etc/iscsi/nodes, /var/lib/iscsi/nodes":
-        "The node records of open-iscsi, where the distribution keeps them, with their CHAP "
-        "accounts; mode 0600. The accounts of discovery are beside them, in send_targets.",
+        "The node records of open-iscsi with their CHAP accounts, mode 0600; the distribution "
+        "decides which of the two directories is used. The accounts for discovery are beside them, "
+        "in send_targets.",
     "/etc/iscsi/iscsid.conf":
-        "The defaults of new records; mode 0600 once a default CHAP account is in it.",
-    "/etc/iscsi/initiatorname.iscsi": "The name of this host.",
+        "The defaults of new records; mode 0600 once it contains a default CHAP account.",
+    "/etc/iscsi/initiatorname.iscsi": "The initiator name of this host.",
     "/etc/fstab":
-        "The mounts. Lines of iscsictl carry x-iscsictl options; the others stay byte for byte.",
+        "The mounts. Entries written by iscsictl have x-iscsictl options; all other lines are kept "
+        "byte for byte.",
     "/etc/udev/rules.d/62-iscsictl.rules":
-        "Keeps the filesystem of such a line on its own disk; there as long as a line is.",
+        "Ties each of these entries to its own disk; exists as long as there is such an entry.",
+    "/etc/multipath/conf.d/iscsictl.conf":
+        "The settings of the multipath maps that attach has made.",
     "/etc/systemd/system/iscsictl-reserve@.service":
-        "Reserves the LUN before an exclusive volume is mounted; there as long as such a line is.",
+        "Reserves the LUN before an exclusive volume is mounted; exists as long as there is one.",
     "/etc/systemd/system/iscsictl-reconnect.service, "
     "/etc/systemd/system/iscsictl-reconnect.timer, /etc/cron.d/iscsictl":
-        "What schedule install makes: the timer and its unit, or the file of cron.",
+        "Written by schedule install: a service and its timer, or with --cron a cron file.",
     "/etc/systemd/system/iscsictl-reconnect.timer.d/schedule.conf, "
     "/etc/systemd/system/iscsictl-reconnect.service.d/schedule.conf":
-        "What it makes where a package brought the units: the period and the options.",
+        "Written by schedule install if the service and the timer belong to a package: the period "
+        "and the options.",
+    "/etc/systemd/system/iscsictl-reconnect.service.d/prune.conf":
+        "Written by schedule install --prune.",
     "/etc/systemd/system/UNIT.d/50-iscsictl-*.conf":
-        "What --required-by makes: the unit waits for the mount.",
-    "/run/iscsictl": "The lock and the holds; gone after a boot.",
+        "Written by --required-by: the unit waits for the mount.",
+    "/run/iscsictl": "The lock and the holds; a reboot removes them.",
 }  # fmt: skip
 ENVIRONMENT: Final[Mapping[str, str]] = {
-    "NO_COLOR": "No colours, if it is set and not empty.",
+    "NO_COLOR": "If it is set and not empty, there are no colours.",
+    "TERM": "With dumb or unknown, or without it, there are no colours, and watch prints lines.",
+    "COLUMNS": "The width to use instead of that of the terminal.",
+    "PAGER": "The program that shows a help page that does not fit on the terminal [less].",
     "CREDENTIALS_DIRECTORY":
         "Where systemd puts credentials: a secret file named without a slash is looked for there.",
-    "ISCSICTL_ROOT": "The directory to take for / when looking; for captures and tests.",
+    "ISCSICTL_ROOT":
+        "The directory to read as if it were /; for tests, and for saved files of another host.",
 }  # fmt: skip
 #: What STATUS says of a session.
 SESSION_WORDS: Final[Mapping[str, str]] = {
     "up": "Logged in and connected.",
-    "recovering": "The connection is lost and iscsid is trying again; what is written waits.",
-    "down": "Dropped, or free with nobody trying to bring it back.",
+    "recovering": "The connection is lost, and iscsid is trying to restore it; writes wait.",
+    "down": "The connection is lost, and iscsid is not trying to restore it.",
     "unknown": "The source, such as a saved output, does not tell.",
 }
 #: What the first word of a line says of a step.

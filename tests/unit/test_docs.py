@@ -17,7 +17,7 @@ import pytest
 from iscsictl.cli.main import cli
 from iscsictl.errors import Exit
 from iscsictl.model.listing import Listing
-from iscsictl.model.schedule import CRON, SERVICE, TIMER
+from iscsictl.model.schedule import CRON, DROP_INS, SERVICE, TIMER
 from iscsictl.model.session_diff import Change
 from iscsictl.output.views.ls_json import listing_json
 from iscsictl.system.mount import udev_rule
@@ -237,8 +237,24 @@ def test_a_form_asks_for_a_diagnosis_and_warns_of_secrets(path: Path) -> None:
 def test_the_files_that_iscsictl_makes_are_in_its_page() -> None:
     named = " ".join(man_pages.FILES)
     assert [
-        path for path in (CRON, SERVICE, TIMER, str(udev_rule.path_of())) if path not in named
+        path
+        for path in (
+            CRON,
+            SERVICE,
+            TIMER,
+            *DROP_INS,
+            str(udev_rule.path_of()),
+            "/etc/multipath/conf.d/iscsictl.conf",
+        )
+        if path not in named
     ] == []
+
+
+def test_each_variable_that_the_package_reads_is_in_the_page() -> None:
+    sources = "\n".join(path.read_text() for path in (ROOT / "iscsictl").rglob("*.py"))
+    read = set(re.findall(r'os\.environ(?:\.get\(|\[)"(\w+)"', sources))
+    assert len(read) > 3
+    assert read <= set(man_pages.ENVIRONMENT)
 
 
 def documents_of_the_code() -> Iterator[tuple[str, frozenset[str]]]:
