@@ -1,15 +1,18 @@
 """Filesystems on iSCSI disks: whether they can be written, and who can replace mount points."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from iscsictl.errors import RefusedError
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine, MountHealth
-from iscsictl.model.inventory import Known, Observation, ReadFailed
+from iscsictl.model.inventory import DISK_GONE, Known, Observation, ReadFailed
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.mount_points import exposure
 
+# Devices of LVM, dm-crypt and md; a multipath map is never gone, but without paths.
+_VOLUME = re.compile(r"/dev/(?:mapper/|dm-|md)")
 _FULL = "the array is out of space: free or add space there, then "
 
 
@@ -127,13 +130,18 @@ def _check_filesystem(mount: MountHealth, trouble: tuple[str, str] | None) -> It
     if full:
         again = _FULL + again
     if mount.stranded is not None:
-        yield fail(
-            "fs-disk-gone",
-            f"it is mounted, but {mount.stranded}",
+        unmount = f"umount {shell_form(mount.path)}"
+        fix = (
             "map the LUN again on the array; then unmount and mount it: "
-            f"umount {shell_form(mount.path)}; iscsictl reconnect",
-            mount.path,
+            f"{unmount}; iscsictl reconnect"
         )
+        if mount.stranded == DISK_GONE and _VOLUME.match(mount.device):
+            # It would keep the number of the deleted disk, which never comes back.
+            fix = (
+                f"map the LUN again on the array; {unmount}; stop {mount.device} "
+                "(vgchange -an, cryptsetup close or mdadm --stop), start it again, and mount it"
+            )
+        yield fail("fs-disk-gone", f"it is mounted, but {mount.stranded}", fix, mount.path)
     elif mount.error is not None:
         yield fail("fs-failing", f"it reports: {mount.error}", again, mount.path)
     elif mount.read_only and not mount.meant_read_only:

@@ -66,8 +66,8 @@ from iscsictl.system.mount.crypttab_file import read_crypttab
 T = TypeVar("T")
 LIVE = Path("/")
 MOST = 10.0
-# The source of a mount that may be a LUN: a SCSI disk or a map.
-_MAY_BE_ISCSI = re.compile(r"/dev/(?:sd|mapper/|dm-)")
+# The source of a mount that may be on a LUN: a SCSI disk, a map, a volume or an array.
+_MAY_BE_ISCSI = re.compile(r"/dev/(?:sd|mapper/|dm-|md)")
 
 
 def observe_machine(context: Context, *, probe: bool = True) -> Machine:

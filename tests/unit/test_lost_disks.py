@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl.checks import filesystem
 from iscsictl.engine.handlers.registry import execute_action
 from iscsictl.engine.runtime import open_context
 from iscsictl.errors import Exit, RefusedError
@@ -290,3 +291,34 @@ def test_the_map_of_a_lost_array_fails_what_waits_before_it_is_removed(
     assert execute_action(actions.RemoveMap(disk, lost), open_context(1.0, tmp_path)).changed
     stop_waiting = ["multipathd", "disablequeueing", "map", "no-such-map"]
     assert commands == [stop_waiting] * lost + [["multipath", "-f", "no-such-map"]]
+
+
+LAYERS = """\
+50 35 253:5 / /srv/volume rw - ext4 /dev/mapper/vg-lv rw
+51 35 253:6 / /srv/crypt rw - xfs /dev/mapper/safe rw
+52 35 9:127 / /srv/array rw - ext4 /dev/md127 rw
+53 35 9:126 / /srv/mirror rw - ext4 /dev/md126 rw
+"""
+
+
+@pytest.mark.fault("F107")
+def test_a_volume_outlives_its_disks_and_a_mount_on_it_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The links of a volume to its disks stay when the disks are deleted."""
+    put(tmp_path, "proc/self/mountinfo", LAYERS)
+    block(tmp_path, "sde", "8:64")
+    block(tmp_path, "dm-5", "253:5", "LVM-x", ("sdx", "sdy1"))
+    block(tmp_path, "dm-6", "253:6", "CRYPT-LUKS2-x", ("dm-5",))
+    block(tmp_path, "md127", "9:127", slaves=("sdx", "sdy"))
+    block(tmp_path, "md126", "9:126", slaves=("sde", "sdy"))
+    monkeypatch.setattr(doctor, "LIVE", tmp_path)
+    machine = replace(SOUND, fstab=Known(parse_fstab(b"")), listing=Listing((), ()))
+    healths = doctor._mount_health(machine, 1)
+    assert {health.path: health.stranded for health in healths} == dict.fromkeys(
+        ("/srv/volume", "/srv/crypt", "/srv/array"), DISK_GONE
+    )
+    fixes = [one.fix for one in filesystem.check(replace(SOUND, mounts=healths)) if one.fix]
+    assert [fix.split("; ")[2].partition(" (")[0] for fix in fixes] == [
+        "stop /dev/mapper/vg-lv", "stop /dev/mapper/safe", "stop /dev/md127",
+    ]  # fmt: skip

@@ -311,6 +311,8 @@ def find_mount_problem(line: MountLine, root: Path = Path("/")) -> str | None:
 def missing_disk(line: MountLine, root: Path = Path("/")) -> str | None:
     """Return why a mounted filesystem has no disk: it was deleted, or a map has no path left.
 
+    A filesystem on several disks has none if all of them are gone.
+
     The kernel keeps the number of a deleted disk until its last holder is gone, so a disk that
     comes back gets another one (sd_probe() and scsi_disk_release() in drivers/scsi/sd.c).
     """
@@ -320,9 +322,21 @@ def missing_disk(line: MountLine, root: Path = Path("/")) -> str | None:
         if not line.source.startswith("/dev/"):
             return None
         place = f"{root}/sys/class/block/{os.path.basename(os.path.realpath(line.source))}"
-    if not os.path.exists(place):
+    if _is_gone(place):
         return DISK_GONE
     return NO_PATHS if _has_no_paths(place) else None
+
+
+def _is_gone(block: str) -> bool:
+    """Return whether a device was deleted, or everything that it stands on.
+
+    A device of LVM, dm-crypt or md outlives its disks: its links to them stay until it is stopped
+    (bd_unlink_disk_holder() in block/holder.c), and lead nowhere.
+    """
+    if not os.path.exists(block):
+        return True
+    below = list_names(f"{block}/slaves")
+    return bool(below) and all(_is_gone(f"{block}/slaves/{name}") for name in below)
 
 
 def _has_no_paths(block: str) -> bool:
