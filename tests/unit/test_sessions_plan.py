@@ -19,6 +19,7 @@ from iscsictl.model.listing import Block, Disk, Mount
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Status
+from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.builder import summarize_steps
 from iscsictl.planner.iscsi.sessions import is_held, plan_hold, plan_login, plan_logout, plan_unhold
 from iscsictl.planner.selection.names import resolve_name
@@ -207,6 +208,19 @@ def test_hold_and_unhold_take_directories_and_targets() -> None:
     assert len(plan_unhold(world, A, interactive=False).pending) == 1
     assert not plan_unhold(world, "/other", interactive=False).pending
     assert plan_unhold(world, "iqn.unknown", interactive=False).refusal is not None
+
+
+def test_a_hold_on_a_directory_that_reconnect_does_not_mount_says_so() -> None:
+    ours = b"UUID=1 /srv/mail ext4 _netdev,nofail,x-iscsictl.wwid=naa.1 0 0\n"
+    world = Inventory(fstab=parse_fstab(ours + b"UUID=2 /srv/other ext4 defaults 0 0\n"))
+
+    def notes(directory: str) -> tuple[str, ...]:
+        return plan_hold(world, directory, interactive=False, seconds=None, now=0).notes
+
+    assert notes("/srv/mail/") == ()
+    for directory in ("/srv/other", "/srv/mial", "/dev/sda"):
+        (note,) = notes(directory)
+        assert note.startswith(f"reconnect would not mount {directory} anyway: ")
 
 
 def test_one_failure_is_itself_and_one_of_several_is_partial() -> None:

@@ -261,7 +261,7 @@ def forget(settings: Settings, **options: Any) -> int:
 @changing
 @common
 def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
-    """Keep reconnect away from a target or a mount point; without a name list the holds."""
+    """Exclude a target or mount point from reconnect; without a name, list the holds."""
     if name is None:
         if seconds is not None:
             raise UsageError("--for needs a target or a directory")
@@ -290,7 +290,7 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
 @changing
 @common
 def unhold(settings: Settings, name: str) -> int:
-    """Let reconnect look after a target or a mount point again."""
+    """Include a target or mount point in reconnect again."""
     require_root("unhold")
     name = named(name)
     return run_independent(

@@ -219,7 +219,8 @@ def plan_hold(
     """Put a target, or whatever is mounted on a directory, on hold.
 
     A name with a leading slash is a directory; with `interactive`, a part of a target's name is
-    enough. `seconds` and `now` are as for `is_held`. Nothing is logged out of or unmounted.
+    enough. `seconds` and `now` are as for `is_held`. Nothing is logged out of or unmounted. A note
+    says that a directory is none that reconnect would mount.
     """
     if name.startswith("/"):
         hold = Hold(mount_point=plain(name), why="hold")
@@ -232,6 +233,12 @@ def plan_hold(
             return Plan(refusal=error)
         hold = Hold(target, why="hold")
     plan = PlanBuilder(independent=True)
+    directory = hold.mount_point
+    if directory is not None and not any(e.is_ours for e in inventory.fstab.by_dir(directory)):
+        plan.notes.append(
+            f"reconnect would not mount {directory} anyway: no fstab entry written by iscsictl is "
+            "for this directory"
+        )
     done = is_held(hold, inventory.holds, seconds, now)
     plan.add(actions.SetHold(hold, seconds), hold.name, "reconnect leaves it alone", done=done)
     return plan.build()
