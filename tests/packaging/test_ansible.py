@@ -97,6 +97,12 @@ def test_an_error_of_iscsictl_is_that_of_the_module(tmp_path: Path) -> None:
     assert result["exit_code"] == 13
 
 
+def test_a_mode_without_quotes_is_refused_with_the_volume(tmp_path: Path) -> None:
+    arguments = {"volumes": [VOLUME | {"mode": 488}]}
+    message = str(call_module(tmp_path, "volumes", arguments, "", 0)["msg"])
+    assert message.startswith("mail: mode: write it in quotes")
+
+
 def test_a_volume_that_is_gone_is_absent_already(tmp_path: Path) -> None:
     gone = {**ERROR, "text": "nothing on this host is named that", "exit": 3}
     printed = json.dumps({"schema": "iscsictl.plan/1", "steps": [], "refusals": [gone]})

@@ -92,6 +92,13 @@ def volumes_file(volumes):
     return "\n".join(parts)
 
 
+def setting_text(value):
+    """Return the value of a setting as open-iscsi writes it: YAML reads numbers and booleans."""
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return str(value)
+
+
 def _value(value):
     if isinstance(value, bool):
         return "true" if value else "false"

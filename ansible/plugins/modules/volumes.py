@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) 2026 The iscsictl developers
 # SPDX-License-Identifier: MIT
-"""Bring a host's iSCSI volumes about, all of them in one run of iscsictl."""
+"""Attach or detach a host's iSCSI volumes, all of them in one run of iscsictl."""
 
 DOCUMENTATION = r"""
 ---
@@ -40,8 +40,15 @@ options:
         description: The LUN. By default the only one of the target.
         type: int
       iface:
-        description: The interface of open-iscsi to log in through.
+        description:
+          - The interface of open-iscsi to log in through. Several make paths of one multipath map.
+        type: list
+        elements: str
+      multipath:
+        description:
+          - Whether to use all paths through a multipath map. The default of iscsictl is V(auto).
         type: str
+        choices: [auto, require, 'off']
       chap:
         description: The account of this host.
         type: dict
@@ -88,8 +95,10 @@ options:
         description: Owner of the mounted directory, C(USER:GROUP).
         type: str
       mode:
-        description: Mode of the mounted directory, such as C("0750").
-        type: str
+        description:
+          - Mode of the mounted directory, in quotes, such as C("0750"). A number is refused,
+            because YAML reads C(0750) as 488.
+        type: raw
       required_by:
         description: Units that start only when it is mounted.
         type: list
@@ -98,7 +107,8 @@ options:
         description: The disk must have this WWID.
         type: str
       set:
-        description: Settings of the node record.
+        description:
+          - Settings of the node record. C(yes) and C(no) are passed on as V(Yes) and V(No).
         type: dict
       boot:
         description: Whether to log in and mount at boot.
@@ -117,6 +127,12 @@ options:
         description: How to prove that a disk is blank.
         type: str
         choices: [quick, full]
+      discard:
+        description: Whether mkfs discards all blocks of the disk first.
+        type: bool
+      exclusive:
+        description: Whether to prevent other hosts from writing to the LUN until it is detached.
+        type: bool
   state:
     description:
       - V(present) attaches the volumes, V(absent) unmounts and logs out those that are attached.
@@ -207,6 +223,7 @@ from ansible_collections.iscsictl.iscsictl.plugins.module_utils.iscsictl import 
     changed_steps,
     difference,
     error_text,
+    setting_text,
     volumes_file,
 )
 
@@ -223,7 +240,8 @@ VOLUME = {
     "portals": {"type": "list", "elements": "str"},
     "target": {"type": "str", "required": True},
     "lun": {"type": "int"},
-    "iface": {"type": "str"},
+    "iface": {"type": "list", "elements": "str"},
+    "multipath": {"type": "str", "choices": ["auto", "require", "off"]},
     "chap": ACCOUNT,
     "mutual": ACCOUNT,
     "table": {"type": "str", "choices": ["gpt", "dos", "none"]},
@@ -232,7 +250,7 @@ VOLUME = {
     "mount": {"type": "path"},
     "options": {"type": "list", "elements": "str"},
     "owner": {"type": "str"},
-    "mode": {"type": "str"},
+    "mode": {"type": "raw"},
     "required_by": {"type": "list", "elements": "str"},
     "wwid": {"type": "str"},
     "set": {"type": "dict"},
@@ -241,6 +259,8 @@ VOLUME = {
     "adopt_unverified": {"type": "bool"},
     "over_nonempty": {"type": "bool"},
     "verify_blank": {"type": "str", "choices": ["quick", "full"]},
+    "discard": {"type": "bool"},
+    "exclusive": {"type": "bool"},
 }
 
 
@@ -271,8 +291,12 @@ def attach(module):
         # An array's account goes only with one of this host.
         volume["mutual"] = volume["chap"] and account_keys(module, volume["mutual"])
         if volume["set"] is not None:
-            # YAML reads a number where open-iscsi has text.
-            volume["set"] = {key: str(value) for key, value in volume["set"].items()}
+            volume["set"] = {key: setting_text(value) for key, value in volume["set"].items()}
+        if volume["mode"] is not None and not isinstance(volume["mode"], str):
+            module.fail_json(
+                msg=f'{volume["name"]}: mode: write it in quotes, such as "0750", '
+                "because YAML reads 0750 as 488"
+            )
         volumes.append(volume)
     dry_run = ["--dry-run"] if module.check_mode else []
     code, document = call(module, "plan", "apply", "-", *dry_run, stdin=volumes_file(volumes))
