@@ -59,9 +59,14 @@ def unmask_multipathd(host: Guest) -> None:
 
 
 def path_states(host: Guest) -> list[str]:
-    """What multipathd's checker says of each path of a map: ready or faulty (show paths, %T)."""
-    asked = run_on(host, "multipathd show paths raw format '%m %T'").out
-    pairs = [line.split() for line in asked.splitlines()]  # One word, "ok", where there is none.
+    """What multipathd's checker says of each path of a map: ready or faulty (show paths, %T).
+
+    Nothing while multipathd is busy: it gives up after 4 s (uxsock_timeout, multipath.conf(5)).
+    """
+    asked = host.run("multipathd show paths raw format '%m %T'")
+    assert asked.code == 0 or (asked.code, asked.out) == (1, "timeout\n"), str(asked)
+    # One word, "ok" or "timeout", where there is none.
+    pairs = [line.split() for line in asked.out.splitlines()]
     return sorted(pair[1] for pair in pairs if len(pair) == 2 and "[" not in pair[0])
 
 
