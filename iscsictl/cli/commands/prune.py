@@ -25,8 +25,8 @@ def prune(settings: Settings, names: tuple[str, ...], seconds: float) -> int:
     """Remove sessions and records of targets that the array no longer offers to this host.
 
     Every portal at which a target is known is asked for its targets. A target is gone if all of
-    them answer with other targets; a silent portal, a refusal and an empty list prove nothing.
-    Targets that are in use, on hold, in /etc/fstab or booted from are kept.
+    them answer with other targets; a silent portal, a refusal, and a list that is empty or was cut
+    short prove nothing. Targets that are in use, on hold, in /etc/fstab or booted from are kept.
 
     Without TARGET, what such targets leave behind is removed too: links and discovery records
     without node records, multipath maps without paths, and entries that an interrupted attach
