@@ -67,11 +67,7 @@ def parse_line(raw: bytes, number: int = 1) -> FstabLine:
     words = _FIELD.split(text)
     for which, word in zip(("fifth", "sixth"), words[4:6], strict=False):
         if not _NUMBER.fullmatch(word):
-            problem = (
-                f"has {word!r} instead of a number as its {which} field: check for a space in the "
-                "options"
-            )
-            return FstabLine(raw, number, problem=problem)
+            return FstabLine(raw, number, problem=_describe_no_number(which, word))
     fields = [_unescape_field(word) for word in words]
     if any("\0" in field for field in fields):
         return FstabLine(raw, number, problem="has a NUL byte written as \\000 in a field")
@@ -87,6 +83,18 @@ def parse_line(raw: bytes, number: int = 1) -> FstabLine:
         fstype=fields[2],
         options=split_options(fields[3]) if len(fields) > 3 else ("defaults",),
         passno=fields[5] if len(fields) > 5 else "0",
+    )
+
+
+def _describe_no_number(which: str, word: str) -> str:
+    # systemd takes a missing number for 0 (getmntent(3)), and mounts what mount(8) leaves out.
+    if word.startswith("#"):
+        return (
+            f"has a comment as its {which} field: mount and findmnt ignore the line, but systemd "
+            "mounts it at boot; a comment can follow the sixth field, or be a line of its own"
+        )
+    return (
+        f"has {word!r} instead of a number as its {which} field: check for a space in the options"
     )
 
 

@@ -98,9 +98,9 @@ def test_numbers_that_libmount_reads_are_numbers(numbers: bytes) -> None:
 @pytest.mark.parametrize(
     ("rest", "said"),
     [
-        (b"nofail # my disk", "'#' instead of a number as its fifth field"),
+        (b"nofail # my disk", "a comment as its fifth field"),
         (b"nofail, _netdev 0 0", "'_netdev' instead of a number as its fifth field"),
-        (b"nofail 0 # my disk", "'#' instead of a number as its sixth field"),
+        (b"nofail 0 #my disk", "a comment as its sixth field"),
         (b"nofail 1x 0", "'1x'"),
         (b"nofail 0x1 0", "'0x1'"),
         (rb"nofail \060 0", "fifth"),
