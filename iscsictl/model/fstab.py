@@ -126,10 +126,14 @@ class FstabLine:
 
         A unit can pull it in despite `noauto`: whether that unit itself starts is not checked.
         """
-        return self.auto or self.automount or self._is_pulled_in
+        return self.auto or self.automount or self.is_pulled_in
 
     @property
-    def _is_pulled_in(self) -> bool:
+    def is_pulled_in(self) -> bool:
+        """Whether only the units that it names want or require it, and none of systemd's targets.
+
+        Then neither `noauto` nor `nofail` has an effect (systemd.mount(5), `x-systemd.wanted-by=`).
+        """
         return any(option.startswith(_PULLED_IN) for option in self.options)
 
     @property

@@ -31,6 +31,8 @@ def test_a_cluster_filesystem_waits_for_the_network_by_its_type(fs: str) -> None
 def test_what_a_unit_pulls_in_is_mounted_at_boot_whatever_noauto_says(word: str) -> None:
     assert of_options(f"noauto,{word}mail.service") == ["no-netdev"]
     assert of_options(f"noauto,_netdev,{word}mail.service") == []
+    # Only that unit waits for it, so nofail has no effect (systemd-fstab-generator).
+    assert of_options(f"_netdev,{word}mail.service") == []
     assert ids(ours().replace(b"nofail", b"noauto,nofail," + word.encode() + b"m.service"),
                machine(startup="manual")) == ["node-manual"]  # fmt: skip
 

@@ -126,8 +126,8 @@ class _Line:
             or "x-initrd.mount" in line.options
             or _is_boot_storage(carriers, facts)
         )
-        # What systemd waits for is the mount, never what is mounted on first use.
-        self.waits = line.auto and not line.nofail and not line.automount
+        # The boot does not wait for what is mounted on first use, or when a unit needs it.
+        self.waits = line.auto and not (line.nofail or line.automount or line.is_pulled_in)
         self.found: list[Finding] = []
 
     def findings(self) -> Iterable[Finding]:
