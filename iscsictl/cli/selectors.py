@@ -86,7 +86,9 @@ def target_or_all(selector: record_selection.RecordSelector, everything: bool) -
 
     No command that starts or ends sessions affects all of them by default.
     """
-    if everything == (selector.target is not None):
+    if everything and selector.target is not None:
+        raise UsageError("name a target or use --all, not both")
+    if not everything and selector.target is None:
         raise UsageError("name a target, or select all with --all")
     if everything and (selector.portal or selector.iface):
         raise UsageError("--all cannot be used with -p or -I")

@@ -129,6 +129,22 @@ def test_half_an_account_is_answered_with_the_other_half(
     assert answer.err.splitlines()[-1] == f"hint: {missing}"
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("logout --all iqn.2001-04.com.example:a", "name a target or use --all, not both"),
+        ("login --all -T iqn.2001-04.com.example:a", "name a target or use --all, not both"),
+        ("logout", "name a target, or select all with --all"),
+        ("disk part add mail --size 1G --rest", "give --size SIZE or --rest, not both"),
+        ("disk part add mail", "give the size: --size SIZE, or --rest"),
+    ],
+)
+def test_too_much_is_not_answered_as_too_little(words: str, says: str, tmp_path: Path) -> None:
+    answer = call([*words.split(), "-n"], tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    assert answer.err.startswith(f"iscsictl: {says}\n")
+
+
 EMPTY = ["ls|", "watch|", "detach|", "fstab rm|", "prune|", "explain|", "login|-T|", "report|",
          "plan|", "doctor|--only|", "doctor|--from|", "chap generate|--out|",
          "attach|-p|192.0.2.5|--wwid|", "attach|-p|192.0.2.5|--mount|"]  # fmt: skip

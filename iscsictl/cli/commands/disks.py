@@ -243,7 +243,9 @@ def add(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
     add another.
     """
     size, start = options["size"], options["start"]
-    if (size is None) != options["rest"]:
+    if size is not None and options["rest"]:
+        raise UsageError("give --size SIZE or --rest, not both")
+    if size is None and not options["rest"]:
         raise UsageError("give the size: --size SIZE, or --rest")
     size, size_in_sectors = size or (None, False)
     start, start_in_sectors = start or (None, False)
