@@ -1,6 +1,7 @@
 """The node database: its lock, its records, and who can read them."""
 
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from iscsictl.checks.iface_definitions import (
     check_definitions,
@@ -133,9 +134,16 @@ def _check_listing(db: NodeDb) -> Iterator[Finding]:
 
 
 def _report_stray_file(path: str) -> Finding:
+    result = "because of it iscsiadm lists no records at all"
+    # In the directory of a target, a file is a record without a portal group tag.
+    if PurePath(path).parent.name != "nodes":
+        result = (
+            "iscsiadm takes it for one: it lists a record without a name, or nothing if a line "
+            "looks like a setting"
+        )
     return fail(
         "nodedb-listing",
-        f"{path} is not a record, and because of it iscsiadm lists no records at all",
+        f"{path} is not a record, and {result}",
         f"move it away: mv {shell_form(path)} /root/",
         path,
     )

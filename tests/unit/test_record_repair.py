@@ -226,3 +226,26 @@ def test_a_value_that_overruns_iscsiadm_is_named_with_what_to_change(tmp_path: P
     answer = call([*shlex.split(finding.fix)[1:], "-y"], tmp_path, uid=0)
     assert answer.code == 0, answer.err
     assert findings(tmp_path) == []
+
+
+@pytest.mark.fault("F82")
+@pytest.mark.parametrize(
+    ("name", "text", "lists_nothing"),
+    [("README", "x\n", True), (f"{IQN}/README", "x = 1\n", True), (f"{IQN}/README", "x\n", False)],
+)
+def test_what_a_file_between_the_records_does_to_the_listing_is_said(
+    name: str, text: str, lists_nothing: bool, real_iscsiadm: RealIscsiadm
+) -> None:
+    machine = real_iscsiadm
+    put_record(machine.root, FRAMED)
+    stray = machine.root / "etc/iscsi/nodes" / name
+    stray.write_text(text)
+    shown = machine.run(["iscsiadm", "-m", "node"])
+    assert (shown.returncode != 0, "[]:3260" in shown.stdout) == (lists_nothing, not lists_nothing)
+    (found,) = findings(machine.root)
+    assert found.fix == f"move it away: mv {stray} /root/"
+    says = (
+        "lists no records at all" in found.message,
+        "lists a record without a name" in found.message,
+    )
+    assert says == ((True, False) if "/" not in name else (False, True))
