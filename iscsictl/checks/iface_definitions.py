@@ -31,7 +31,8 @@ def check_definitions(ifaces: Iterable[IfaceRecord]) -> Iterator[Finding]:
             yield fail(
                 "nodedb-iface",
                 f"{iface.path} {iface.problem}",
-                f"define it again: {fix_definition(iface, '--transport tcp --netdev NIC')}; "
+                "define it again: "
+                f"{fix_definition(iface, '--transport', 'tcp', '--netdev', 'NIC')}; "
                 f"or: rm {shell_form(str(iface.path))}"
                 if is_definable(iface.name)
                 else _move_away(iface),
@@ -78,13 +79,13 @@ def _check_definition(iface: IfaceRecord) -> Iterator[Finding]:
         )
 
 
-def fix_definition(iface: IfaceRecord, change: str) -> str:
+def fix_definition(iface: IfaceRecord, *change: str) -> str:
     """Return the command that changes a definition, or moves one away that no command can change.
 
-    `change` is text for the command line, in the form of the shell.
+    `change` are the words that follow the name in `iscsictl iface set`.
     """
     if is_definable(iface.name):
-        return f"iscsictl iface set {shell_form(iface.name)} {change}"
+        return f"iscsictl iface set {shell_form(iface.name, *change)}"
     return _move_away(iface)
 
 

@@ -165,13 +165,13 @@ def _unlistable_iface(iface: IfaceRecord, version: Version | None) -> Iterator[F
         yield _report_unlistable(
             iface,
             problem,
-            fix_definition(iface, shell_form(problem.hint)),
+            fix_definition(iface, problem.hint),
         )
     for key in iface.oversized:
         yield _report_unlistable(
             iface,
             _describe_oversized(key),
-            fix_definition(iface, shell_form(f"{key}=")),
+            fix_definition(iface, f"{key}="),
         )
 
 
