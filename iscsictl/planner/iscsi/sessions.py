@@ -236,8 +236,8 @@ def plan_hold(
     directory = hold.mount_point
     if directory is not None and not any(e.is_ours for e in inventory.fstab.by_dir(directory)):
         plan.notes.append(
-            f"reconnect would not mount {directory} anyway: no fstab entry written by iscsictl is "
-            "for this directory"
+            f"reconnect would not mount {directory} anyway: for this directory, fstab has no entry "
+            "written by iscsictl"
         )
     done = is_held(hold, inventory.holds, seconds, now)
     plan.add(actions.SetHold(hold, seconds), hold.name, "reconnect leaves it alone", done=done)
