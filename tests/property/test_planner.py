@@ -272,7 +272,13 @@ def test_undoing_in_reverse_gives_the_machine_back(
     ended = [step.action for _, step in done if isinstance(step.action, actions.Release)]
     if any(not action.exclusive for action in ended):
         # What an interrupted run had reserved is not reserved again.
-        now = replace(now, reservations=start.reservations)
+        contents = dict(now.contents)
+        for wwid, seen in contents.items():
+            was = start.contents.get(wwid)
+            if isinstance(seen, Known) and isinstance(was, Known):
+                same = replace(seen.value, reservations=was.value.reservations)
+                contents[wwid] = Known(same)
+        now = replace(now, reservations=start.reservations, contents=contents)
     if actions.Scan in kinds:  # A disk that was found may stay.
         now = replace(
             now, sessions=start.sessions, disks=start.disks, contents=start.contents,

@@ -351,3 +351,13 @@ def test_data_that_written_entry_misses_is_said_and_nothing_is_made() -> None:
     assert error.exit is Exit.REFUSED
     assert CLAIMED in error.text
     assert "carries nothing" in error.text
+
+
+def test_an_attach_without_a_directory_leaves_the_entry_that_mounts_the_filesystem() -> None:
+    now = here(parted(W, "ext4", CLAIMED, used=True)).with_line(line(W, directory="/srv/else"))
+    plan = planned(now, spec(mount=None))
+    assert verbs(plan) == []
+    assert any("stays: it mounts this on /srv/else" in note for note in plan.notes), plan.notes
+    # One that is to be mounted elsewhere is moved, as before.
+    moved = planned(now, spec(consent=Consent(adopt=True)))
+    assert verbs(moved) == ["directory", "mount", "fstab"]

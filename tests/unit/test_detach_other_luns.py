@@ -160,3 +160,20 @@ def test_what_the_machine_booted_from_is_not_logged_out_but_another_lun_of_it_ma
     assert "logout" not in pending(plan)
     out = replace(now, sessions=(), disks=())
     assert plan_detach(out, DetachRequest(TARGET), boots_from=booted).refusal is None
+
+
+def test_a_copy_goes_without_the_entry_of_the_disk_that_is_mounted() -> None:
+    """LUN 1 has the WWID and the filesystem of LUN 0, as a snapshot of some arrays has."""
+    disk = parted(W, "ext4", CLAIMED, used=True)
+    now = world(unit(disk), unit(disk, lun=1, usage=MOUNTED)).logged_in().with_line(line(W))
+    plan = planned(now, TARGET, 0)
+    assert pending(plan) == ["remove"]
+    assert plan.notes == (f"the session to {TARGET} stays: LUN 1 is mounted on {DIR}",)
+
+
+def test_a_copy_that_nothing_uses_does_not_keep_the_session() -> None:
+    """What one run leaves, another one does not take away."""
+    disk = parted(W, "ext4", CLAIMED, used=True)
+    now = world(unit(disk), unit(disk, lun=1)).logged_in().with_line(line(W))
+    plan = planned(now, TARGET, 0)
+    assert pending(plan) == ["logout", "unfstab"]

@@ -247,3 +247,15 @@ def test_the_unit_of_an_entry_that_is_not_exclusive_any_more_fails() -> None:
     assert isinstance(error, NotFoundError)
     assert error.hint is not None
     assert "daemon-reload" in error.hint
+
+
+@pytest.mark.parametrize("kind", ["ext4", None])
+def test_an_attach_without_a_directory_leaves_the_entry_and_its_reservation_as_they_are(
+    kind: str | None,
+) -> None:
+    now = on_lun(OURS, exclusive=True)
+    plan = planned(now, spec(mount=None, fs=kind))
+    assert not {"release", "fstab"} & set(verbs(plan))
+    after = attached(now, spec(mount=None, fs=kind))
+    assert entry(after) == entry(now)
+    assert held(after).holder == Reservation(OWN_KEY, ALONE)

@@ -1,11 +1,8 @@
 """Plan a detach: unmount, release the disk, and log out if nothing else needs the session."""
 
-from collections.abc import Iterator
-
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
-from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import DiskUsage, Inventory
 from iscsictl.model.listing import Disk, Lun, Session, blocks, mount_paths
@@ -16,6 +13,11 @@ from iscsictl.model.reservation import format_key
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import DetachRequest
 from iscsictl.model.word_lists import first_names
+from iscsictl.planner.attach.detach_entries import (
+    drop_entries,
+    entries_to_drop,
+    note_entries_of_others,
+)
 from iscsictl.planner.attach.multipath import add_forget_steps, add_read_step, add_release_steps
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.disks.new_filesystem import add_release_step
@@ -83,7 +85,8 @@ def _detach_luns(
     target = meant[0].target
     sessions = tuple(s for s in inventory.sessions if s.target == target)
     others = _other_units(inventory, sessions, meant)
-    needed = _reasons_to_stay(inventory, target, sessions, others)
+    entries = tuple(entries_to_drop(inventory, meant))
+    needed = _reasons_to_stay(inventory, target, sessions, others, entries)
     booted = bool(sessions) and target in boots_from
     session_stays = bool(needed or (booted and others)) and not (
         request.lun is None and request.name == target
@@ -99,7 +102,7 @@ def _detach_luns(
                 name = _lun_name_for_steps(one, meant)
                 _add_unmounts_of_disk(builder, inventory, request, one, one.disk, name)
             devices.add(one.disk.block.device)
-    _release_stranded(builder, inventory, request, meant)
+    _release_stranded(builder, inventory, request, entries)
     if session_stays:
         reasons = [f"LUN {lun} {why}" for lun, why in sorted(needed.items())]
         if booted:
@@ -119,31 +122,8 @@ def _detach_luns(
     # By its WWID: two LUNs that tell one have the same settings.
     for wwid, one in {one.wwid: one for one in reversed(meant)}.items():
         add_forget_steps(builder, inventory, wwid, _lun_name_for_steps(one, meant))
-    _drop_entries(builder, inventory, meant)
-    _note_entries_of_others(builder, inventory, meant)
-
-
-def _note_entries_of_others(
-    builder: PlanBuilder, inventory: Inventory, meant: tuple[ResolvedLun, ...]
-) -> None:
-    """Note which of an admin's own entries will miss the LUN at the next boot."""
-    lines = [line for line in inventory.fstab.entries if not line.is_ours]
-    disks = {id(one.disk): one.disk for one in meant if one.disk is not None}
-    found = {
-        entry: None
-        for disk in disks.values()
-        for entry in entries_for(inventory, lines, names_of_disk(inventory, disk))
-        if entry.at_boot
-    }
-    for entry in found:
-        if isinstance(entry, CrypttabEntry):
-            file, does = "/etc/crypttab", f"opens {entry.name}"
-        else:
-            file, does = "/etc/fstab", f"mounts {entry.mount_point or entry.spec}"
-        wait = (
-            "" if entry.nofail else (", and the boot waits for it: add nofail, or delete the entry")
-        )
-        builder.notes.append(f"{file} line {entry.number} still {does} at boot{wait}")
+    drop_entries(builder, inventory, entries)
+    note_entries_of_others(builder, inventory, meant)
 
 
 def _require_not_booted_from(
@@ -191,11 +171,16 @@ def _other_units(
 
 
 def _reasons_to_stay(
-    inventory: Inventory, target: str, sessions: tuple[Session, ...], others: list[Lun]
+    inventory: Inventory,
+    target: str,
+    sessions: tuple[Session, ...],
+    others: list[Lun],
+    dropped: tuple[FstabLine, ...],
 ) -> dict[int, str]:
     """Return the other LUNs of a target that need its session, each with the reason.
 
-    A LUN without a disk counts too: a tape or a changer belongs to somebody even while it is idle.
+    `dropped` are the entries of fstab that no longer count: another disk may have the same WWID. A
+    LUN without a disk counts too: a tape or a changer belongs to somebody even while it is idle.
     """
     sids = {session.sid for session in sessions}
     disks = {p.hctl: d for d in inventory.disks for p in d.paths if p.sid in sids}
@@ -208,28 +193,34 @@ def _reasons_to_stay(
                 f"iscsictl detach {shell_form(target)}"
             )
         else:
-            why = _why_disk_is_needed(inventory, target, unit.lun, disk)
+            why = _why_disk_is_needed(inventory, target, unit.lun, disk, dropped)
         if why is not None:
             found[unit.lun] = why
     return found
 
 
-def _why_disk_is_needed(inventory: Inventory, target: str, lun: int, disk: Disk) -> str | None:
+def _why_disk_is_needed(
+    inventory: Inventory, target: str, lun: int, disk: Disk, dropped: tuple[FstabLine, ...]
+) -> str | None:
     """Return what needs a disk: a mount, another holder, an entry of fstab or crypttab, or None."""
     used = inventory.usage_of(disk) or _usage_from_listing(disk)
     if used.mounts:
         return f"is mounted on {', '.join(used.mounts)}"
     if used.other_holders:
         return f"is in use: {'; '.join(used.other_holders)}"
-    return _entry_for_disk(inventory, target, lun, disk)
+    return _entry_for_disk(inventory, target, lun, disk, dropped)
 
 
-def _entry_for_disk(inventory: Inventory, target: str, lun: int, disk: Disk) -> str | None:
+def _entry_for_disk(
+    inventory: Inventory, target: str, lun: int, disk: Disk, dropped: tuple[FstabLine, ...]
+) -> str | None:
     """Return the entry of fstab or crypttab for a disk; those of iscsictl go by their notes."""
     others = []
     for line in inventory.fstab.entries:
         if not line.is_ours:
             others.append(line)
+        elif line in dropped:
+            continue
         elif line.wwid == disk.wwid or (line.target, line.lun) == (target, lun):
             return f"is in /etc/fstab: {line.mount_point or line.spec}"
     names = names_of_disk(inventory, disk)
@@ -326,14 +317,14 @@ def _release_stranded(
     builder: PlanBuilder,
     inventory: Inventory,
     request: DetachRequest,
-    meant: tuple[ResolvedLun, ...],
+    entries: tuple[FstabLine, ...],
 ) -> None:
     """Add the unmounts of filesystems without a disk: the LUN is gone, or came back as another.
 
     The fstab entry is then the only thing that still says which LUN it was.
     """
     lost = request.consent.lost is not None
-    for line in _fstab_entries_of(inventory, meant):
+    for line in entries:
         path = line.mount_point
         reason = None if path is None else inventory.stranded.get(path)
         if path is not None and reason is not None:
@@ -416,29 +407,3 @@ def _end_sessions(
 
 def _subject_of_path(target: str, portal: Portal, iface: str) -> str:
     return LoginPath(target, portal, iface).subject
-
-
-def _drop_entries(
-    builder: PlanBuilder, inventory: Inventory, meant: tuple[ResolvedLun, ...]
-) -> None:
-    """Drop the fstab entries and drop-ins of the LUN, last: until then they identify it."""
-    for line in _fstab_entries_of(inventory, meant):
-        path = line.mount_point
-        if path is not None and any(path in p for p in inventory.host.required.values()):
-            builder.add(actions.DropRequire(path), path, "no unit waits for it any longer")
-        drop = actions.DropFstab(line)
-        builder.add(drop, path or line.uuid or line.wwid or "", "no longer mounted at boot")
-
-
-def _fstab_entries_of(inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> Iterator[FstabLine]:
-    """Yield the fstab entries of the LUN, except those of a disk that has moved elsewhere."""
-    wwids = {m.wwid for m in meant if m.wwid}
-    own = {id(one.disk) for one in meant}
-    elsewhere = {disk.wwid for disk in inventory.disks if id(disk) not in own}
-    for line in inventory.fstab.ours:
-        same = line.target == meant[0].target and line.lun in {m.lun for m in meant}
-        # The same WWID behind another target: its entry belongs to the disk that is there now.
-        if line.wwid in elsewhere and not (same and line.wwid in wwids):
-            continue
-        if line.wwid is not None and (line.wwid in wwids or same):
-            yield line

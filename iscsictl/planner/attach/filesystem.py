@@ -163,6 +163,20 @@ class FilesystemPlanner:
         return next(fitting, None)
 
     @property
+    def _entry_that_stays(self) -> FstabLine | None:
+        """Return the entry that mounts this filesystem at boot, if this run neither does nor wipes.
+
+        Without a directory, nothing is said about where it is mounted.
+        """
+        seen = self.inventory.contents.get(self.device.wwid)
+        if self.spec.mount or self.spec.consent.wipe is not None or not isinstance(seen, Known):
+            return None
+        there = seen.value.filesystem
+        lines = self.inventory.fstab.by_wwid(self.device.wwid)
+        mounting = (x for x in lines if not x.is_claim and x.mount_point is not None)
+        return next((x for x in mounting if there is not None and x.uuid == there.uuid), None)
+
+    @property
     def _was_exclusive(self) -> bool:
         """Whether fstab says that only this host may write; its line names a disk not yet there.
 
@@ -200,7 +214,8 @@ class FilesystemPlanner:
         Raises RefusedError if neither is allowed.
         """
         there, spec = content.filesystem, self.spec
-        real, claim = self._final_entry, self._interrupted_claim
+        real = self._final_entry or self._entry_that_stays
+        claim = self._interrupted_claim
         if real is not None:
             if there is not None and there.uuid == real.uuid and spec.fs in {None, there.type}:
                 return TargetFilesystem(there.uuid or "", there.type)
@@ -342,6 +357,9 @@ class FilesystemPlanner:
         mount at the next boot that the reservation of an earlier session would make fail.
         """
         spec, was_exclusive = self.spec, self._was_exclusive
+        kept = self._entry_that_stays
+        if kept is not None and kept.exclusive:
+            return
         if not spec.exclusive and (spec.fs or spec.consent.wipe is not None or was_exclusive):
             found = self.inventory.reservations.get(self.device.wwid)
             add_release_step(self.builder, self.device, self.name, found, exclusive=was_exclusive)
@@ -369,6 +387,11 @@ class FilesystemPlanner:
 
     def _add_fstab_steps(self, chosen: TargetFilesystem) -> None:
         spec, line, device = self.spec, self._final_entry, self.device
+        kept = self._entry_that_stays
+        if kept is not None:
+            note = f"/etc/fstab line {kept.number} stays: it mounts this on {kept.mount_point}"
+            self.builder.notes.append(note)
+            return
         boot = spec.boot and spec.mount is not None and "noauto" not in spec.options
         # Whether it is mounted at boot is `boot`, and `defaults` is nothing that a line would keep.
         wanted = set(spec.options) - {"defaults", "auto", "noauto"}
