@@ -270,7 +270,13 @@ def test_undoing_in_reverse_gives_the_machine_back(
     if actions.Own in kinds:
         now = replace(now, place=start.place)
     ended = [step.action for _, step in done if isinstance(step.action, actions.Release)]
-    if any(not action.exclusive for action in ended):
+    for action in ended:
+        # It is reserved again, perhaps over more paths and so with another type.
+        held = now.reservations.get(action.disk.wwid)
+        if action.exclusive and held is not None:
+            assert held.is_ours
+            assert held.holder is not None
+    if ended:
         # What an interrupted run had reserved is not reserved again.
         contents = dict(now.contents)
         for wwid, seen in contents.items():

@@ -11,7 +11,7 @@ from iscsictl.errors import Exit, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.inventory import DiscoveredTarget, DiskUsage, HostFacts, Known
 from iscsictl.model.listing import Block
-from iscsictl.model.multipath import MultipathFacts
+from iscsictl.model.multipath import MapSettings, MultipathFacts
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.spec import AttachSpec, Consent, DetachRequest
 from iscsictl.planner.attach.attach import record_values
@@ -420,3 +420,19 @@ def test_the_records_of_paths_are_made_before_the_first_login() -> None:
 def test_a_path_that_was_recorded_before_is_a_path_of_the_map() -> None:
     now = on(STRICT).having(offers=Known((DiscoveredTarget(TARGET, A),)), records=(record(B),))
     assert portals(planned(now)) == [A, B]
+
+
+@pytest.mark.parametrize(
+    ("about", "forecast"), [(W, True), (wwid_of(9), False)], ids=["no entry", "another volume"]
+)
+def test_one_that_was_stopped_before_its_map_existed_is_forecast_with_a_map(
+    about: str, *, forecast: bool
+) -> None:
+    """After a boot the disk is not there yet, and one portal has a record."""
+    facts = replace(STRICT, settings=(MapSettings(spelled(about), about, 120),))
+    now = world(blank(W)).having(host=HostFacts(multipath=facts))
+    now = now.having(records=(record(A, values={"node.startup": "automatic"}),))
+    if not forecast:
+        now = now.with_line(line(about, uuid="22222222-2222-4222-8222-222222222229",
+                                 directory="/srv/other", target=f"{TARGET}.other"))  # fmt: skip
+    assert ("allow-map" in verbs(planned(now), Status.FORECAST)) is forecast

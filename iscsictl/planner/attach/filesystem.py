@@ -387,11 +387,6 @@ class FilesystemPlanner:
 
     def _add_fstab_steps(self, chosen: TargetFilesystem) -> None:
         spec, line, device = self.spec, self._final_entry, self.device
-        kept = self._entry_that_stays
-        if kept is not None:
-            note = f"/etc/fstab line {kept.number} stays: it mounts this on {kept.mount_point}"
-            self.builder.notes.append(note)
-            return
         boot = spec.boot and spec.mount is not None and "noauto" not in spec.options
         # Whether it is mounted at boot is `boot`, and `defaults` is nothing that a line would keep.
         wanted = set(spec.options) - {"defaults", "auto", "noauto"}
@@ -402,6 +397,9 @@ class FilesystemPlanner:
         same = same and line is not None and line.exclusive == spec.exclusive
         same = same and line is not None and wanted <= set(line.options)
         why = "mounted again after a boot" if boot else "notes which filesystem it is for"
+        kept = self._entry_that_stays
+        if kept is not None:
+            same, why = True, f"line {kept.number} mounts it on {kept.mount_point}"
         self.builder.add(write, spec.mount or self.name, why, done=same)
         for unit in spec.required_by:
             waits = spec.mount in self.inventory.host.required.get(unit, ())

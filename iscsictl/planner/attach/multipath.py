@@ -63,8 +63,13 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
         )
     facts = inventory.host.multipath
     # Settings without a map: an attach over several paths was stopped. It is continued as one,
-    # though only one portal may answer now.
-    begun = any(facts.settings_of(disk.wwid) for disk in wanted)
+    # though only one portal may answer now. Before the login, they are those of a disk that is not
+    # there and that no entry is about.
+    known = {disk.wwid for disk in inventory.disks}
+    known |= {entry.wwid for entry in inventory.fstab.ours}
+    begun = any(facts.settings_of(disk.wwid) for disk in wanted) or (
+        not wanted and any(one.disk not in known for one in facts.settings)
+    )
     many = len(paths) > 1 or _has_other_sessions(inventory, paths)
     # Where each disk gets a map, it is the map that waits for a path, however many it has.
     forced = has_map or (not wanted and facts.maps_every_disk)
