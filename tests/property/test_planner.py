@@ -269,11 +269,17 @@ def test_undoing_in_reverse_gives_the_machine_back(
         start = apply_action(actions.StartMultipathd(MULTIPATHD), start, world.array)
     if actions.Own in kinds:
         now = replace(now, place=start.place)
-    ended = [step.action for _, step in done if isinstance(step.action, actions.Release)]
+    ended = [
+        step.action
+        for _, step in done
+        if isinstance(step.action, (actions.Reserve, actions.Release))
+    ]
     for action in ended:
-        # It is reserved again, perhaps over more paths and so with another type.
-        held = now.reservations.get(action.disk.wwid)
-        if action.exclusive and held is not None:
+        # It stays reserved, or is again, perhaps over more paths and so with another type.
+        held, earlier = (x.reservations.get(action.disk.wwid) for x in (now, start))
+        exclusive = start.fstab.is_exclusive(action.disk.wwid)
+        ours = earlier is not None and earlier.is_ours and earlier.holder is not None
+        if held is not None and exclusive and ours:
             assert held.is_ours
             assert held.holder is not None
     if ended:

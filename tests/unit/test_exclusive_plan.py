@@ -133,6 +133,16 @@ def test_a_roll_back_reserves_a_volume_again_that_was_exclusive() -> None:
     assert inverse(actions.Release(release.disk), StepResult()) is None
 
 
+def test_a_roll_back_reserves_again_also_where_the_volume_was_to_move_to_another_directory() -> (
+    None
+):
+    there = replace(parted(W, "ext4", CLAIMED, used=True), reservations=OURS)
+    now = here(there).with_line(line(W, directory="/srv/else", exclusive=True))
+    plan = planned(now, spec(consent=Consent(adopt=True)))
+    (release,) = (x.action for x in plan.steps if isinstance(x.action, actions.Release))
+    assert inverse(release, StepResult()) == actions.Reserve(release.disk, exclusive=True)
+
+
 def test_what_a_mounted_volume_lost_is_reserved_again() -> None:
     assert verbs(planned(on_lun(FREE, mounted=True, exclusive=True), EXCLUSIVE)) == ["reserve"]
     assert verbs(planned(on_lun(OURS, mounted=True, exclusive=True), EXCLUSIVE)) == []

@@ -236,6 +236,24 @@ def test_the_step_awaits_a_disk_that_has_no_device_yet_and_tells_multipathd_once
     assert isinstance(undo, actions.Release)
 
 
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_a_roll_back_ends_no_reservation_that_fstab_asked_for_before(
+    root: Path, own: int, monkeypatch: pytest.MonkeyPatch, *, exclusive: bool
+) -> None:
+    """The reservation changes its type, as when a map replaces the one path; then a step fails."""
+    lun = ReservingLun(TWO)
+    disk = lun.serve(monkeypatch)
+    monkeypatch.setattr(multipath_conf, "note_registration", lambda _: None)
+    notes = f"x-iscsictl.wwid={disk.wwid}{',x-iscsictl.exclusive' if exclusive else ''}"
+    (root / "etc/fstab").write_text(f"UUID=0a-1 /srv/data ext4 _netdev,{notes} 0 0\n")
+    step = actions.Reserve(disk, exclusive=True)
+    result = handlers.HANDLERS[actions.Reserve](step, Context(root=root))
+    assert result.changed
+    assert set(lun.keys.values()) == {own}
+    undo = handlers.INVERSES[actions.Reserve](step, result.before)
+    assert undo == (None if exclusive else actions.Release(disk))
+
+
 def test_the_command_of_the_unit_is_there_and_in_no_help() -> None:
     context = click.Context(cli)
     command = cli.get_command(context, "reserve")

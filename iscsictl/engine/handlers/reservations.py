@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
 from iscsictl.engine.handlers.mounts import await_filesystem
 from iscsictl.model import actions
+from iscsictl.model.fstab import Fstab
 from iscsictl.model.plan import Action
 from iscsictl.system.block import multipath_conf, reservation_hold
 from iscsictl.system.context import Context
+from iscsictl.system.mount import fstab_file
 
 
 def _reserve_disk(action: actions.Reserve, context: Context) -> StepResult:
@@ -22,7 +24,7 @@ def _reserve_disk(action: actions.Reserve, context: Context) -> StepResult:
             f"{action.disk.device} is not protected from other hosts: it does not accept "
             "reservations"
         )
-    return StepResult(reserved)
+    return StepResult(reserved, fstab_file.read_fstab(context.root))
 
 
 def _keep_reserved(action: actions.Reserve, context: Context) -> StepResult:
@@ -32,7 +34,14 @@ def _keep_reserved(action: actions.Reserve, context: Context) -> StepResult:
     changed = reservation_hold.keep_reserved(disk, context.root)
     if changed and disk.device.startswith("/dev/mapper/"):
         multipath_conf.note_registration(disk.device.removeprefix("/dev/mapper/"))
-    return StepResult(changed)
+    return StepResult(changed, fstab_file.read_fstab(context.root))
+
+
+def _end_reservation(action: actions.Reserve, before: Fstab | None) -> actions.Release | None:
+    """Return what undoes a reservation; nothing if fstab said that the volume is exclusive."""
+    if before is not None and before.is_exclusive(action.disk.wwid):
+        return None
+    return actions.Release(action.disk)
 
 
 def _release_reservation(action: actions.Release, context: Context) -> StepResult:
@@ -50,7 +59,7 @@ HANDLERS: Mapping[type[Action], Handler] = {
     actions.TakeOver: _take_over,
 }
 INVERSES: Mapping[type[Action], Inverse] = {
-    actions.Reserve: lambda action, _: actions.Release(action.disk),
+    actions.Reserve: _end_reservation,
     actions.Release: lambda action, _: (
         actions.Reserve(action.disk, exclusive=True) if action.exclusive else None
     ),

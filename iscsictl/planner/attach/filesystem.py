@@ -183,9 +183,9 @@ class FilesystemPlanner:
         A forecast needs it too: a step that is not in the forecast is not executed.
         """
         if self.device.wwid != UNKNOWN:
-            return self._final_entry is not None and self._final_entry.exclusive
-        lines = self.inventory.fstab.by_dir(self.spec.mount or "")
-        return any(line.exclusive and line.target == self.device.target for line in lines)
+            return self.inventory.fstab.is_exclusive(self.device.wwid)
+        own = (x for x in self.inventory.fstab.ours if x.target == self.device.target)
+        return any(x.exclusive and self.spec.lun in {None, x.lun} for x in own)
 
     def _find_mounted_block(self, disk: Disk) -> Block | None:
         """Return the part of the disk that is mounted at the requested directory."""

@@ -64,9 +64,9 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
     facts = inventory.host.multipath
     # Settings without a map: an attach over several paths was stopped. It is continued as one,
     # though only one portal may answer now. Before the login, they are those of a disk that is not
-    # there and that no entry is about.
+    # there and that no entry for another target is about.
     known = {disk.wwid for disk in inventory.disks}
-    known |= {entry.wwid for entry in inventory.fstab.ours}
+    known |= {x.wwid for x in inventory.fstab.ours if x.target != paths[0].target}
     begun = any(facts.settings_of(disk.wwid) for disk in wanted) or (
         not wanted and any(one.disk not in known for one in facts.settings)
     )
