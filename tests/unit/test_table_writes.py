@@ -18,6 +18,7 @@ from iscsictl.system.block import partition_table, scsi_commands
 from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.context import Context
 from iscsictl.system.io import process
+from tests.patience import PATIENCE
 from tests.unit.fake_root import put
 from tests.unit.loops import WWID, give_name, looped, sparse
 from tests.unit.test_writer_guards import (
@@ -203,6 +204,15 @@ def test_a_node_is_awaited_no_longer_than_until_the_deadline(
     with pytest.raises(UnreachableError, match=f"did not {said} in time"):
         partition_table.await_node(str(node), time.monotonic(), there=there)
     partition_table.await_node(str(node), time.monotonic(), there=not there)
+
+
+def test_a_node_that_udev_makes_while_it_is_awaited_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = tmp_path / "sda1"
+    monkeypatch.setattr(time, "sleep", lambda _: node.touch())
+    partition_table.await_node(str(node), time.monotonic() + PATIENCE)
+    assert node.exists()
 
 
 # What sfdisk finds wrong
