@@ -63,12 +63,9 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
         )
     facts = inventory.host.multipath
     # Settings without a map: an attach over several paths was stopped. It is continued as one,
-    # though only one portal may answer now. Before the login, they are those of a disk that is not
-    # there and that no entry for another target is about.
-    known = {disk.wwid for disk in inventory.disks}
-    known |= {x.wwid for x in inventory.fstab.ours if x.target != paths[0].target}
+    # though only one portal may answer now.
     begun = any(facts.settings_of(disk.wwid) for disk in wanted) or (
-        not wanted and any(one.disk not in known for one in facts.settings)
+        not wanted and _has_settings_of_unknown_disk(inventory, paths[0].target)
     )
     many = len(paths) > 1 or _has_other_sessions(inventory, paths)
     # Where each disk gets a map, it is the map that waits for a path, however many it has.
@@ -86,6 +83,19 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
     if forced and obstacle is None:
         return PathChoice(paths[:1], True, one_now, notes)
     return PathChoice(paths[:1], False, notes=notes)
+
+
+def _has_settings_of_unknown_disk(inventory: Inventory, target: str) -> bool:
+    """Tell whether there are settings for a disk that is not there, perhaps one of this target.
+
+    An entry for another target says that they are not.
+    """
+    settings = inventory.host.multipath.settings
+    if not settings:
+        return False
+    known = {disk.wwid for disk in inventory.disks}
+    known |= {line.wwid for line in inventory.fstab.ours if line.target != target}
+    return any(one.disk not in known for one in settings)
 
 
 def _has_other_sessions(inventory: Inventory, paths: tuple[LoginPath, ...]) -> bool:
