@@ -8,7 +8,7 @@ import pytest
 
 from iscsictl.cli.main import cli
 from iscsictl.engine.handlers import reservations as handlers
-from iscsictl.errors import RefusedError
+from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.reservation import ReservationType
@@ -252,6 +252,21 @@ def test_a_roll_back_ends_no_reservation_that_fstab_asked_for_before(
     assert set(lun.keys.values()) == {own}
     undo = handlers.INVERSES[actions.Reserve](step, result.before)
     assert undo == (None if exclusive else actions.Release(disk))
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_nothing_is_reserved_where_fstab_cannot_be_read(
+    root: Path, monkeypatch: pytest.MonkeyPatch, *, exclusive: bool
+) -> None:
+    """What undoes the step needs it, and a step that failed is not undone."""
+    lun = ReservingLun(TWO)
+    disk = lun.serve(monkeypatch)
+    (root / "etc/fstab").mkdir()
+    with pytest.raises((IscsictlError, OSError)):
+        handlers.HANDLERS[actions.Reserve](
+            actions.Reserve(disk, exclusive=exclusive), Context(root=root)
+        )
+    assert lun.keys == {}
 
 
 def test_the_command_of_the_unit_is_there_and_in_no_help() -> None:

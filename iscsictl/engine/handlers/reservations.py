@@ -15,6 +15,7 @@ from iscsictl.system.mount import fstab_file
 def _reserve_disk(action: actions.Reserve, context: Context) -> StepResult:
     if action.exclusive:
         return _keep_reserved(action, context)
+    before = fstab_file.read_fstab(context.root)
     reserved = reservation_hold.reserve(action.disk, context.root)
     if reserved:
         context.reserved.add(action.disk.wwid)
@@ -24,17 +25,19 @@ def _reserve_disk(action: actions.Reserve, context: Context) -> StepResult:
             f"{action.disk.device} is not protected from other hosts: it does not accept "
             "reservations"
         )
-    return StepResult(reserved, fstab_file.read_fstab(context.root))
+    return StepResult(reserved, before)
 
 
 def _keep_reserved(action: actions.Reserve, context: Context) -> StepResult:
     disk = action.disk
     if action.uuid is not None and not disk.device:
         disk, _ = await_filesystem(disk, action.uuid, context)
+    # Read first: what fails after the reservation would not be undone.
+    before = fstab_file.read_fstab(context.root)
     changed = reservation_hold.keep_reserved(disk, context.root)
     if changed and disk.device.startswith("/dev/mapper/"):
         multipath_conf.note_registration(disk.device.removeprefix("/dev/mapper/"))
-    return StepResult(changed, fstab_file.read_fstab(context.root))
+    return StepResult(changed, before)
 
 
 def _end_reservation(action: actions.Reserve, before: Fstab | None) -> actions.Release | None:
