@@ -42,3 +42,14 @@ def unmarked(now: Inventory) -> Inventory:
             contents[wwid] = Known(replace(seen.value, filesystem=there))
     sound = tuple(r for r in now.records if r.problem is None)
     return replace(now, contents=contents, records=sound)
+
+
+def with_reservations_of(other: Inventory, now: Inventory) -> Inventory:
+    """Return a machine whose disks have the reservations that they have on another."""
+    contents = dict(now.contents)
+    for wwid, seen in now.contents.items():
+        there = other.contents.get(wwid)
+        if isinstance(seen, Known) and isinstance(there, Known):
+            same = replace(seen.value, reservations=there.value.reservations)
+            contents[wwid] = Known(same)
+    return replace(now, reservations=other.reservations, contents=contents)

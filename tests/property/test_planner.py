@@ -21,7 +21,7 @@ from iscsictl.planner.safety import overwrite
 from iscsictl.planner.selection.luns import find
 from tests.machine_model import apply_action, effect, multipath, restart
 from tests.machine_model.machine import Array
-from tests.machine_model.undo import undo_of, unmarked
+from tests.machine_model.undo import undo_of, unmarked, with_reservations_of
 from tests.strategies import cases, detachments
 from tests.worlds import World, facts_for_attach
 
@@ -284,13 +284,7 @@ def test_undoing_in_reverse_gives_the_machine_back(
             assert held.holder is not None
     if ended:
         # What an interrupted run had reserved is not reserved again.
-        contents = dict(now.contents)
-        for wwid, seen in contents.items():
-            was = start.contents.get(wwid)
-            if isinstance(seen, Known) and isinstance(was, Known):
-                same = replace(seen.value, reservations=was.value.reservations)
-                contents[wwid] = Known(same)
-        now = replace(now, reservations=start.reservations, contents=contents)
+        now = with_reservations_of(start, now)
     if actions.Scan in kinds:  # A disk that was found may stay.
         now = replace(
             now, sessions=start.sessions, disks=start.disks, contents=start.contents,
