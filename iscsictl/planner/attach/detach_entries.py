@@ -15,7 +15,8 @@ from iscsictl.planner.selection.luns import ResolvedLun
 def entries_to_drop(inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> Iterator[FstabLine]:
     """Yield the fstab entries of the LUN, except those of a disk that has moved elsewhere.
 
-    Nor that of a filesystem which is mounted from another disk, such as a copy with the same WWID.
+    The entry of a filesystem that is mounted from another disk, such as a copy with the same WWID,
+    is left out, too.
     """
     wwids = {m.wwid for m in meant if m.wwid}
     own = {id(one.disk) for one in meant}
