@@ -15,7 +15,7 @@ from iscsictl.model.inventory import (
     NotObserved,
     ReadFailed,
 )
-from iscsictl.model.listing import Session
+from iscsictl.model.listing import Lun, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.spec import AttachSpec
@@ -96,6 +96,17 @@ def test_a_session_of_another_target_portal_port_or_iface_is_another() -> None:
 
 def test_a_tag_does_not_part_a_session_from_its_record() -> None:
     assert session_of(record(A), (session(portal=replace(A, tpgt=2)),)) is not None
+
+
+def test_the_session_that_shows_more_luns_stays_first_when_another_path_is_added() -> None:
+    wanted = spec(portals=(at(A), at(B)))
+    luns = [Lun(n, f"2:0:0:{n}", f"/dev/sd{n}", "running") for n in (0, 1)]
+    new = session(portal=A, sid=2, luns=tuple(luns[:1]))
+    whole = session(portal=B, luns=tuple(luns))
+    for sessions in ((new, whole), (whole, new)):
+        known = {"records": (record(A), record(B)), "sessions": sessions}
+        now = offers((TARGET, A), (TARGET, B), host=MULTIPATH, **known)
+        assert portals(find_login_paths(now, wanted))[0] == B
 
 
 # The target

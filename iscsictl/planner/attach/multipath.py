@@ -115,23 +115,24 @@ def _has_other_sessions(inventory: Inventory, paths: tuple[LoginPath, ...]) -> b
     )
 
 
-def _rank_of_path(path: LoginPath, lun: int | None, *, has_map: bool) -> int:
+def _rank_of_path(path: LoginPath, lun: int | None, *, has_map: bool) -> tuple[int, int]:
     """Order paths: those with a running LUN, working ones, those that are down, new ones.
 
-    A LUN can be offline even though its session is up. Without a map, a path that is standby comes
-    after all others.
+    A LUN can be offline even though its session is up, and the LUNs of a new session may appear one
+    after another: the session that shows the most comes first, so that the disk is not looked for
+    again. Without a map, a path that is standby comes after all others.
     """
     session = path.session
     if session is None:
-        return 3
+        return 3, 0
     if session.status != "up":
-        return 2
+        return 2, 0
     stopped = session.stopped_luns
     there = [u for u in session.luns or () if u.device is not None and u not in stopped]
     shown = [u for u in there if lun in {None, u.lun}]
     if shown and not has_map and all(u.is_passive for u in shown):
-        return 4
-    return 0 if shown else 1
+        return 4, 0
+    return (0 if shown else 1), -len(shown)
 
 
 def _notes_on_failed_paths(paths: tuple[LoginPath, ...]) -> tuple[str, ...]:
