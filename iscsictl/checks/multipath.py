@@ -34,7 +34,7 @@ def check(machine: Machine) -> Iterator[Finding]:
                 continue  # It is reported with its map.
             yield from _report_paths_outside(disk, paths)
         if disk.block.kind == "mpath":
-            yield _check_paths(disk)
+            yield _check_paths(disk, machine.multipath.checked)
             yield from _check_queueing(machine, disk)
             yield from _check_single_nic(machine, disk)
         elif len(disk.paths) > 1:
@@ -99,8 +99,11 @@ def _dead_paths(disk: Disk) -> list[str]:
     return [path.device for path in disk.paths if not path.works]
 
 
-def _check_paths(disk: Disk) -> Finding:
-    """Check the paths of a map: a lost path is a warning, no working path at all a failure."""
+def _check_paths(disk: Disk, checked: Mapping[str, str]) -> Finding:
+    """Check the paths of a map: a lost path is a warning, no working path at all a failure.
+
+    `checked` is what multipathd's checker found of each path.
+    """
     devices = ", ".join(path.device for path in disk.paths)
     dead = _dead_paths(disk)
     if len(dead) == len(disk.paths):
@@ -142,6 +145,22 @@ def _check_paths(disk: Disk) -> Finding:
             f"the array serves {disk.block.device} over none of its paths ({devices}): I/O waits "
             "until it does",
             "see the state of its controllers and target port groups on the array (ALUA)",
+            _wwid_or_device(disk),
+        )
+    # The checker "directio" reads, which a standby path does not answer (checkers/directio.c).
+    failed = [
+        path.device
+        for path in disk.paths
+        if path.is_passive and checked.get(path.device) == "faulty"
+    ]
+    if failed:
+        return warn(
+            "multipath-paths",
+            f"multipathd takes {', '.join(failed)} of {disk.block.device} for failed, because its "
+            "checker does not know standby: when the other paths fail, I/O waits until the array "
+            "itself makes this one active",
+            f"set path_checker tur and detect_checker yes for this array in a file in {_CONF}; "
+            "then: multipathd reconfigure",
             _wwid_or_device(disk),
         )
     named = ", ".join(

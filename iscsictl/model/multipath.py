@@ -52,8 +52,9 @@ class MultipathFacts:
     Only the daemon knows the rest, which is empty if it was not asked or did not answer
     (`answers` False). `in_force` is the `no_path_retry` that it has read, by WWID of the existing
     maps: a number of checks, or "queue" or "fail". `spelled` maps a path (/dev/sda) to the WWID as
-    multipathd spells it. `polling_interval` is in seconds. `queueing` is, by the name of the map,
-    how it waits while no path works: "off", "on" (forever), "12 chk" (checks) or "-" (not set).
+    multipathd spells it, `checked` to what its checker found: "ready", "ghost" (standby), "faulty"
+    and the like. `polling_interval` is in seconds. `queueing` is, by the name of the map, how it
+    waits while no path works: "off", "on" (forever), "12 chk" (checks) or "-" (not set).
     `endless_failover` are the sections of the configuration with `fast_io_fail_tmo off`.
     """
 
@@ -70,6 +71,7 @@ class MultipathFacts:
     answers: bool = True
     in_force: Mapping[str, int | str] = field(default_factory=dict)
     spelled: Mapping[str, str] = field(default_factory=dict)
+    checked: Mapping[str, str] = field(default_factory=dict)
     find_multipaths: str = "strict"
     polling_interval: int = 5
     queueing: Mapping[str, str] = field(default_factory=dict)

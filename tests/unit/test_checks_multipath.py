@@ -95,6 +95,17 @@ def test_a_path_outside_of_the_map_is_named_and_the_array_is_not_blamed() -> Non
     assert bad(replace(asked, listing=other))["disk-identity"] is Level.FAIL
 
 
+def test_a_standby_path_that_multipathd_takes_for_failed_is_named() -> None:
+    first, second = MAP.paths
+    standby = MAP._replace(paths=(first, second._replace(access="standby")))
+    known = {first.device: "ready", second.device: "ghost"}
+    assert bad(machine(standby, checked=known)) == {}
+    failed = machine(standby, checked={**known, second.device: "faulty"})
+    assert bad(failed) == {"multipath-paths": Level.WARN}
+    assert second.device in found(failed, "multipath-paths").message
+    assert "path_checker tur" in (found(failed, "multipath-paths").fix or "")
+
+
 def test_endless_failover_is_named_with_its_section() -> None:
     asked = machine(MAP, endless_failover=("device LIO-ORG",))
     assert bad(asked) == {"multipath-failover": Level.WARN}

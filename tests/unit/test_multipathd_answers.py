@@ -108,7 +108,7 @@ def test_a_map_that_is_gone_ends_the_wait(
 
 
 RUNS = MultipathFacts(installed=True, running=True)
-PATHS = (f"sda {W}\n", 0)
+PATHS = (f"sda|ready|{W}\n", 0)
 
 
 @pytest.mark.fault("F90")
@@ -140,7 +140,7 @@ def test_a_multipathd_that_never_answers_is_not_taken_for_one_without_paths(
 def test_a_wwid_with_blanks_is_read_whole(
     clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = "sda 1VENDOR disk  7\nsdb 36001405aaa\n"
+    shown = "sda|ready|1VENDOR disk  7\nsdb|ready|36001405aaa\n"
     serve(
         monkeypatch, show_config_local=[("", 0)], show_paths=[(shown, 0)], show_maps=[("ok\n", 0)]
     )

@@ -103,7 +103,7 @@ def test_what_is_asked_of_multipathd_while_a_host_is_observed_starts_no_program(
     daemon: FakeDaemon, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = {
-        b'show paths raw format "%d %w"\0': b"sda 36001405aaa\n\0",
+        b"show paths raw format %d|%T|%w\0": b"sda|ready|36001405aaa\nsdb|i/o pending|1 |a\n\0",
         b"show maps raw format %n|%Q\0": b"mail|12 chk\n\0",
         b"show config local\0": b"defaults {\n polling_interval 7\n}\n\0",
     }
@@ -111,7 +111,8 @@ def test_what_is_asked_of_multipathd_while_a_host_is_observed_starts_no_program(
     daemon.answer = lambda command: [packed(answers[command])]
     facts = multipath_conf.ask_daemon(MultipathFacts(installed=True, running=True))
     assert facts.answers
-    assert facts.spelled == {"/dev/sda": "36001405aaa"}
+    assert facts.spelled == {"/dev/sda": "36001405aaa", "/dev/sdb": "1 |a"}
+    assert facts.checked == {"/dev/sda": "ready", "/dev/sdb": "i/o pending"}
     assert (facts.polling_interval, facts.queueing) == (7, {"mail": "12 chk"})
     assert (len(daemon.commands), programs.started) == (3, [])
 

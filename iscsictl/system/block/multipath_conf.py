@@ -97,9 +97,10 @@ def ask_daemon(
 
 def _read_answers(facts: MultipathFacts) -> MultipathFacts:
     section = conf.parse_conf(_ask_multipathd("show", "config", "local"))
-    # %d is the path (sda), %w its WWID as multipathd spells it.
-    paths = _ask_multipathd("show", "paths", "raw", "format", "%d %w")
-    pairs = [line.partition(" ") for line in paths.splitlines()]
+    # %d is the path (sda), %T what its checker found, %w its WWID as multipathd spells it, with
+    # whatever characters it has. Without paths there is one line, "ok".
+    shown = _ask_multipathd("show", "paths", "raw", "format", "%d|%T|%w")
+    paths = [line.split("|", 2) for line in shown.splitlines() if line.count("|") > 1]
     # %n is the name of a map, %Q how it queues ("on", "off", "12 chk", "55 sec", "-").
     shown = _ask_multipathd("show", "maps", "raw", "format", "%n|%Q")
     maps = [line.split("|") for line in shown.split("\n")]
@@ -107,8 +108,8 @@ def _read_answers(facts: MultipathFacts) -> MultipathFacts:
     return replace(
         facts,
         in_force=conf.settings_in_force(section),
-        # A WWID may have blanks in it; without paths there is one line, "ok".
-        spelled={f"/dev/{path}": wwid for path, _, wwid in pairs if wwid},
+        spelled={f"/dev/{path}": wwid for path, _, wwid in paths if wwid},
+        checked={f"/dev/{path}": state.strip() for path, state, _ in paths},
         find_multipaths=conf.default_value(section, "find_multipaths") or facts.find_multipaths,
         polling_interval=int(interval) if interval.isdecimal() and int(interval) else 5,
         queueing={pair[0].strip(): pair[1].strip() for pair in maps if len(pair) == 2},
