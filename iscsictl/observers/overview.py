@@ -23,6 +23,7 @@ class Overview:
     `records` is None if they may not be read: only root can read open-iscsi's records. So is
     `initiator` if the file with the name has mode 0600, as some distributions install it.
     `installed` says whether open-iscsi is installed; `package_manager` is what can install it.
+    `read_only` are the mount points of filesystems that cannot be written.
     """
 
     initiator: InitiatorName | None
@@ -33,6 +34,7 @@ class Overview:
     holds: tuple[Hold, ...]
     installed: bool = True
     package_manager: PackageManager | None = None
+    read_only: frozenset[str] = frozenset()
 
 
 def observe_overview(root: Path) -> Overview:
@@ -49,13 +51,16 @@ def observe_overview(root: Path) -> Overview:
         initiator = initiator_name.read_initiator(root)
     except NeedsRootError:
         initiator = None
+    # The later of two mounts on one directory is on top.
+    mounted = {mount.path: mount for mount in mounts.mounted(root)}
     return Overview(
         initiator,
         read_sessions(root, details=False),
         records,
         fstab_file.read_fstab(root),
-        frozenset(mount.path for mount in mounts.mounted(root)),
+        frozenset(mounted),
         holds.read_holds(root),
         nodedb.is_installed(root),
         find_package_manager(root),
+        frozenset(path for path, mount in mounted.items() if "ro" in mount.options),
     )

@@ -1,5 +1,6 @@
 """`iscsictl` alone on a terminal, and how the whole command line is understood."""
 
+import io
 import json
 import os
 import pty
@@ -21,6 +22,8 @@ from iscsictl.model.listing import Lun, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.observers.overview import Overview, observe_overview
+from iscsictl.output.terminal import Screen
+from iscsictl.output.views.overview import print_overview
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.system.iscsi import initiator_name
 from tests.commands import call
@@ -52,10 +55,11 @@ def rows(
     mounted: frozenset[str] = frozenset(),
     holds: tuple[Hold, ...] = (),
     installed: bool = True,
+    read_only: frozenset[str] = frozenset(),
 ) -> dict[str, str]:
     initiator = InitiatorName(exists=True, name=name)
     found = Overview(
-        initiator, sessions, records, fstab or Fstab(), mounted, holds, installed, "dnf"
+        initiator, sessions, records, fstab or Fstab(), mounted, holds, installed, "dnf", read_only
     )
     return dict(overview_rows(found))
 
@@ -63,8 +67,39 @@ def rows(
 def test_a_lun_that_is_offline_is_counted_and_not_well() -> None:
     luns = tuple(Lun(n, state=state) for n, state in enumerate(("running", "offline")))
     shown = rows(sessions=(session()._replace(luns=luns),), records=(RECORD,))
-    assert shown["sessions"] == "1 up, 1 LUN not running"
+    assert (shown["sessions"], shown["warnings"]) == ("1 up", "1 LUN not running")
     assert shown["next"] == "iscsictl doctor"
+
+
+def test_what_is_wrong_though_nothing_is_missing_is_a_warning() -> None:
+    fstab, mounted = parse_fstab(LINE.encode()), frozenset({"/srv/mail"})
+    well: dict[str, Any] = {
+        "sessions": (session(),), "records": (RECORD,), "fstab": fstab, "mounted": mounted
+    }  # fmt: skip
+    claim = b"UUID=u /srv/x ext4 noauto,nofail,_netdev,x-iscsictl.making=naa.6 0 0\n"
+    changes: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"sessions": (session("recovering"),)}, "1 session not up"),
+        ({"records": (RECORD, replace(RECORD, problem="truncated"))}, "1 node record corrupt"),
+        ({"fstab": parse_fstab(LINE.encode() + claim)}, "1 filesystem not finished"),
+        ({"read_only": mounted}, "/srv/mail became read-only"),
+    )
+    for changed, warning in changes:
+        shown = rows(**{**well, **changed})
+        assert (shown["warnings"], shown["next"]) == (warning, "iscsictl doctor")
+    on_purpose = parse_fstab(LINE.replace("_netdev", "ro,_netdev").encode())
+    unchanged: tuple[dict[str, Any], ...] = (
+        well, {**well, "fstab": on_purpose, "read_only": mounted},
+    )  # fmt: skip
+    for kept in unchanged:
+        shown = rows(**kept)
+        assert shown["warnings"] == "none"
+        assert shown["next"].startswith("all is well")
+
+
+def test_a_filesystem_that_cannot_be_written_is_seen(tmp_path: Path) -> None:
+    mounts = "1 0 8:1 / /a rw - ext4 /dev/sda1 ro\n2 0 8:2 / /b rw - ext4 /dev/sdb1 rw\n"
+    put(tmp_path, "proc/self/mountinfo", mounts)
+    assert observe_overview(tmp_path).read_only == {"/a"}
 
 
 def test_the_next_action_follows_from_the_state() -> None:
@@ -169,11 +204,21 @@ def on_a_terminal(root: Path, *args: str) -> tuple[int, str]:
     return child.returncode, text.decode()
 
 
+def test_the_state_is_folded_to_a_narrow_terminal_and_a_command_is_not() -> None:
+    out = io.StringIO()
+    shown = [("volumes", "/etc/fstab has no entries"), ("next", "iscsictl unhold /srv/mail")]
+    print_overview(shown, Screen(out, width=30))
+    assert out.getvalue().splitlines() == [
+        "volumes    /etc/fstab has no", "           entries",
+        "next       iscsictl unhold /srv/mail",
+    ]  # fmt: skip
+
+
 def test_alone_on_a_terminal_it_shows_the_state_and_off_one_the_help(tmp_path: Path) -> None:
     code, said = on_a_terminal(tmp_path)
     assert code == 0
     assert [line.split()[0] for line in said.splitlines()] == [
-        "initiator", "sessions", "volumes", "on", "next",
+        "initiator", "sessions", "volumes", "on", "warnings", "next",
     ]  # fmt: skip
     answer = call([], tmp_path)
     assert "Usage: iscsictl" in answer.out + answer.err

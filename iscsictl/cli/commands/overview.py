@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from iscsictl.cli.options import Settings, print_message
 from iscsictl.errors import IscsictlError
+from iscsictl.model.fstab import FstabLine, is_read_only_mount
 from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.packages import install_command
 from iscsictl.model.shell_form import shell_form
@@ -51,7 +52,7 @@ def first_step(overview: Overview) -> str | None:
         return f"open-iscsi is not installed: {_install(overview)}"
     if overview.records is None:
         return "only root can read the node records: sudo iscsictl nodes"
-    if _missing_sessions(overview):
+    if _missing_sessions(overview)[0]:
         return "log in to what is missing: iscsictl reconnect"
     if overview.records:
         # Not `login --all`: that logs in only to those that log in at boot.
@@ -70,31 +71,60 @@ def overview_rows(overview: Overview) -> list[tuple[str, str]]:
     Missing sessions are counted only if the records could be read.
     """
     up = sum(session.status == "up" for session in overview.sessions)
-    missing = _missing_sessions(overview)
-    sessions = f"{up} up"
-    if len(overview.sessions) > up:
-        sessions += f", {len(overview.sessions) - up} not up"
-    stopped = sum(len(session.stopped_luns) for session in overview.sessions)
-    if stopped:
-        sessions += f", {stopped} {'LUN' if stopped == 1 else 'LUNs'} not running"
-    if missing is None:
+    missing, held = _missing_sessions(overview)
+    sessions = f"{up} up" + (f", {missing} missing" if missing else "")
+    sessions += f", {held} on hold" if held else ""
+    if overview.records is None:
         sessions += "; only root can read which ones are logged in at boot"
-    elif missing:
-        sessions += f", {missing} missing"
-    wanted = [entry.mount_point for entry in overview.fstab.ours if entry.auto]
-    paths = [path for path in wanted if path is not None]
-    unmounted = [path for path in paths if path not in overview.mounted]
-    mounts = f"{len(paths) - len(unmounted)} of {len(paths)} mounted"
+    wanted = [entry for entry in overview.fstab.ours if entry.auto and entry.mount_point]
+    down = [entry for entry in wanted if entry.mount_point not in overview.mounted]
+    unmounted = [entry.mount_point or "" for entry in down if not _is_mount_held(overview, entry)]
+    mounts = f"{len(wanted) - len(down)} of {len(wanted)} mounted"
+    if len(down) > len(unmounted):
+        mounts += f", {len(down) - len(unmounted)} on hold"
     if unmounted:
         mounts += f"; missing: {', '.join(unmounted[:3])}" + (" ..." if unmounted[3:] else "")
     names = [hold.name for hold in overview.holds]
+    warnings = _warnings(overview)
+    if missing or unmounted:
+        action = "iscsictl reconnect"
+    elif warnings:
+        action = "iscsictl doctor"
+    elif held or down:
+        first = overview.holds[0]
+        name = shell_form(first.mount_point or first.target)
+        action = f"all else is well; to end a hold: iscsictl unhold {name}"
+    else:
+        action = ""
     return [
         ("initiator", _initiator_text(overview.initiator)),
         ("sessions", sessions),
-        ("volumes", mounts if paths else "/etc/fstab has no entries written by iscsictl"),
+        ("volumes", mounts if wanted else "/etc/fstab has no entries written by iscsictl"),
         ("on hold", ", ".join(names) or "nothing"),
-        ("next", _next_action(overview, missing or 0, unmounted)),
+        ("warnings", ", ".join(warnings) or "none"),
+        ("next", _next_action(overview, action)),
     ]
+
+
+def _warnings(overview: Overview) -> list[str]:
+    """Return what does not work as it should although nothing is missing; `doctor` says more."""
+    entries = overview.fstab.ours
+    read_only = [
+        entry.mount_point
+        for entry in entries
+        if entry.mount_point in overview.read_only and not is_read_only_mount(entry.options)
+    ]
+    counts = (
+        (sum(session.status != "up" for session in overview.sessions), "session", "not up"),
+        (sum(len(s.stopped_luns) for s in overview.sessions), "LUN", "not running"),
+        (sum(r.problem is not None for r in overview.records or ()), "node record", "corrupt"),
+        (sum(entry.is_claim for entry in entries), "filesystem", "not finished"),
+    )
+    return [
+        *(f"{number} {what}{'' if number == 1 else 's'} {how}" for number, what, how in counts
+          if number),
+        *(f"{path} became read-only" for path in read_only),
+    ]  # fmt: skip
 
 
 def _initiator_text(initiator: InitiatorName | None) -> str:
@@ -103,26 +133,37 @@ def _initiator_text(initiator: InitiatorName | None) -> str:
     return initiator.name or "this host has no initiator name"
 
 
-def _missing_sessions(overview: Overview) -> int | None:
-    if overview.records is None:
-        return None
-    index = SessionIndex(overview.records, overview.sessions)
-    return sum(
-        index.session_of(record) is None
-        for record in overview.records
-        if record.onboot and record.problem is None
+def _missing_sessions(overview: Overview) -> tuple[int, int]:
+    """Return how many records that are used at boot have no session: not on hold, and on hold."""
+    records = overview.records or ()
+    index = SessionIndex(records, overview.sessions)
+    down = [
+        record
+        for record in records
+        if record.onboot and record.problem is None and index.session_of(record) is None
+    ]
+    held = sum(
+        any(hold.covers(record.target, record.portal, record.iface) for hold in overview.holds)
+        for record in down
+    )
+    return len(down) - held, held
+
+
+def _is_mount_held(overview: Overview, entry: FstabLine) -> bool:
+    return any(
+        hold.covers_mount(entry.mount_point or "") or hold.covers(entry.target or "")
+        for hold in overview.holds
     )
 
 
-def _next_action(overview: Overview, missing: int, unmounted: list[str]) -> str:
+def _next_action(overview: Overview, action: str) -> str:
+    """Return the next action; `action` is that for a host that is set up, if there is one."""
     if not overview.installed:
         return _install(overview)
     if overview.initiator is not None and overview.initiator.name is None:
         return "iscsictl initiator generate"
-    if missing or unmounted:
-        return "iscsictl reconnect"
-    if any(session.status != "up" or session.stopped_luns for session in overview.sessions):
-        return "iscsictl doctor"
+    if action:
+        return action
     if not overview.sessions and not overview.records:
         return FIRST_ATTACH
     return "all is well; details: iscsictl ls; all checks: iscsictl doctor"

@@ -125,7 +125,30 @@ class _Keep:
                 self._keep_reserved(line)
         if self.target is not None:
             self._refuse_held(self.target)
+        elif self.inventory.holds:
+            self._note_held()
         return self.builder.build()
+
+    def _note_held(self) -> None:
+        """Note what stays down because it is on hold, each name once."""
+        names = [
+            record.target
+            for record in self.inventory.records
+            if record.onboot
+            and self._is_record_on_hold(record)
+            and self.index.session_of(record) is None
+        ]
+        for line in self.inventory.fstab.ours:
+            path, target = line.mount_point, line.target or ""
+            if path is None or path in self.mounted or line.is_claim or not line.auto:
+                continue
+            if self._is_mount_on_hold(path):
+                names.append(path)
+            elif any(hold.covers(target) for hold in self.inventory.holds_on(target)):
+                names.append(target)
+        for name in dict.fromkeys(names):
+            error = _on_hold_error(name)
+            self.builder.notes.append(f"{error.text}; to {error.hint}")
 
     def _refuse_held(self, target: str) -> None:
         """Report what is missing of the named target because it is on hold."""
