@@ -9,7 +9,13 @@ import pytest
 from iscsictl.model.disk_content import Content, Signature
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import DiskUsage, Inventory, Known, MountPointState
+from iscsictl.model.inventory import (
+    DiskUsage,
+    Inventory,
+    Known,
+    MountedSource,
+    MountPointState,
+)
 from iscsictl.model.listing import Lun, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
@@ -94,6 +100,24 @@ def test_lines_in_the_way_are_taken_out_by_what_the_hint_says() -> None:
     for plan in (plan_fstab_add(there, MountSpec("/mnt")), plan_mkfs(there, anew)):
         assert says(hint(plan), "iscsictl", "fstab", "rm", SPACED)
     assert plan_fstab_rm(there, SPACED).pending
+
+
+def test_a_volume_of_ours_that_is_mounted_in_the_way_keeps_its_line_until_it_is_detached() -> None:
+    taken = Known(MountPointState(exists=True, mounted="8:1", source="/dev/sdz"))
+    now = here(blank(W)).with_line(line(wwid_of(1))).having(place=taken)
+    assert says(hint(planned(now)), "iscsictl", "detach", DIR)
+    assert "fstab rm" not in hint(planned(now))
+
+
+def test_fstab_rm_says_that_what_is_mounted_is_not_there_after_a_boot() -> None:
+    there = disk_inventory(lines=[our_line(SPACED)])
+    assert plan_fstab_rm(there, SPACED).notes == ()
+    mounted = replace(there, mounted={SPACED: MountedSource("8:1", "/dev/sda")})
+    for name in (SPACED, UUID):
+        (note,) = plan_fstab_rm(mounted, name).notes
+        assert note.startswith(f"{SPACED} stays mounted, but only until the next boot; ")
+        # The note and the name have an apostrophe each.
+        assert note.endswith(f"iscsictl umount {shlex.quote(SPACED)}")
 
 
 def test_only_a_line_of_ours_is_said_to_go_by_fstab_rm() -> None:

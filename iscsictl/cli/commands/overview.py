@@ -92,8 +92,8 @@ def overview_rows(overview: Overview) -> list[tuple[str, str]]:
         action = "iscsictl doctor"
     elif held or down:
         first = overview.holds[0]
-        name = shell_form(first.mount_point or first.target)
-        action = f"all else is well; to end a hold: iscsictl unhold {name}"
+        name = first.mount_point or first.target
+        action = f"all else is well; to end a hold: iscsictl unhold {shell_form(name)}"
     else:
         action = ""
     return [

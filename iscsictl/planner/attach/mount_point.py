@@ -58,6 +58,9 @@ def require_own_lines(inventory: Inventory, path: str, wwid: str) -> None:
     how = "edit /etc/fstab to remove it"
     if all(line.is_ours for line in lines):
         how = f"remove it: iscsictl fstab rm {shell_form(path)}"
+        if inventory.mount_point_state.mounted is not None:
+            # A volume that is in use would be missing after the next boot.
+            how = f"detach what is mounted there: iscsictl detach {shell_form(path)}"
     for line in lines:
         if not line.is_ours or wwid not in {line.wwid, UNKNOWN}:
             raise MountPointRefusedError(

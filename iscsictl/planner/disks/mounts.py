@@ -409,6 +409,11 @@ def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
                 )
             subject = path or line.uuid or name
             builder.add(actions.DropFstab(line), subject, f"removes line {line.number}")
+            if path in inventory.mounted:
+                builder.notes.append(
+                    f"{path} stays mounted, but only until the next boot; to unmount it: "
+                    f"iscsictl umount {shell_form(path)}"
+                )
             if line.exclusive:
                 builder.notes.append(
                     "the LUN stays reserved for this host until: iscsictl detach "
