@@ -121,10 +121,14 @@ def _fix_for_disk_error(text: str, device: str) -> str:
 
 
 def _check_filesystem(mount: MountHealth, trouble: tuple[str, str] | None) -> Iterator[Finding]:
-    repair = "xfs_repair" if mount.fstype == "xfs" else "fsck"
+    # With -p, fsck asks nothing and needs no terminal; it exits with 1 if it has corrected errors
+    # (fsck(8)). What `iscsictl umount` unmounts is not mounted by `reconnect` meanwhile.
+    repair = f"{{ fsck -p {shell_form(mount.device)} || [ $? = 1 ]; }}"
+    if mount.fstype == "xfs":
+        repair = f"xfs_repair {shell_form(mount.device)}"
     again = (
-        f"umount {shell_form(mount.path)} && {repair} {shell_form(mount.device)} && "
-        f"mount {shell_form(mount.path)}"
+        f"iscsictl umount {shell_form(mount.path)} && {repair} && "
+        f"iscsictl mount {shell_form(mount.device, mount.path)}"
     )
     full = trouble is not None and _says_out_of_space(trouble[1])
     if full:

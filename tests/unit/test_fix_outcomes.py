@@ -1,13 +1,17 @@
 """A fix of doctor that is done on the made machine ends its finding, and brings no new one."""
 
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from iscsictl.model.host_facts import KernelRoute, Machine, Nic, PathMtu
+from iscsictl.model.host_facts import KernelRoute, Machine, MountHealth, Nic, PathMtu
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Listing, Timeouts
 from iscsictl.model.multipath import MultipathFacts
@@ -187,6 +191,42 @@ def test_the_fix_ends_its_finding_and_brings_no_new_one(id_: str, machine: Machi
     after = bad(do_what_it_says(machine, found(machine, id_).fix or ""))
     assert id_ not in after
     assert after.keys() <= before.keys()
+
+
+def run_fix(fix: str, directory: Path) -> tuple[int, list[str]]:
+    """Run a fix in a shell without a terminal, with an iscsictl that only notes its arguments."""
+    program = directory / "bin/iscsictl"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\necho "$@" >> {directory}/calls\n')
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", fix], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        env={"PATH": f"{program.parent}:/usr/sbin:/usr/bin:/sbin:/bin"}, start_new_session=True,
+    )  # fmt: skip
+    return done.returncode, (directory / "calls").read_text().splitlines()
+
+
+@pytest.mark.skipif(shutil.which("debugfs", path="/usr/sbin:/sbin") is None, reason="no e2fsprogs")
+def test_the_fix_of_a_filesystem_checks_it_between_umount_and_mount(tmp_path: Path) -> None:
+    """fsck exits with 1 if it has corrected errors, and asks nothing without a terminal."""
+    image, environment = tmp_path / "image", {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    image.touch()
+    os.truncate(image, 8 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True, env=environment)
+    damage = ["debugfs", "-w", "-R", "set_super_value state 2", str(image)]
+    mount = MountHealth("/srv/mail", str(image), "ext4", read_only=True)
+    fix = found(replace(SOUND, mounts=(mount,)), "fs-readonly").fix or ""
+    steps = ["umount /srv/mail", f"mount {image} /srv/mail"]
+    for number in (1, 2):
+        if number == 1:
+            subprocess.run(damage, check=True, env=environment, capture_output=True)
+        assert run_fix(fix, tmp_path) == (0, steps * number)
+    check = subprocess.run(["e2fsck", "-fn", image], check=False, env=environment)
+    assert check.returncode == 0
+    image.write_bytes(bytes(8 << 20))
+    code, calls = run_fix(fix, tmp_path)
+    assert code != 0
+    assert calls == [*steps * 2, steps[0]]
 
 
 def test_the_fix_of_a_mtu_names_each_nic_to_a_portal() -> None:
