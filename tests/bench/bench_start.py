@@ -1,4 +1,4 @@
-"""Measure the start and the TAB key: python -m tests.bench.bench_start [SESSIONS]."""
+"""Measure start, state and the TAB key: python -m tests.bench.bench_start [SESSIONS]."""
 
 import os
 import shutil
@@ -13,12 +13,15 @@ import pexpect
 
 from iscsictl.cli.completions.generate import FILES
 from tests.bench.bench_ls import best, measured
-from tests.bench.make_tree import make
+from tests.bench.bench_reconnect import make_records
+from tests.bench.make_tree import SESSION, make, put
 from tests.bench.table import note
 
 PROJECT = Path(__file__).parents[2]
 TYPED = "iscsictl login -T iqn.2003-01.org.example:array.lun0000"
 TIMES = 20
+#: At most so many seconds for the state that `iscsictl` alone shows, by the number of sessions.
+STATE = {1: 0.15, 1000: 0.5}
 # Each shell does what its TAB key does, in the process that a user types in.
 BASH = f"""
 source "$1/iscsictl.bash"; COMP_LINE="{TYPED}" COMP_POINT={len(TYPED)}
@@ -95,6 +98,31 @@ def zsh(root: Path) -> float:
     return min(spans[1:])
 
 
+def state(root: Path, sessions: int, most: float) -> None:
+    """Print how long `iscsictl` alone takes on a terminal, with a record for each session."""
+    make(root, sessions)
+    make_records(root, sessions)
+    put(root / "usr/sbin", iscsiadm="")
+    put(root / "etc/iscsi", **{"initiatorname.iscsi": f"InitiatorName={SESSION['initiatorname']}"})
+    commands = ([sys.executable, "-m", "iscsictl"], [sys.executable, "-c", "import click"])
+    elapsed: list[float] = []
+    spans: list[list[float]] = [[], []]
+    for _ in range(TIMES // 2):
+        begin = time.perf_counter()
+        for argv, cpu in zip(commands, spans, strict=True):
+            cpu.append(measured(argv, root=root, terminal=True)[0])
+            if argv is commands[0]:
+                elapsed.append(time.perf_counter() - begin)
+    own, click = map(statistics.median, spans)
+    print(
+        f"iscsictl alone on a terminal, {sessions} session(s): "
+        f"{1000 * statistics.median(elapsed):.0f} ms (at most {1000 * most:.0f}), "
+        f"{1000 * own:.0f} ms of CPU; load {os.getloadavg()[0]:.1f}"
+    )
+    what = f"`iscsictl` alone, {'one session' if sessions == 1 else f'{sessions} sessions'}, CPU"
+    note("bench_start", what, own, {"`import click`": click})
+
+
 def main() -> None:
     """Print one figure a line."""
     sessions = int(sys.argv[1]) if len(sys.argv) > 1 else 200
@@ -113,7 +141,9 @@ def main() -> None:
         )
         note("bench_start", f"`{word}`, CPU", own, {"`import click`": click})
     with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
+        for number, most in STATE.items():
+            state(Path(name) / str(number), number, most)
+        root = Path(name) / "tab"
         make(root, sessions)
         seconds, count = bash(root)
         print(
