@@ -141,6 +141,7 @@ def _hint_for_half(prefix: str, user: str | None) -> str:
 def judge_account(settings: Settings, given: Account, target: str | None) -> None:
     """Warn of weak secrets, and of one that other targets have too; they are used nevertheless.
 
+    If the target has a shared secret already, the warning has been given; `doctor` repeats it.
     Raises RefusedError for a secret that the standard or open-iscsi does not allow.
     """
     words = [socket.gethostname(), target or ""]
@@ -152,9 +153,9 @@ def judge_account(settings: Settings, given: Account, target: str | None) -> Non
             continue
         verdicts = [*secret_strength.judge_secret(secret.reveal(), user=user, words=words)]
         # A target has the same account in each of its records.
-        foreign = set(accounts.targets_with_secret(secret, settings.root)) - {target}
-        if foreign and target is not None:
-            verdicts.append(secret_strength.shared_with(foreign))
+        having = set(accounts.targets_with_secret(secret, settings.root))
+        if having and target is not None and target not in having:
+            verdicts.append(secret_strength.shared_with(having))
         for verdict in verdicts:
             if verdict.level == "refuse":
                 raise RefusedError(f"{whose}: {verdict.text}", hint="iscsictl chap generate")
