@@ -51,7 +51,7 @@ def listing(paths: int = 2, options: tuple[str, ...] = ("rw",)) -> Listing:
     return Listing((*sessions, other), (disk,))
 
 
-def with_states(*states: str | None, status: Literal["up", "recovering"] = "up") -> Listing:
+def with_states(*states: str | None, status: Literal["up", "recovering", "down"] = "up") -> Listing:
     """A session with a LUN in each of these states of the kernel."""
     luns = tuple(Lun(n, f"1:0:0:{n}", f"/dev/sd{'abcd'[n]}", one) for n, one in enumerate(states))
     return Listing((Session("iscsiadm", f"{IQN}.1", sid=1, status=status, luns=luns),))
@@ -73,6 +73,17 @@ def test_a_lun_that_does_not_run_though_its_session_is_up_is_shown(
 )  # fmt: skip
 def test_a_table_has_no_states_of_luns_where_they_tell_nothing_new(what: Listing) -> None:
     assert "STATE" not in shown(what, None)
+
+
+@pytest.mark.parametrize("status", ["recovering", "down"])
+def test_a_lun_whose_writes_fail_is_told_from_one_whose_writes_wait(
+    status: Literal["recovering", "down"],
+) -> None:
+    """After the recovery timeout (kernel, session_recovery_timedout)."""
+    given_up = shown(with_states("transport-offline", status=status), None).splitlines()
+    assert given_up[0].split()[-1] == "STATE"
+    assert given_up[1].split()[-1] == "transport-offline"
+    assert "STATE" not in shown(with_states("blocked", status=status), None)
 
 
 def test_a_path_of_a_map_that_is_offline_is_told_from_the_others() -> None:

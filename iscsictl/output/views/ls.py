@@ -224,8 +224,12 @@ def _long_row_values(row: Row) -> tuple[Value, ...]:
 
 
 def _has_special_state(way: Way) -> bool:
-    """Tell whether reads and writes do not go this way, though the session is up."""
-    return bool(way.session.stopped_luns or (way.lun and way.lun.is_passive))
+    """Tell whether reads and writes do not go this way in a way that STATUS does not show.
+
+    While a session is away, I/O waits; once the recovery timeout is over, it fails.
+    """
+    given_up = way.lun is not None and way.lun.state == "transport-offline"
+    return bool(given_up or way.session.stopped_luns or (way.lun and way.lun.is_passive))
 
 
 def _lun_states(row: Row) -> tuple[str, ...]:
