@@ -54,10 +54,11 @@ def ls(
     """Show sessions, LUNs, filesystems and mounts; of TARGET only, or of all.
 
     TARGET is a name or a part of one. STATUS is up; recovering (iscsid is trying to connect again,
-    and writes wait); down (nobody is trying); or unknown. With -o COLUMN,... only these columns are
-    shown: target, portal, status, lun, device, size, filesystem, mount, sid, wwid, state,
-    session_state, connection_state, internal_state, iface, transport, host, initiator,
-    chap_username, chap_username_in, reserved_by; tsv among them makes tab-separated values of them.
+    and writes wait, or fail if the STATE of the LUN is transport-offline); down (nobody is trying);
+    or unknown. With -o COLUMN,... only these columns are shown: target, portal, status, lun,
+    device, size, filesystem, mount, sid, wwid, state, session_state, connection_state,
+    internal_state, iface, transport, host, initiator, chap_username, chap_username_in, reserved_by;
+    tsv among them makes tab-separated values of them.
 
     Who has reserved a LUN is shown of volumes that are attached with --exclusive, with --long of
     every LUN that has reservations: this host, the key of another one, or nobody.
