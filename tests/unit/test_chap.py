@@ -50,4 +50,4 @@ def test_algorithms_of_discovery_are_under_the_key_of_open_iscsi(
 def test_a_new_discovery_record_gets_nothing_but_what_was_given(tmp_path: Path) -> None:
     words = ["chap", "set", "--discovery", PORTAL, "--algorithms", "md5", "--dry-run"]
     said = call(words, tmp_path, uid=0).out
-    assert "(sets node.session.auth.chap_algs)" in said
+    assert "(sets node.session.auth.chap_algs=MD5)" in said

@@ -148,7 +148,7 @@ def test_an_account_that_authmethod_does_not_ask_for_is_used_all_the_same() -> N
 def test_what_the_record_does_not_say_is_what_plan_will_set() -> None:
     (row,), notes = exported(made(user="u", method=None))
     assert "set" not in row
-    what = f"settings {IQN} {PORTAL} (sets node.session.auth.authmethod)"
+    what = f"settings {IQN} {PORTAL} (sets node.session.auth.authmethod=CHAP)"
     assert notes == [f"plan will show a change: {what}"]
 
 

@@ -11,6 +11,8 @@ from iscsictl.model.open_iscsi import parse_version, version_text
 from iscsictl.model.record_keys import KEYS, Scope
 from iscsictl.model.record_settings import find_listing_problems, find_problem
 from iscsictl.model.record_text import SECRET_KEYS
+from iscsictl.model.secret import Secret
+from iscsictl.planner.iscsi.settings import Changes, describe_changes
 from tests.commands import call
 
 if TYPE_CHECKING:
@@ -333,3 +335,15 @@ def test_every_setting_that_is_secret_is_masked_and_no_other() -> None:
     secret = {key.name for scope in KEYS.values() for key in scope.values() if key.is_secret}
     # iscsiadm -m host has settings of its own, which no record has.
     assert secret == {key for key in SECRET_KEYS if not key.startswith("host.")}
+
+
+def test_a_plan_shows_the_values_of_settings_and_no_secret() -> None:
+    changes: Changes = {
+        "node.startup": "automatic", "node.session.auth.password": Secret("one long secret"),
+        "node.session.auth.password_in": "not of its type", "node.session.auth.username": None,
+    }  # fmt: skip
+    assert describe_changes(changes, changes) == (
+        "sets node.startup=automatic, node.session.auth.password, node.session.auth.password_in, "
+        "node.session.auth.username"
+    )
+    assert describe_changes(["node.startup"], changes) == "sets node.startup=automatic"

@@ -21,7 +21,7 @@ from iscsictl.planner.attach.multipath import (
 )
 from iscsictl.planner.builder import PlanBuilder, add_login_service
 from iscsictl.planner.iscsi.first_login import RETRIES, RETRIES_OF_SEVERAL, values_of_only_path
-from iscsictl.planner.iscsi.settings import require_settings
+from iscsictl.planner.iscsi.settings import describe_changes, require_settings
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.safety.duplicates import outside_map
 from iscsictl.planner.selection.paths import LoginPath
@@ -209,7 +209,7 @@ def _add_record(
     else:
         values |= _note_on_discovery(inventory, route)
     write = actions.WriteRecord(route.target, route.portal, route.iface, values)
-    builder.add(write, route.subject, f"sets {', '.join(wrong or values)}", done=not wrong)
+    builder.add(write, route.subject, describe_changes(wrong or values, values), done=not wrong)
 
 
 def _note_on_discovery(inventory: Inventory, route: LoginPath) -> dict[str, str]:

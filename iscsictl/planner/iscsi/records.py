@@ -13,7 +13,7 @@ from iscsictl.model.record import NodeRecord, discovery_values, startup_values
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder, add_login_service
 from iscsictl.planner.iscsi.first_login import values_of_only_path
-from iscsictl.planner.iscsi.settings import Changes, require_settings
+from iscsictl.planner.iscsi.settings import Changes, describe_changes, require_settings
 from iscsictl.planner.safety.storage_graph import target_of_link
 from iscsictl.planner.selection.records import (
     RecordSelector,
@@ -64,7 +64,7 @@ def _add_values(
     name = index.subject_of(record)
     wrong = inventory.unsettled.get(str(record.path), tuple(changes))
     write = actions.WriteRecord(record.target, record.portal, record.iface, changes)
-    draft.add(write, name, f"sets {', '.join(wrong or changes)}", done=not wrong)
+    draft.add(write, name, describe_changes(wrong or changes, changes), done=not wrong)
     if note is not None and index.session_of(record) is not None:
         draft.notes.append(f"{name}: {note}")
 
@@ -115,7 +115,7 @@ def _add_values_of_only_paths(
             values = values_of_only_path(record, left, inventory.host.login_retries)
             if values:
                 write = actions.WriteRecord(record.target, record.portal, record.iface, values)
-                why = f"sets {', '.join(values)}: it is the only path left at boot"
+                why = f"{describe_changes(values, values)}: it is the only path left at boot"
                 draft.add(write, index.subject_of(record), why)
 
 
@@ -243,7 +243,7 @@ def plan_discovery_account(
     elif not there:
         wrong = ()
     write = actions.WriteDiscovery(portal, changes)
-    draft.add(write, name, f"sets {', '.join(wrong or changes)}", done=not wrong)
+    draft.add(write, name, describe_changes(wrong or changes, changes), done=not wrong)
     return draft.build()
 
 
@@ -254,7 +254,7 @@ def plan_default_account(*, wrong: tuple[str, ...], changes: Changes) -> Plan:
     are the keys that differ.
     """
     draft = PlanBuilder()
-    why = f"sets {', '.join(wrong or changes)}"
+    why = describe_changes(wrong or changes, changes)
     draft.add(actions.WriteDefaults(changes), DEFAULTS, why, done=not wrong)
     draft.notes.append("existing records keep their account; new ones get this one")
     return draft.build()

@@ -16,6 +16,7 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.iscsi.boot import hint_for_boot_target
+from iscsictl.planner.iscsi.settings import describe_changes
 from iscsictl.planner.selection.names import resolve_name
 from iscsictl.planner.selection.records import (
     RecordSelector,
@@ -83,7 +84,9 @@ def _add_login_steps(
     if values and error is None:
         wrong = inventory.unsettled.get(str(record.path), tuple(values))
         write = actions.WriteRecord(record.target, record.portal, record.iface, values)
-        after.append(plan.add(write, name, f"sets {', '.join(wrong or values)}", done=not wrong))
+        after.append(
+            plan.add(write, name, describe_changes(wrong or values, values), done=not wrong)
+        )
         if session is not None and wrong:
             plan.notes.append(f"{name} is already logged in; the values apply from the next login")
     missing = index.missing_sessions(record)

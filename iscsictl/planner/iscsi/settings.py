@@ -6,9 +6,20 @@ from iscsictl.model.open_iscsi import Version
 from iscsictl.model.record import Record
 from iscsictl.model.record_keys import KEYS, Scope
 from iscsictl.model.record_settings import find_problem
+from iscsictl.model.record_text import SECRET_KEYS
 from iscsictl.model.secret import Secret
 
 Changes = Mapping[str, str | Secret | None]
+
+
+def describe_changes(keys: Iterable[str], changes: Changes) -> str:
+    """Return these keys with the values that they get; of a secret, and a value that goes, the key.
+
+    What a plan shows can be compared with `iscsictl nodes show`, and typed for `--set`.
+    """
+    values = ((key, None if key in SECRET_KEYS else changes.get(key)) for key in keys)
+    shown = (f"{key}={value}" if isinstance(value, str) else key for key, value in values)
+    return f"sets {', '.join(shown)}"
 
 
 def require_settings(
