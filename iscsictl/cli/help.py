@@ -12,6 +12,7 @@ from iscsictl.lazy_import import lazy_import
 
 # Needed only for --help.
 examples = lazy_import("iscsictl.cli.examples")
+shutil = lazy_import("shutil")
 
 #: The options of every command; they come last.
 COMMON: Final = ("--dry-run", "--yes", "--output", "-J", "--no-color", "--verbose", "--quiet",
@@ -35,6 +36,12 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 _MAY_BE_EMPTY: Final = "mount_options"
 #: The assumed height of a terminal that does not report its size.
 _LINES: Final = 24
+#: The widest left column of a list, and the width of a page from which it is that wide. Both are
+#: those of click: its pages have 78 columns, but never less than 50, whatever the terminal has.
+_LEFT_COLUMN: Final = 30
+_FULL_WIDTH: Final = 60
+#: A page is never narrower than this.
+_LEAST_WIDTH: Final = 28
 OTHER: Final = "Other options"
 ALL_COMMANDS: Final = "Common options"
 
@@ -118,6 +125,9 @@ class HelpPage(click.Command):
 
         The summary is the first paragraph of the command's docstring.
         """
+        if ctx.terminal_width is None:
+            columns = shutil.get_terminal_size().columns
+            formatter.width = min(formatter.width, max(columns - 2, _LEAST_WIDTH))
         self.format_usage(ctx, formatter)
         summary, _, rest = inspect.cleandoc(self.help or "").partition("\n\n")
         _write_text(formatter, summary)
@@ -142,13 +152,19 @@ class HelpPage(click.Command):
             ]
             if records:
                 with formatter.section(title):
-                    formatter.write_dl(records)
+                    write_list(formatter, records)
 
 
 def _show_help(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         print_paged(ctx.get_help())
         ctx.exit()
+
+
+def write_list(formatter: click.HelpFormatter, rows: Sequence[tuple[str, str]]) -> None:
+    """Write names with their explanations, which on a narrow page have most of its width."""
+    narrow = formatter.width < _FULL_WIDTH
+    formatter.write_dl(rows, col_max=formatter.width // 4 if narrow else _LEFT_COLUMN)
 
 
 def _write_text(formatter: click.HelpFormatter, text: str) -> None:
@@ -173,7 +189,7 @@ class HelpPageOfGroup(HelpPage, click.Group):
         rows = list(self._command_summaries(ctx))
         if rows:
             with formatter.section("Commands"):
-                formatter.write_dl(rows)
+                write_list(formatter, rows)
 
     def _command_summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
         for name in self.list_commands(ctx):

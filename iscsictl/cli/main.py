@@ -14,7 +14,7 @@ from iscsictl.cli.groups import (
     move_common_options,
     require_command,
 )
-from iscsictl.cli.help import HelpPageOfGroup
+from iscsictl.cli.help import HelpPageOfGroup, write_list
 from iscsictl.lazy_import import lazy_import
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class LazyGroup(HelpPageOfGroup):
         """Write the sections without importing the commands."""
         for title, commands in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name, entry.help) for name, entry in commands.items()])
+                write_list(formatter, [(name, entry.help) for name, entry in commands.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
