@@ -72,18 +72,23 @@ def _conditions(name: str, command: click.Command) -> Iterator[tuple[str, list[s
     line = " ".join(["iscsictl", name, *arguments])
     if name != "initiator generate":  # which needs none, and waits for iscsid
         yield f"iscsictl {name}: no arguments", [], 0
+    yield f"iscsictl {name}: wrong arguments", ["one", "two", "three", "four"], 0
     yield f"{line}: not root", arguments, 1000
     if name not in WAIT_FOR_ISCSID:
         yield f"{line}: nothing there, no network", arguments, 0
+
+
+def _make_empty_machine(root: Path) -> None:
+    put(root, "proc/self/mountinfo")
+    put(root, "proc/swaps")
+    put(root, "etc/os-release", "ID=debian\n")
 
 
 def _answer(name: str, arguments: list[str], uid: int) -> str:
     """Return what one call says on an empty machine, as the table has it."""
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
-        put(root, "proc/self/mountinfo")
-        put(root, "proc/swaps")
-        put(root, "etc/os-release", "ID=debian\n")
+        _make_empty_machine(root)
         answer = call([*name.split(), *arguments], root, uid=uid)
     said = f"{answer.out}{answer.err}".replace(directory, "")
     lines = [f"    {line}".rstrip() for line in said.splitlines()]
@@ -110,6 +115,18 @@ def test_a_command_says_what_the_table_has(name: str, command: click.Command) ->
     known = _known()
     for heading, arguments, uid in _conditions(name, command):
         assert known[heading] == _answer(name, arguments, uid)
+
+
+@pytest.mark.parametrize(("name", "command"), LEAVES, ids=[name for name, _ in LEAVES])
+def test_a_command_says_the_same_when_it_is_run_again(
+    name: str, command: click.Command, tmp_path: Path
+) -> None:
+    if name in WAIT_FOR_ISCSID:
+        return
+    _make_empty_machine(tmp_path)
+    words = [*name.split(), *_arguments(name, command)]
+    first, second = (call(words, tmp_path, uid=0) for _ in range(2))
+    assert (first.code, first.out, first.err) == (second.code, second.out, second.err)
 
 
 def test_the_table_has_no_call_that_is_gone() -> None:
