@@ -35,7 +35,7 @@ def test_the_overview_links_every_page() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["truenas", "netapp", "dell", "promise"])
+@pytest.mark.parametrize("name", ["truenas", "netapp", "dell", "promise", "synology"])
 def test_each_statement_with_a_number_has_its_source(name: str) -> None:
     text, _, sources = (PAGES / f"{name}.md").read_text().partition("\nSources:")
     cited = set(re.findall(r"\[(\d)\]", text))
