@@ -1,6 +1,7 @@
 """Mount points in directories of other users: no link of theirs is followed, whatever they do."""
 
 import contextlib
+import errno
 import os
 import stat
 import subprocess
@@ -294,3 +295,25 @@ def test_what_is_opened_is_what_the_path_means_when_all_links_are_of_root(
         return
     with open_directory(wanted) as descriptor:
         assert str(Path(f"/proc/self/fd/{descriptor}").readlink()) == expected
+
+
+def test_a_directory_that_cannot_be_examined_is_not_kept_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """xfs that has shut down answers stat(2) with EIO; an open descriptor would keep it mounted."""
+    (tmp_path / "dead").mkdir()
+    examine, dead = os.fstat, (tmp_path / "dead").stat()
+
+    def refuse_dead(descriptor: int) -> os.stat_result:
+        status = examine(descriptor)
+        if os.path.samestat(status, dead):
+            raise OSError(errno.EIO, "Input/output error")
+        return status
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", refuse_dead)
+        assert resolve_path(f"{tmp_path}/dead") == f"{tmp_path}/dead"
+        with pytest.raises(OSError, match="Input/output error"), open_path(f"{tmp_path}/dead"):
+            pass
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -229,9 +229,12 @@ def _open_components(opened: OpenedPath, pending: list[str]) -> None:
         except (FileNotFoundError, NotADirectoryError):
             target = _read_link(opened, name, above)
         else:
-            if name != ".." and _is_exposed(above, os.fstat(child)):
-                opened.exposed.append(opened.path)
+            parent = opened.path
+            # First, so that the descriptor is closed even if fstat(2) fails, as on xfs that has
+            # shut down: while it is open, nothing can be unmounted there.
             opened.enter(child, os.path.normpath(opened.path_of(name)))
+            if name != ".." and _is_exposed(above, os.fstat(child)):
+                opened.exposed.append(parent)
             continue
         if target is None:
             if _is_exposed(above, opened.entry):
