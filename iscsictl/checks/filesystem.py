@@ -123,13 +123,18 @@ def _fix_for_disk_error(text: str, device: str) -> str:
 def _check_filesystem(mount: MountHealth, trouble: tuple[str, str] | None) -> Iterator[Finding]:
     # With -p, fsck asks nothing and needs no terminal; it exits with 1 if it has corrected errors
     # (fsck(8)). What `iscsictl umount` unmounts is not mounted by `reconnect` meanwhile.
-    repair = f"{{ fsck -p {shell_form(mount.device)} || [ $? = 1 ]; }}"
-    if mount.fstype == "xfs":
-        repair = f"xfs_repair {shell_form(mount.device)}"
+    check = f"{{ fsck -p {shell_form(mount.device)} || [ $? = 1 ]; }}"
     again = (
-        f"iscsictl umount {shell_form(mount.path)} && {repair} && "
+        f"iscsictl umount {shell_form(mount.path)} && {check} && "
         f"iscsictl mount {shell_form(mount.device, mount.path)}"
     )
+    if mount.fstype == "xfs":
+        # xfs_repair refuses a log that was not replayed, which only a mount does (xfs_repair(8)).
+        again = (
+            f"mount it again; if that fails, run xfs_repair {shell_form(mount.device)} in between: "
+            f"iscsictl umount {shell_form(mount.path)} && "
+            f"iscsictl mount {shell_form(mount.device, mount.path)}"
+        )
     full = trouble is not None and _says_out_of_space(trouble[1])
     if full:
         again = _FULL + again

@@ -229,6 +229,15 @@ def test_the_fix_of_a_filesystem_checks_it_between_umount_and_mount(tmp_path: Pa
     assert calls == [*steps * 2, steps[0]]
 
 
+def test_the_fix_of_xfs_has_the_log_replayed_before_any_repair(tmp_path: Path) -> None:
+    """After it has shut down there is a log, and xfs_repair exits with 2 until it is replayed."""
+    mount = MountHealth("/srv/mail", "/dev/sda1", "xfs", error="input/output error")
+    fix = found(replace(SOUND, mounts=(mount,)), "fs-failing").fix or ""
+    assert "xfs_repair /dev/sda1" in fix
+    calls = ["umount /srv/mail", "mount /dev/sda1 /srv/mail"]
+    assert run_fix(fix.rpartition(": ")[2], tmp_path) == (0, calls)
+
+
 def test_the_fix_of_a_mtu_names_each_nic_to_a_portal() -> None:
     fix = found(over_both_nics(), "net-mtu").fix or ""
     assert fix.endswith("until then: ip link set eth0 mtu 1400; ip link set eth1 mtu 1400")
