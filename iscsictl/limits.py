@@ -22,6 +22,8 @@ LOGIN_CAUSE_WAIT: Final = 10.0
 
 #: For iscsid: what it adds to `ls` is a detail, and a listing must not hang on it.
 ISCSID_STATES_WAIT: Final = 2.0
+#: For iscsid to count the errors of all sessions for `watch`, which does not wait for it.
+SESSION_ERRORS_WAIT: Final = 30.0
 #: For disks to say who has reserved them: the same, for a disk answers that from its memory.
 RESERVATIONS_WAIT: Final = 5.0
 #: For each program of a report: a dead array must not keep the report from being written.

@@ -4,19 +4,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from iscsictl.model.listing import Listing, Session
+from iscsictl.model.listing import Listing, LunLoad, Session
 
 
 class Rate(NamedTuple):
-    """Bytes per second."""
+    """Bytes per second, and the load; its latency is that of requests of the same time."""
 
     read: float
     written: float
+    load: LunLoad | None = None
 
 
 @dataclass(frozen=True)
 class Change:
-    """One difference in `what`: session, status, one of the states, device, state or wwid.
+    """One difference in `what`: session, status, device, state, wwid, or one of these.
+
+    session_state, connection_state, internal_state, digest_errors, timeout_errors.
 
     `before` and `after` are None if it was or is absent.
     """
@@ -84,7 +87,17 @@ def _session_changes(old: Session | None, new: Session | None) -> Iterator[Chang
             was, now = getattr(old, name), getattr(new, name)
             if was != now:
                 yield Change(new.sid, new.target, name, was, now)
+        yield from _error_changes(old, new)
     yield from _lun_changes(old, new, session)
+
+
+def _error_changes(old: Session, new: Session) -> Iterator[Change]:
+    for name in ("digest", "timeout"):
+        was, now = getattr(old.errors, name, None), getattr(new.errors, name, None)
+        # Unknown before or now is no difference, unless there are some when they are first known.
+        if now is not None and was != now and (was is not None or now):
+            before = None if was is None else str(was)
+            yield Change(new.sid, new.target, f"{name}_errors", before, str(now))
 
 
 def _lun_changes(old: Session | None, new: Session | None, session: Session) -> Iterator[Change]:

@@ -1,14 +1,15 @@
 """The listing for `ls`: of this host, or of something that was captured elsewhere."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iscsictl.errors import MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.limits import ISCSID_STATES_WAIT, RESERVATIONS_WAIT
-from iscsictl.model.listing import Listing, Lun, LunLoad, Note
-from iscsictl.system.io.sysfs_attributes import path_below, read_attribute
+from iscsictl.model.listing import Listing, Lun, LunLoad, Note, SessionErrors
+from iscsictl.system.io.sysfs_attributes import read_disk_attribute
 from iscsictl.system.iscsi.sessions import read_listing
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def piped_listing(data: bytes) -> Listing:
 
 def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -> Listing:
     """Ask iscsid for what only it knows; leave that out without root or a timely answer."""
-    if os.geteuid() != 0 or root != Path("/") or not listing.sessions:
+    if not _may_ask_iscsid(root) or not listing.sessions:
         return listing
     seconds = ISCSID_STATES_WAIT if timeout is None else min(ISCSID_STATES_WAIT, timeout)
     try:
@@ -107,16 +108,29 @@ def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -
         note = Note("iscsid does not answer, so its internal states are unknown")
         return listing._replace(warnings=(*listing.warnings, note))
     listing = iscsid_states.with_internal_states(listing, result.out)
-    return _with_errors(listing, seconds)
+    return with_errors(listing, read_session_errors(root, seconds))
 
 
-def _with_errors(listing: Listing, seconds: float) -> Listing:
-    """Add the kernel's counts of errors, which iscsiadm gets through iscsid."""
+def _may_ask_iscsid(root: Path) -> bool:
+    return os.geteuid() == 0 and root == Path("/")
+
+
+def read_session_errors(root: Path, seconds: float) -> dict[int, SessionErrors]:
+    """Return the kernel's counts of errors by session id, which iscsiadm gets through iscsid.
+
+    Without root, or an answer within `seconds`, there are none.
+    """
+    if not _may_ask_iscsid(root):
+        return {}
     try:
         result = process.run(["iscsiadm", "-m", "session", "-s"], timeout=seconds, ok=None)
     except (MissingError, UnreachableError):
-        return listing
-    errors = statistics.parse_session_errors(result.out)
+        return {}
+    return statistics.parse_session_errors(result.out)
+
+
+def with_errors(listing: Listing, errors: Mapping[int, SessionErrors]) -> Listing:
+    """Return the listing with these counts of errors, by session id."""
     sessions = [one._replace(errors=errors.get(one.sid or 0)) for one in listing.sessions]
     return listing._replace(sessions=tuple(sessions))
 
@@ -137,7 +151,6 @@ def _with_loads(listing: Listing, root: Path) -> Listing:
 def _read_load_of_lun(lun: Lun, root: Path) -> LunLoad | None:
     if lun.device is None:
         return None
-    own = path_below(root, f"sys/block/{lun.device.removeprefix('/dev/')}")
-    stat = read_attribute(f"{own}/stat")
-    depth = read_attribute(f"{own}/device/queue_depth")
+    stat = read_disk_attribute(root, lun.device, "stat")
+    depth = read_disk_attribute(root, lun.device, "device/queue_depth")
     return None if stat is None else statistics.parse_disk_load(stat, depth or "")

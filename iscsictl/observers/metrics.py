@@ -9,7 +9,7 @@ from iscsictl.model.listing import Lun
 from iscsictl.model.metrics import HostMetrics, LunPath, SessionLabels
 from iscsictl.parse.statistics import parse_command_count, parse_disk_counters
 from iscsictl.planner.attach.session_counts import count_sessions
-from iscsictl.system.io.sysfs_attributes import path_below, read_attribute
+from iscsictl.system.io.sysfs_attributes import path_below, read_attribute, read_disk_attribute
 
 _LAST_SUCCESS: Final = re.compile(
     r"^iscsictl_reconnect_last_success_timestamp_seconds ([0-9]{1,12})$", re.MULTILINE
@@ -39,11 +39,7 @@ def last_success(text: str) -> int | None:
 def _read_lun_path(lun: Lun, labels: SessionLabels, root: Path, *, up: bool) -> LunPath:
     # iotmo_cnt exists since Linux 6.1. Neither counter includes retries.
     unit = path_below(root, f"sys/bus/scsi/devices/{lun.hctl}")
-    stat = None
-    if lun.device is not None:
-        stat = read_attribute(
-            path_below(root, f"sys/block/{lun.device.removeprefix('/dev/')}/stat")
-        )
+    stat = None if lun.device is None else read_disk_attribute(root, lun.device, "stat")
     return LunPath(
         labels,
         lun.lun,

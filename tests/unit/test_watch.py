@@ -19,7 +19,6 @@ from iscsictl.observers.watch import watch
 from iscsictl.output.keys import Keys
 from iscsictl.output.terminal import Screen
 from iscsictl.output.views.watch import HEIGHT, Picture, graph
-from iscsictl.system.block.kernel_events import read_traffic
 from iscsictl.system.iscsi.sessions import read_listing
 from tests.bench.make_tree import Tree, put
 from tests.commands import call
@@ -52,12 +51,6 @@ def test_what_comes_goes_or_changes_is_one_change_each(tmp_path: Path) -> None:
 def test_nothing_changed_is_no_change(tmp_path: Path) -> None:
     Tree(tmp_path).session(1, "iqn.2010-10.org.example:a")
     assert changes(read_listing(tmp_path), read_listing(tmp_path)) == []
-
-
-def test_the_kernel_s_counters_are_sectors_of_512(tmp_path: Path) -> None:
-    put(tmp_path / "sys/class/block/sda", stat="1 0 10 5 2 0 20 7 0 1 1")
-    assert read_traffic(tmp_path, "/dev/sda") == (5120, 10240)
-    assert read_traffic(tmp_path, "/dev/sdb") is None
 
 
 def test_the_graph_is_as_tall_as_the_greatest_point() -> None:

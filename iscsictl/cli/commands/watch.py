@@ -56,6 +56,10 @@ def watch(settings: Settings, target: str | None, interval: float) -> None:
     TARGET is a name or a part of one. On a terminal this is a live table: q ends it, arrow and page
     keys scroll. Elsewhere, and with -o json or tsv, it is a line for each session and LUN that is
     there, and then one for each change.
+
+    LATENCY is the mean of the requests that just ended, QUEUE how many are in flight of how many
+    that can be. ERRORS are the digest errors and timeouts since the login, which iscsid is asked
+    for about every 10 seconds, as root only. What a narrow terminal has no room for is left out.
     """
     if interval < 0.05:
         raise click.BadParameter("the interval must be at least 50ms")

@@ -1,12 +1,13 @@
-"""The live view of `watch`: a table with rates and a small graph, on the alternate screen."""
+"""The live view of `watch`: a table with rates, load, errors and a small graph, full screen."""
 
 import os
 import sys
 from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from iscsictl.model.listing import Lun, Session
+from iscsictl.model.listing import Lun, LunLoad, Session, SessionErrors
 from iscsictl.model.session_diff import Rate, Snapshot
 from iscsictl.output.table import Column, Value, print_table, status_style
 from iscsictl.output.terminal import DEFAULT_WIDTH, MIN_WIDTH, Screen
@@ -30,8 +31,13 @@ COLUMNS = (
     Column("STATE", rank=3, style=status_style),
     Column("READ/S", numeric=True, rank=1),
     Column("WRITE/S", numeric=True, rank=1),
+    Column("LATENCY", numeric=True, rank=5),
+    Column("QUEUE", numeric=True, rank=6),
+    Column("ERRORS", rank=4),
     Column("TRAFFIC", rank=2),
 )
+# Those that need root, or a request.
+_OPTIONAL = frozenset({"LATENCY", "QUEUE", "ERRORS"})
 
 
 class Picture:
@@ -81,7 +87,7 @@ class Picture:
             lines[0] += f"; rows {shown.start + 1} to {shown.stop} of {len(rows)}"
             rows = sorted(rows, key=lambda row: row.order)[shown]
         self._screen.write(_HOME)
-        print_table([row.cells for row in rows], COLUMNS, self._screen)
+        _print_rows([row.cells for row in rows], self._screen)
         width = self._screen.width or DEFAULT_WIDTH
         below = "\n".join(fit_width(escape_controls(line), width) for line in lines)
         self._screen.write(f"\n{below}\n")
@@ -130,11 +136,15 @@ class Picture:
         traffic = rate.read + rate.written if rate else 0.0
         points.append(traffic)
         number: Value = lun.lun if lun else "all" if session.luns else None
+        latency, queue = _describe_load(None if rate is None else rate.load)
+        # They are those of the session, so of several rows only the sum has them.
+        has_errors = lun is None or len(session.luns or ()) == 1
         cells = (
             session.target, session.status, number,
             lun.device if lun else None, lun.shown_state if lun else None,
             human_size(int(rate.read)) if rate else None,
             human_size(int(rate.written)) if rate else None,
+            latency, queue, _describe_errors(session.errors) if has_errors else None,
             graph(points, unicode=self._screen.unicode),
         )  # fmt: skip
         return _Row(cells, (session.status == "up", -traffic))
@@ -145,6 +155,31 @@ class _Row(NamedTuple):
 
     cells: tuple[Value, ...]
     order: tuple[bool, float]
+
+
+def _print_rows(rows: Sequence[Sequence[Value]], screen: Screen) -> None:
+    """Print a table without the columns of load and errors of which nothing is known."""
+    known = [
+        place for place, column in enumerate(COLUMNS)
+        if column.title not in _OPTIONAL or any(row[place] is not None for row in rows)
+    ]  # fmt: skip
+    print_table([[row[n] for n in known] for row in rows], [COLUMNS[n] for n in known], screen)
+
+
+def _describe_load(load: LunLoad | None) -> tuple[Value, Value]:
+    """Return the latency and the queue: requests in flight of how many that may be."""
+    if load is None:
+        return None, None
+    depth = "" if load.queue_depth is None else f"/{load.queue_depth}"
+    latency = "-" if load.latency is None else f"{load.latency:.1f}ms"
+    return latency, f"{load.in_flight}{depth}"
+
+
+def _describe_errors(errors: SessionErrors | None) -> Value:
+    if errors is None:
+        return None
+    counts = {"digest": errors.digest, "timeout": errors.timeout}
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "0"
 
 
 def graph(points: "deque[float]", *, unicode: bool = True) -> str:

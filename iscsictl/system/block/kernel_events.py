@@ -1,7 +1,6 @@
 """Waiting for the kernel's events about disks and sessions, with a timeout."""
 
 import contextlib
-import os
 import select
 import time
 from collections.abc import Sequence
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from iscsictl.lazy_import import lazy_import
-from iscsictl.system.io.sysfs_attributes import path_below
 
 pyudev = lazy_import("pyudev")
 
@@ -78,23 +76,3 @@ class Events:
         except OSError:
             self._monitor = self._open_monitor()
         return True
-
-
-def read_traffic(root: Path, device: str) -> tuple[int, int] | None:
-    """Return the bytes read and written of /dev/KNAME since it appeared (Documentation/block/stat).
-
-    None if it is gone. The kernel counts in units of 512 bytes, whatever the sector size of the
-    disk.
-    """
-    name = device.removeprefix("/dev/").replace("/", "!")
-    try:
-        fd = os.open(path_below(root, f"sys/class/block/{name}/stat"), os.O_RDONLY)
-    except OSError:
-        return None
-    try:
-        fields = os.read(fd, 4096).split()
-        return int(fields[2]) * 512, int(fields[6]) * 512
-    except (OSError, IndexError, ValueError):
-        return None
-    finally:
-        os.close(fd)

@@ -126,6 +126,12 @@ def read_attribute(path: str) -> str | None:
     return shown(data)
 
 
+def read_disk_attribute(root: Path, device: str, name: str) -> str | None:
+    """Return an attribute of the disk /dev/KNAME, as `Folder.get` does: `stat`, `device/state`."""
+    kname = device.removeprefix("/dev/").replace("/", "!")
+    return read_attribute(path_below(root, f"sys/block/{kname}/{name}"))
+
+
 @lru_cache(4096)
 def to_integer(text: str | None) -> int | None:
     """Return the whole number that the text is, None if it is none."""

@@ -29,6 +29,11 @@ def show_waits_on(display: Display) -> None:
     _displays[:] = [display]
 
 
+def show_no_waits() -> None:
+    """Report no wait from now on, for the terminal shows a picture."""
+    _displays.clear()
+
+
 @contextmanager
 def waiting(what: str, limit: float | None = None) -> Iterator[None]:
     """Report to the display what the body waits for, and for how many seconds at most.
