@@ -89,6 +89,14 @@ def test_the_claim_of_a_target_that_is_gone_goes_with_it_and_no_other_entry_does
     assert (forget.target, forget.portal) == (GONE, A)
 
 
+def test_a_record_goes_after_its_claim_so_that_a_stopped_run_can_be_finished() -> None:
+    """Without record and session, a second run would no longer ask for the target."""
+    facts = of_portal_a(fstab=with_entries(claim(GONE)))
+    drop, forget = plan_prune(facts, seconds=0).pending
+    assert isinstance(drop.action, actions.DropFstab)
+    assert drop.id in forget.after
+
+
 def test_a_claim_on_a_disk_that_another_target_shows_stays() -> None:
     there = Disk("naa.1", (DiskPath(1, "1:0:0:0", "/dev/sda"),), Block("/dev/sda", "disk"))
     session = Session("sysfs", LIVE, sid=1, portal=A, iface="default", status="up")

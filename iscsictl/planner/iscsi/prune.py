@@ -122,14 +122,18 @@ def plan_prune(facts: PruneFacts, *, seconds: float, names: Collection[str] = ()
             plan.notes.append(f"{target} is no longer offered, but kept: {reason}")
             continue
         ended = list(_end_sessions(plan, index.sessions(target)))
-        for line in claims.get(target, ()):
-            _drop_claim(plan, line, facts, ended)
+        # Before the records: without them, no later run would ask for the target of a claim.
+        dropped = [
+            _drop_claim(plan, line, ended)
+            for line in claims.get(target, ())
+            if not _is_shown_by_another(line, facts)
+        ]
         gone[target] = [
             plan.add(
                 actions.DeleteRecord(target, record.portal, record.iface, direct=True),
                 index.subject_of(record),
                 "no portal offers the target",
-                after=ended,
+                after=[*ended, *dropped],
             )
             for record in index.records(target)
             if record.problem is None
@@ -141,16 +145,18 @@ def plan_prune(facts: PruneFacts, *, seconds: float, names: Collection[str] = ()
     return plan.build()
 
 
-def _drop_claim(
-    plan: PlanBuilder, line: FstabLine, facts: PruneFacts, ended: Collection[str]
-) -> None:
-    """Drop the claim on a disk of a target that is gone, unless another target shows the disk."""
+def _is_shown_by_another(line: FstabLine, facts: PruneFacts) -> bool:
+    """Return whether another target than that of a claim shows its disk."""
     sids = (p.sid for disk in facts.index.disks_with_wwid(line.making) for p in disk.paths)
     sessions = (session for sid in sids for session in facts.index.sessions_with_sid(sid))
-    if all(session.target == line.target for session in sessions):
-        subject = f"UUID={line.uuid} on {line.making}"
-        why = "the target of the claim is gone"
-        plan.add(actions.DropFstab(line), subject, why, after=ended)
+    return any(session.target != line.target for session in sessions)
+
+
+def _drop_claim(plan: PlanBuilder, line: FstabLine, ended: Collection[str]) -> str:
+    subject = f"UUID={line.uuid} on {line.making}"
+    return plan.add(
+        actions.DropFstab(line), subject, "the target of the claim is gone", after=ended
+    )
 
 
 def _drop_links(plan: PlanBuilder, facts: PruneFacts) -> None:
