@@ -87,8 +87,13 @@ CONNECTING: Final = (
             Exit.MISSING),
 )  # fmt: skip
 
+# Where iscsiadm locks the node database; which of them, depends on its version.
+_LOCK: Final = r"/(?:var/|run/)?(?:run/)?lock/iscsi\b"
+
 SETUP: Final = (
     Message(r"(?:iscsiadm|iscsid)\S*: (?:command )?not found|"
+            r"(?:command not found|unknown command): (?:\S*/)?iscsi(?:adm|d)\b|"
+            r"sh: (?:\S*/)?iscsi(?:adm|d): no such file|"
             r"no such file or directory: '?(?:\S*/)?iscsiadm|"
             r"\"(?:\S*/)?iscsiadm\": executable file not found|"
             r"unable to locate executable .*iscsiadm|\biscsi\S*\.(?:service|socket) (?:could )?not "
@@ -104,7 +109,15 @@ SETUP: Final = (
             "message", None, "this host has no initiator name",
             "/etc/iscsi/initiatorname.iscsi is missing or has no InitiatorName=iqn... line",
             _INITIATOR, Exit.NOT_FOUND),
-    Message(r"could not open /(?:var/|run/)?(?:run/)?lock/iscsi\b|maybe you are not root|"
+    Message(rf"could not open {_LOCK}: (?:\d+: )?no such file or directory", "iscsiadm", 6,
+            "the directory in which the node database is locked does not exist",
+            "/run/lock is missing, as in a container or a chroot", "`mkdir -p /run/lock`",
+            Exit.ERROR),
+    Message(rf"could not open {_LOCK}: (?:\d+: )?read-only file system", "iscsiadm", 6,
+            "the lock directory of the node database is on a read-only filesystem",
+            "a container or a service to which /run is read-only",
+            "make /run/lock writable there, or run the command on the host", Exit.ERROR),
+    Message(rf"could not open {_LOCK}|maybe you are not root|"
             r"could not lock discovery db: \S+: (?:\d+ )?permission denied",
             "iscsiadm", 6, "the lock directory of the node database cannot be written",
             "the command was not run as root, or /run is read-only",

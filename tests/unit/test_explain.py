@@ -176,6 +176,14 @@ def test_the_command_prints_json() -> None:
     assert document["causes"][0]["exit"] == 3
 
 
+def test_the_line_of_a_login_shell_is_no_option() -> None:
+    line = "-bash: iscsiadm: command not found"
+    for words in ([line], line.split(), [line, "-o", "tsv"]):
+        result = CliRunner().invoke(cli, ["explain", *words])
+        assert result.exit_code == 0, result.output
+        assert "open-iscsi is not installed" in result.stdout
+
+
 def test_the_command_reads_text_from_stdin() -> None:
     result = CliRunner().invoke(cli, ["explain", "-"], input=b"\xff detected conn error (1020)\n")
     assert result.exit_code == 0

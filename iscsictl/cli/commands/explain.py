@@ -1,13 +1,14 @@
 """`explain`: what an error code or a pasted message means, and what to do."""
 
 import json
+import re
 import shutil
 import sys
 import textwrap
 
 import click
 
-from iscsictl.cli.help import command, print_paged
+from iscsictl.cli.help import HelpPage, print_paged
 from iscsictl.cli.input_file import read_input_file
 from iscsictl.cli.options import Settings, common
 from iscsictl.errors import lookup as core
@@ -24,7 +25,15 @@ _TITLES = {
 }
 
 
-@command("explain")
+class _PastedText(HelpPage):
+    """A command whose arguments may be text that another program printed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the first word of `-bash: iscsiadm: command not found` as no option."""
+        return super().parse_args(ctx, [re.sub(r"^-(?=\w+:(?!\S))", "", word) for word in args])
+
+
+@click.command("explain", cls=_PastedText)
 @click.argument("what", nargs=-1)
 @common
 def explain(settings: Settings, what: tuple[str, ...]) -> int:
