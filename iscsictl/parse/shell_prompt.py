@@ -44,6 +44,9 @@ _ANSIBLE = re.compile(
     r"|(?:PLAY|TASK) \[.*"
 )
 
+# SUSE's supportconfig: the heading of a section, which the command or file in it follows.
+_SECTION = re.compile(r"#==\[ [\w -]{1,40} \]=+#")
+
 
 class Boundary(NamedTuple):
     """The end of one output; `host` is where the next one was printed, None if unknown."""
@@ -64,6 +67,8 @@ def read_prompt(line: str) -> Boundary | None:
     if found := _NAMED.search(line, 0, 300):
         return Boundary(None if found["before"] == "<" else found["host"].partition(".")[0])
     if _BARE.fullmatch(line) or _BARE_COMMAND.fullmatch(line) or _RUN.search(line):
+        return Boundary()
+    if _SECTION.fullmatch(line):
         return Boundary()
     if line[:1] in "#>":
         return None

@@ -1,9 +1,11 @@
+import io
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from iscsictl.errors import IscsictlError
+from iscsictl.errors import IscsictlError, UsageError
 from iscsictl.parse.capture import parse_capture
 from iscsictl.system.iscsi.sosreport import read_capture, read_directory
 from tests.bench.make_tree import make
@@ -131,6 +133,59 @@ def test_the_files_of_a_supportconfig_are_read(tmp_path: Path) -> None:
     assert [session.sid for session in listing.sessions] == [1]
     assert listing.capture is not None
     assert len(listing.capture.disks or ()) == 2
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize("following", ["Configuration File", "Log File", "Verification"])
+def test_a_section_of_a_supportconfig_costs_the_session_before_it_no_lun(
+    tmp_path: Path, following: str
+) -> None:
+    text = (
+        f"#==[ Command ]====#\n# /sbin/iscsiadm -m session -P 3\n{posted('iscsiadm-version-line')}"
+        f"\n#==[ {following} ]====#\n# /etc/iscsi/iscsid.conf\nnode.session.scan = auto\n"
+    )
+    bundle(tmp_path, **{"fs-iscsi_dot_txt": text})
+    (session,) = read_capture(tmp_path).sessions
+    assert [lun.device for lun in session.luns or ()] == ["/dev/sdb", "/dev/sdc"]
+
+
+def packed(file: Path, *folders: Path) -> Path:
+    """An archive as sos and supportconfig make it, from directories as these make them."""
+    with tarfile.open(file, "w:xz") as archive:
+        for folder in folders:
+            archive.add(folder, folder.name)
+    return file
+
+
+@pytest.mark.fault("F109")
+def test_the_archive_of_a_bundle_is_read_like_its_directory(tmp_path: Path) -> None:
+    sos, suse = tmp_path / "sosreport-h-1", tmp_path / "scc_h_1"
+    saved(sos, tree=posted("iscsiadm-version-line"))
+    (sos / "var/log").mkdir(parents=True)
+    (sos / "var/log/messages").write_text("a long log\n" * 100)
+    text = f"# /sbin/iscsiadm -m session -P 3\n{posted('iscsiadm-version-line')}"
+    bundle(suse, **{"fs-iscsi_dot_txt": text, "mpio_dot_txt": posted("multipath-ll")})
+    for folder in (sos, suse):
+        listing = read_capture(packed(tmp_path / f"{folder.name}.tar.xz", folder))
+        assert listing.sessions == read_capture(folder).sessions
+        assert [session.sid for session in listing.sessions] == [1]
+
+
+def test_of_the_archive_of_a_bundle_only_outputs_are_unpacked_and_no_links(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "iscsiadm_-m_session").write_text(posted("iscsiadm-version-line"))
+    file = tmp_path / "bad.tar"
+    with tarfile.open(file, "w") as archive:
+        link = tarfile.TarInfo("sosreport-h/sos_commands")
+        link.type, link.linkname = tarfile.SYMTYPE, str(outside)
+        archive.addfile(link)
+        for name in ("sosreport-h/sos_commands/multipath_-ll", "../lsblk", f"{outside}/lsblk"):
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    with pytest.raises(UsageError):
+        read_capture(file)
+    assert [one.name for one in outside.iterdir()] == ["iscsiadm_-m_session"]
+    assert not (tmp_path / "lsblk").exists()
 
 
 @pytest.mark.fault("F109")

@@ -1,12 +1,17 @@
-"""The archive of `report`: created in memory, and read for `ls --from` and `doctor --from`."""
+"""The archive of `report`: created in memory, and read for `ls --from` and `doctor --from`.
 
+`ls --from` reads the archives of other tools too.
+"""
+
+import contextlib
 import gzip
 import io
+import lzma
 import os
 import tarfile
 import zlib
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
 from iscsictl.errors import IscsictlError, UsageError
 from iscsictl.system.iscsi.report_files import Entry
@@ -15,6 +20,7 @@ from iscsictl.system.iscsi.report_files import Entry
 PREFIX = "iscsictl-report"
 #: Bytes that an archive may have when unpacked: a crafted one must not fill the disk.
 MAX_UNPACKED = 1 << 29
+UNPACK_HINT = "unpack any other archive, such as a sosreport, and give the directory"
 
 
 def pack_entries(entries: Iterable[Entry], now: float) -> bytes:
@@ -48,29 +54,68 @@ def unpack_archive(path: Path, place: Path) -> Path:
     room for it.
     """
     total = 0
+    with _reading(path), tarfile.open(path) as archive:
+        for member in archive:
+            target = os.path.normpath(place / member.name)
+            if not target.startswith(f"{place}/{PREFIX}/"):
+                raise UsageError(
+                    f"{path}: {member.name!r} is not under {PREFIX}/", hint=UNPACK_HINT
+                )
+            total += member.size
+            if total > MAX_UNPACKED:
+                raise UsageError(f"{path} is larger than {MAX_UNPACKED >> 20} MiB unpacked")
+            # A link that was created before must not lead the next file out of the directory.
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            if not os.path.realpath(os.path.dirname(target)).startswith(f"{place}/{PREFIX}"):
+                raise UsageError(f"{path}: {member.name!r} points outside the archive")
+            _extract_member(archive, member, target, place)
+    return place / PREFIX
+
+
+def is_report(path: Path) -> bool:
+    """Return whether an archive is that of `report`: its first member is in the report's directory.
+
+    Raises UsageError if it is damaged.
+    """
+    with _reading(path), tarfile.open(path) as archive:
+        first = archive.next()
+    return first is not None and first.name.startswith(f"{PREFIX}/")
+
+
+def unpack_outputs(path: Path, place: Path, is_output: Callable[[str], bool], largest: int) -> bool:
+    """Unpack the outputs of tools from the archive of a support bundle below an empty directory.
+
+    `is_output` tells them by the names of their files; none is larger than `largest` bytes. They
+    keep their directories. Nothing else is created, no links. Returns whether there were any.
+    Raises UsageError for a damaged archive, IscsictlError if there is no room for them.
+    """
+    total = 0
+    with _reading(path), tarfile.open(path) as archive:
+        for member in archive:
+            parts = PurePosixPath(member.name).parts
+            if not (parts and member.isreg() and 0 < member.size <= largest):
+                continue
+            if not is_output(parts[-1]) or ".." in parts or parts[0] == "/":
+                continue
+            if total + member.size > MAX_UNPACKED:
+                continue
+            total += member.size
+            target = place.joinpath(*parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            content = archive.extractfile(member)
+            target.write_bytes(b"" if content is None else content.read())
+    return total > 0
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn the errors of a damaged archive, and of the lack of room for it, into ours."""
     try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                target = os.path.normpath(place / member.name)
-                if not target.startswith(f"{place}/{PREFIX}/"):
-                    raise UsageError(
-                        f"{path}: {member.name!r} is not under {PREFIX}/",
-                        hint="unpack any other archive, such as a sosreport, and give the "
-                        "directory",
-                    )
-                total += member.size
-                if total > MAX_UNPACKED:
-                    raise UsageError(f"{path} is larger than {MAX_UNPACKED >> 20} MiB unpacked")
-                # A link that was created before must not lead the next file out of the directory.
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                if not os.path.realpath(os.path.dirname(target)).startswith(f"{place}/{PREFIX}"):
-                    raise UsageError(f"{path}: {member.name!r} points outside the archive")
-                _extract_member(archive, member, target, place)
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        yield
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise UsageError(f"{path} cannot be unpacked: {error}") from None
     except OSError as error:  # such as no space: that is not the fault of the archive
         raise IscsictlError(f"{path} cannot be unpacked: {error}") from None
-    return place / PREFIX
 
 
 def read_report_entry(path: Path, name: str) -> bytes | None:

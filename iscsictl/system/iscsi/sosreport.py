@@ -16,7 +16,13 @@ from iscsictl.limits import MAX_CAPTURE, PIPE_WAIT
 from iscsictl.model.listing import Listing
 from iscsictl.parse.capture import parse_bundle, parse_capture
 from iscsictl.system.io.input_files import open_input, read_to_end
-from iscsictl.system.iscsi.report_archive import PREFIX, unpack_archive
+from iscsictl.system.iscsi.report_archive import (
+    PREFIX,
+    UNPACK_HINT,
+    is_report,
+    unpack_archive,
+    unpack_outputs,
+)
 from iscsictl.system.iscsi.sessions import has_sessions_class, read_listing
 
 #: Limits of a bundle: bytes of a file, number of files, levels; outputs of tools are far below.
@@ -59,9 +65,17 @@ def read_capture(path: Path, wait: float = PIPE_WAIT) -> Listing:
 
 
 def _read_archive(path: Path) -> Listing:
-    """Read the archive of `iscsictl report`, unpacked for as long as that takes."""
-    with tempfile.TemporaryDirectory(prefix="iscsictl-") as place:
-        return read_directory(unpack_archive(path, Path(os.path.realpath(place))))
+    """Read the archive of `iscsictl report`, or the outputs in that of a support bundle.
+
+    It is unpacked for as long as that takes.
+    """
+    with tempfile.TemporaryDirectory(prefix="iscsictl-") as name:
+        place = Path(os.path.realpath(name))
+        if is_report(path):
+            return read_directory(unpack_archive(path, place))
+        if not unpack_outputs(path, place, _is_output, MAX_OUTPUT):
+            raise UsageError(f"{path} contains no output that `ls` can show", hint=UNPACK_HINT)
+        return read_directory(place)
 
 
 def require_readable(listing: Listing, name: str) -> Listing:
@@ -146,6 +160,10 @@ def _outputs_by_content(place: Path, known: Collection[str]) -> Iterator[tuple[s
             yield name, data
 
 
+def _is_output(name: str) -> bool:
+    return bool(_SESSION_OUTPUT.fullmatch(name) or _OTHER_OUTPUT.fullmatch(name))
+
+
 def _is_session_output(name: str) -> bool:
     return _SESSION_OUTPUT.fullmatch(name.rpartition("/")[2]) is not None
 
@@ -159,7 +177,7 @@ def _outputs_of_bundle(place: Path) -> Iterator[tuple[str, bytes]]:
         below[:] = sorted(set(below) - _NOT_OUTPUTS) if depth < MAX_DEPTH else []
         for name in sorted(files):
             file = here / name
-            if not (_SESSION_OUTPUT.fullmatch(name) or _OTHER_OUTPUT.fullmatch(name)):
+            if not _is_output(name):
                 continue
             status = file.lstat()
             if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_OUTPUT:
