@@ -375,6 +375,9 @@ def test_watch_shows_changes_and_throughput_and_leaves_the_terminal_as_it_was(la
     console.expect(rb"READ/S", timeout=60)
     console.expect(rb"lab:busy +\S*up\S* +all +-[- ]+[0-9.]+[KM] ", timeout=60)
     console.expect(rb"lab:busy +\S*up\S* +0 +/dev/sd. .*?[0-9.]+[KM] ", timeout=60)
+    # The errors are those of iscsid, which is asked in the background.
+    console.expect(rb"LATENCY\W.*?QUEUE\W.*?ERRORS\W", timeout=60)
+    console.expect(rb"lab:busy +\S*up\S* +all +[^\n]* 0 ", timeout=60)
     host.run(f"iscsiadm -m node -T {IQN}goes --logout", check=True)
     console.expect(rb"session \d+ " + IQN.encode() + rb"goes: session up -> -", timeout=60)
     console.send(b"\x03")
