@@ -65,17 +65,32 @@ def check(machine: Machine) -> Iterator[Finding]:
             login.name,
         )
         return
-    yield _check_unit_enabled(login, "service-login", needed)
-    yield _check_iscsid_units(machine)
+    unmask = _unmask_command(machine, login)
+    yield _check_unit_enabled(login, "service-login", needed, unmask)
+    yield _check_iscsid_units(machine, unmask)
     yield from _check_unit_order(login)
     yield from _check_network_online(machine, needed)
 
 
-def _check_unit_enabled(unit: Unit, id_: str, needed: bool) -> Finding:
+def _iscsid_units(machine: Machine) -> list[Unit]:
+    return [u for name in ISCSID if (u := machine.systemd.units.get(name)) and u.defined]
+
+
+def _unmask_command(machine: Machine, login: Unit) -> str:
+    """Return what unmasks all units that `iscsictl service enable` needs, and then enables them.
+
+    It refuses while one of them is masked, and one that was not enabled before is not afterwards.
+    """
+    iscsid = _iscsid_units(machine)
+    units = [login] if login.masked else []
+    units += iscsid if all(unit.masked for unit in iscsid) else []
+    return f"systemctl unmask {shell_form(*(u.name for u in units))} && iscsictl service enable"
+
+
+def _check_unit_enabled(unit: Unit, id_: str, needed: bool, unmask: str) -> Finding:
     if unit.masked:
         make = fail if needed else warn
-        fix = f"systemctl unmask {shell_form(unit.name)} && iscsictl service enable"
-        return make(id_, "it is masked: it never starts", fix, unit.name)
+        return make(id_, "it is masked: it never starts", unmask, unit.name)
     if unit.enabled:
         return ok(id_, "it starts at boot", unit.name)
     if not needed:
@@ -89,8 +104,8 @@ def _check_unit_enabled(unit: Unit, id_: str, needed: bool) -> Finding:
     )
 
 
-def _check_iscsid_units(machine: Machine) -> Finding:
-    units = [u for name in ISCSID if (u := machine.systemd.units.get(name)) and u.defined]
+def _check_iscsid_units(machine: Machine, unmask: str) -> Finding:
+    units = _iscsid_units(machine)
     if not units:
         return fail(
             "service-iscsid",
@@ -101,7 +116,6 @@ def _check_iscsid_units(machine: Machine) -> Finding:
         names = ", ".join(u.name for u in units if u.enabled and not u.masked)
         return ok("service-iscsid", f"started at boot or on demand by {names}")
     if all(u.masked for u in units):
-        unmask = f"systemctl unmask {shell_form(*(u.name for u in units))}"
         return fail("service-iscsid", "iscsid is masked", unmask)
     # The socket, if there is one: it starts iscsid on demand.
     unit = next(u for u in reversed(units) if not u.masked)

@@ -16,6 +16,7 @@ from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Listing, Timeouts
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
+from iscsictl.model.services import Daemon
 from tests.unit.healthy_host import (
     BARE,
     IQN,
@@ -96,9 +97,38 @@ def enable(machine: Machine, name: str) -> Machine:
 
 
 def enable_services(machine: Machine) -> Machine:
-    """iscsictl service enable."""
+    """iscsictl service enable, which refuses a masked unit."""
+    assert not any(one.masked for one in machine.systemd.units.values())
     units = {name: replace(one, enabled=True) for name, one in machine.systemd.units.items()}
     return replace(machine, systemd=replace(machine.systemd, units=units))
+
+
+def unmask(machine: Machine, names: str) -> Machine:
+    """systemctl unmask: one that was never enabled still is not."""
+    units = {
+        name: replace(one, masked=one.masked and name not in names.split())
+        for name, one in machine.systemd.units.items()
+    }
+    return replace(machine, systemd=replace(machine.systemd, units=units))
+
+
+def start(machine: Machine, name: str) -> Machine:
+    """systemctl start."""
+    if name == "iscsid.service":
+        return replace(machine, iscsid=Daemon(401))
+    assert name == "multipathd.service"
+    return replace(machine, multipath=replace(machine.multipath, running=True, answers=True))
+
+
+def continue_daemon(machine: Machine) -> Machine:
+    """kill -CONT."""
+    assert machine.iscsid is not None
+    return replace(machine, iscsid=replace(machine.iscsid, state="S"))
+
+
+def set_startup(machine: Machine, target: str, mode: str) -> Machine:
+    """iscsictl startup."""
+    return set_key(machine, target, "node.startup", mode)
 
 
 def read_fstab(machine: Machine) -> Machine:
@@ -116,6 +146,10 @@ COMMANDS: dict[str, Callable[..., Machine]] = {
     r"systemctl enable (multipathd\.service)": enable,
     r"iscsictl service enable": enable_services,
     r"systemctl daemon-reload": read_fstab,
+    r"systemctl unmask ([\w.-]+(?: [\w.-]+)*)": unmask,
+    r"systemctl start (\S+)": start,
+    r"kill -CONT \$\(pidof iscsid\)": continue_daemon,
+    r"iscsictl startup (\S+) (\w+)": set_startup,
 }
 
 
@@ -161,10 +195,10 @@ def with_timeout(seconds: int, *, mapped: bool = False) -> Machine:
     return replace(SOUND, listing=Listing((kept,), (disk(1, "mpath" if mapped else "disk"),)))
 
 
-def without_multipathd() -> Machine:
-    """A map, whose daemon runs and is not started at boot."""
-    machine = with_timeout(5, mapped=True)
-    return replace(machine, multipath=MultipathFacts(installed=True, running=True))
+def without_multipathd(*, running: bool = True) -> Machine:
+    """A map, whose daemon runs and is not started at boot, or the other way round."""
+    facts = MultipathFacts(installed=True, running=running, enabled=not running)
+    return replace(with_timeout(5, mapped=True), multipath=facts)
 
 
 #: Machines with a fault, each with the finding whose fix is done.
@@ -181,6 +215,13 @@ FAULTY: dict[str, tuple[str, Machine]] = {
     "stale units": ("service-reload", replace(SOUND, systemd=replace(SOUND.systemd, stale=True))),
     "no multipathd at boot": ("multipath-boot", without_multipathd()),
     "login service": ("service-login", with_units(enabled=False)),
+    "iscsid at boot": ("service-iscsid", with_units(enabled=False)),
+    "masked login service": ("service-login", with_units(enabled=False, masked=True)),
+    "masked iscsid": ("service-iscsid", with_units(enabled=False, masked=True)),
+    "no iscsid": ("iscsid-running", replace(SOUND, iscsid=None)),
+    "stopped iscsid": ("iscsid-answers", replace(SOUND, iscsid=Daemon(400, "T"))),
+    "no multipathd": ("multipath-daemon", without_multipathd(running=False)),
+    "onboot": ("session-startup", with_record(**{"node.startup": "onboot"})),
 }
 
 
