@@ -87,7 +87,8 @@ def watch(
     yield Snapshot(listing, (), {})
     rates: dict[str, Rate] = {}
     while until is None or time.monotonic() < until:
-        errors.refresh()
+        if listing.sessions:
+            errors.refresh()
         left = interval if until is None else min(interval, until - time.monotonic())
         with signals.at_once():
             events.wait(left, wake)
