@@ -15,7 +15,7 @@ from iscsictl.system.iscsi.sessions import read_listing
 if TYPE_CHECKING:
     from iscsictl.observers import reservations
     from iscsictl.parse import capture, fstab, iscsid_states, statistics
-    from iscsictl.system.io import bounded_call, process
+    from iscsictl.system.io import bounded_call, daemons, process
     from iscsictl.system.iscsi import sosreport
 else:
     # The readers of captures are many regular expressions, which `ls` of this host does not need;
@@ -24,6 +24,7 @@ else:
     fstab = lazy_import("iscsictl.parse.fstab")
     reservations = lazy_import("iscsictl.observers.reservations")
     capture = lazy_import("iscsictl.parse.capture")
+    daemons = lazy_import("iscsictl.system.io.daemons")
     iscsid_states = lazy_import("iscsictl.parse.iscsid_states")
     statistics = lazy_import("iscsictl.parse.statistics")
     process = lazy_import("iscsictl.system.io.process")
@@ -97,7 +98,7 @@ def piped_listing(data: bytes) -> Listing:
 
 def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -> Listing:
     """Ask iscsid for what only it knows; leave that out without root or a timely answer."""
-    if not _may_ask_iscsid(root) or not listing.sessions:
+    if not listing.sessions or not _may_ask_iscsid(root):
         return listing
     seconds = ISCSID_STATES_WAIT if timeout is None else min(ISCSID_STATES_WAIT, timeout)
     try:
@@ -112,7 +113,13 @@ def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -
 
 
 def _may_ask_iscsid(root: Path) -> bool:
-    return os.geteuid() == 0 and root == Path("/")
+    """Return whether iscsid runs, on this host, and answers this user, who must be root.
+
+    If it does not run, iscsiadm would have systemd start it by its socket: looking starts nothing.
+    """
+    if os.geteuid() != 0 or root != Path("/"):
+        return False
+    return daemons.find_daemon("iscsid", root) is not None
 
 
 def read_session_errors(root: Path, seconds: float) -> dict[int, SessionErrors]:

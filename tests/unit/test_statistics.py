@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iscsictl.model.listing import Listing, Lun, LunLoad, Session, SessionErrors
-from iscsictl.observers.listing import live_listing
+from iscsictl.model.services import Daemon
+from iscsictl.observers.listing import live_listing, read_session_errors
 from iscsictl.output.terminal import Screen
 from iscsictl.output.views.ls import Form, print_listing
 from iscsictl.output.views.ls_json import listing_json
 from iscsictl.parse.statistics import parse_disk_load, parse_session_errors
+from iscsictl.system.io import daemons, process
 from tests.bench.make_tree import Tree
 from tests.unit.fake_root import put
 
@@ -65,6 +68,23 @@ def test_the_load_of_a_disk_is_what_the_kernel_counts(
 def test_any_text_is_read(text: str, other: str) -> None:
     parse_session_errors(f"Stats for session [sid: 1,\n{text}")
     parse_disk_load(text, other)
+
+
+@pytest.mark.parametrize("daemon", [None, Daemon(400)])
+def test_iscsid_is_asked_only_if_it_runs_for_its_socket_would_start_it(
+    monkeypatch: pytest.MonkeyPatch, daemon: Daemon | None
+) -> None:
+    started: list[list[str]] = []
+
+    def run(argv: list[str], **_: object) -> process.Result:
+        started.append(argv)
+        return process.Result(tuple(argv), 0, STATS, "")
+
+    monkeypatch.setattr(process, "run", run)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(daemons, "find_daemon", lambda *_: daemon)
+    found = read_session_errors(Path("/"), 1.0)
+    assert (bool(started), set(found)) == ((True, {3, 4}) if daemon else (False, set()))
 
 
 LISTING = Listing(
