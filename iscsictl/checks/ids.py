@@ -24,6 +24,7 @@ IDS = frozenset(_LIST.split())
 def is_called(check: str, name: str) -> bool:
     """Return whether a name that `--only` accepts stands for a check: its id, or a prefix of it.
 
-    A prefix ends before a hyphen: `fstab` stands for all ids that begin with `fstab-`.
+    A prefix ends before or with a hyphen: `fstab` and `fstab-` stand for all ids that begin with
+    `fstab-`.
     """
-    return check == name or check.startswith(f"{name}-")
+    return check == name or check.startswith(f"{name.removesuffix('-')}-")

@@ -21,8 +21,9 @@ def test_the_list_of_ids_is_whole() -> None:
     lines = {f"fstab-{one}" for one in re.findall(r'(?:_add_f|F)inding\(\s*"([a-z-]+)"', text)}
     volumes = {f"crypttab-{one}" for one in re.findall(r'\bfinding\(\s*"([a-z-]+)"', text)}
     assert _ids() | lines | volumes == IDS
-    assert all(is_called("net-mtu", name) for name in ("net", "net-mtu"))
-    assert not any(is_called("net-mtu", name) for name in ("ne", "net-mt", "net-mtu-mixed", ""))
+    assert all(is_called("net-mtu", name) for name in ("net", "net-", "net-mtu"))
+    others = ("ne", "net-mt", "net-mtu-mixed", "net-mtu-", "-", "")
+    assert not any(is_called("net-mtu", name) for name in others)
 
 
 def test_every_id_is_in_the_docs() -> None:
