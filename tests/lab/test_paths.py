@@ -108,6 +108,25 @@ def test_attach_over_two_portals_makes_a_map_and_detach_leaves_nothing_of_it(lab
     assert FOREIGN_WWID in host.text(WWIDS)
 
 
+@pytest.mark.every_suite
+@pytest.mark.fault("F61")
+def test_a_partition_that_the_kernel_had_before_there_was_a_map_is_content(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    disk = offer_on_both_nets(array)
+    run_on(host, f"iscsiadm -m discovery -t st -p {A4} && iscsiadm -m node -p {A4} --login")
+    run_on(host, "until [ -b /dev/sda ]; do sleep 0.2; done; udevadm settle")
+    # Where neither a table nor a filesystem of the usual places has anything.
+    run_on(host, "printf 'label: gpt\\n123457,\\n' | sfdisk -q /dev/sda && udevadm settle")
+    run_on(host, "mkfs.ext4 -q /dev/sda1 && sync && udevadm settle")
+    array.write(disk, 0, bytes(34 * 512))
+    array.write(disk, disk.size - 33 * 512, bytes(33 * 512))
+    before, left = array.sha256(disk), leftovers(host)
+    refused = run_on(host, ATTACH, 9).err
+    assert "it carries ext4 in partition 1, which is no longer in its table" in refused, refused
+    assert array.sha256(disk) == before
+    assert leftovers(host) == left
+
+
 @pytest.mark.fault("F96")
 def test_an_attach_that_is_refused_takes_its_map_away_again(lab: Lab) -> None:
     host, array = lab.host, lab.array

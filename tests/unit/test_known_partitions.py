@@ -1,6 +1,7 @@
 """Partitions that the kernel or udev still has, of a disk whose table is gone."""
 
 import os
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from iscsictl.system.block import probe
-from iscsictl.system.block.known_partitions import known_partitions
+from iscsictl.system.block.known_partitions import (
+    forget_partitions,
+    known_partitions,
+    remember_partitions,
+)
 from tests.unit.fake_root import put
 from tests.unit.loops import add_partition, give_name, looped, sparse
 
@@ -45,6 +50,51 @@ def test_partitions_of_the_kernel_and_those_that_only_udev_has_are_found(tmp_pat
     ]
     assert places("/dev/sda1", tmp_path) == []
     assert places("/dev/sdb", tmp_path) == []
+
+
+def put_partition(root: Path, name: str, number: int, start: int, size: int) -> None:
+    """Have the kernel know a partition of sda or sdb; start and size are sectors."""
+    base = f"sys/class/block/{name[:3]}/{name}"
+    for key, value in (("partition", number), ("start", start), ("size", size)):
+        put(root, f"{base}/{key}", f"{value}\n")
+
+
+@pytest.fixture
+def mapped(tmp_path: Path) -> Path:
+    """A map over sda and sdb, of which the kernel knows one partition by both."""
+    block = "sys/class/block"
+    put(tmp_path, f"{block}/dm-0/dm/name", "m\n")
+    put(tmp_path, f"{block}/dm-0/dm/uuid", "mpath-3600\n")
+    put(tmp_path, f"{block}/dm-0/dev", "253:0\n")
+    for number, name in enumerate(("sda", "sdb")):
+        put(tmp_path, f"{block}/dm-0/slaves/{name}")
+        put(tmp_path, f"{block}/{name}/dev", f"8:{16 * number}\n")
+        put_partition(tmp_path, f"{name}1", 1, 123457, 8192)
+    return tmp_path
+
+
+@pytest.mark.fault("F61")
+def test_partitions_that_the_kernel_has_of_a_path_are_those_of_its_map(mapped: Path) -> None:
+    udev(mapped, "8:18", DISK="8:16", NUMBER=2, OFFSET=262144, SIZE=2048)
+    # They are read through the map: a path may be dead.
+    assert places("/dev/mapper/m", mapped) == [
+        (1, "", 123457 * 512, 4 * MIB),
+        (2, "", 128 * MIB, MIB),
+    ]
+    assert places("/dev/sda", mapped) == [(1, "/dev/sda1", 123457 * 512, 4 * MIB)]
+
+
+@pytest.mark.fault("F61")
+def test_partitions_that_udev_has_the_kernel_forget_for_a_map_stay_known(mapped: Path) -> None:
+    """As 68-del-part-nodes.rules of kpartx does when multipathd takes a path."""
+    remember_partitions("/dev/sda", mapped)
+    for name in ("sda", "sdb"):
+        shutil.rmtree(mapped / f"sys/class/block/{name}/{name}1")
+    assert places("/dev/mapper/m", mapped) == [(1, "", 123457 * 512, 4 * MIB)]
+    assert places("/dev/sda", mapped) == []
+    # Until the disk gets a new table.
+    forget_partitions("/dev/sda", mapped)
+    assert places("/dev/mapper/m", mapped) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.multipath import MapSettings
 from iscsictl.parse.multipath_conf import parse_conf, settings_in_force
 from iscsictl.system.block import multipath_conf, probe, resize, scsi_commands, scsi_scan
+from iscsictl.system.block.known_partitions import known_partitions
 from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.context import Context
 from tests.unit.fake_clock import FakeClock
@@ -212,6 +214,35 @@ def test_no_path_joins_that_leads_to_another_disk_by_now(
     assert "/dev/sdb" in raised.value.text
     assert isinstance(raised.value, UnreachableError if other is None else RefusedError)
     assert added == []
+
+
+@pytest.mark.fault("F61")
+def test_partitions_of_a_path_stay_known_when_multipathd_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = Multipathd(had_map=False)
+    part = tmp_path / "sys/class/block/sda/sda1"
+    for name, value in (("partition", 1), ("start", 123457), ("size", 8192)):
+        put(tmp_path, f"sys/class/block/sda/sda1/{name}", f"{value}\n")
+
+    def take(device: str) -> None:
+        # As 68-del-part-nodes.rules of kpartx has the kernel do.
+        shutil.rmtree(part, ignore_errors=True)
+        daemon.mapped.add(device)
+
+    monkeypatch.setattr(handlers, "read_listing", daemon.listing)
+    monkeypatch.setattr(handlers, "_has_map", lambda device, _: device in daemon.mapped)
+    monkeypatch.setattr(handlers, "run", lambda *_, **__: None)
+    monkeypatch.setattr(multipath_conf, "add_path", take)
+    answer(monkeypatch, {"/dev/sda": W, "/dev/sdb": W})
+    context = Context(root=tmp_path, wait=0.0, waiter=Waiter())
+    execute_action(actions.MakeMap(DISK), context)
+    assert not part.exists()
+    put(tmp_path, "sys/class/block/dm-0/dm/name", "mail\n")
+    put(tmp_path, "sys/class/block/dm-0/dm/uuid", "mpath-3600\n")
+    put(tmp_path, "sys/class/block/dm-0/slaves/sda")
+    known = known_partitions("/dev/mapper/mail", tmp_path)
+    assert [(one.number, one.start) for one in known] == [(1, 123457 * 512)]
 
 
 @pytest.mark.fault("F66")

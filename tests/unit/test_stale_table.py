@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import InUseError, RefusedError
-from iscsictl.system.block import disk_writer
+from iscsictl.system.block import disk_writer, multipath
+from iscsictl.system.block.known_partitions import known_partitions, remember_partitions
 from tests.unit.loops import looped
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
@@ -54,6 +55,21 @@ def test_no_partition_of_an_older_table_stays(tmp_path: Path) -> None:
         disk_writer.forget_parts(device)
         assert kernel(device) == []
         disk_writer.forget_parts(device)
+
+
+def test_no_partition_of_an_older_table_stays_on_a_path_of_a_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the next run would take what mkfs writes for content of a lost partition."""
+    with stale(tmp_path) as (_, device):
+        monkeypatch.setattr(
+            multipath, "paths_of", lambda of, *_: (device,) if of == "/dev/mapper/m" else ()
+        )
+        remember_partitions(device)
+        assert len(known_partitions("/dev/mapper/m")) == 1
+        disk_writer.forget_old_parts("/dev/mapper/m")
+        assert kernel(device) == []
+        assert known_partitions("/dev/mapper/m") == ()
 
 
 def test_a_filesystem_is_made_only_where_kernel_and_table_agree(tmp_path: Path) -> None:

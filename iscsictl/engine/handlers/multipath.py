@@ -16,6 +16,7 @@ from iscsictl.model.plan import Action
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import block_tree, disk_guards, multipath_conf, probe, scsi_commands
 from iscsictl.system.block.disk_states import disk_states
+from iscsictl.system.block.known_partitions import remember_partitions
 from iscsictl.system.block.multipath_conf import SEE_MULTIPATHD
 from iscsictl.system.context import Context
 from iscsictl.system.io.process import run
@@ -116,6 +117,8 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
             _require_path_of_disk(action.disk, path, context.root)
     if not action.joins:
         _require_served_path(action.disk, new, context.root)
+    for path in new:
+        remember_partitions(path, context.root)
 
     def have_maps() -> bool | None:
         nonlocal asked

@@ -30,7 +30,7 @@ from iscsictl.system.block.disk_guards import (
     require_unreserved,
     verify_writable,
 )
-from iscsictl.system.block.known_partitions import known_partitions
+from iscsictl.system.block.known_partitions import forget_partitions, known_partitions
 from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.io import signals
@@ -130,8 +130,7 @@ def wipe(disk: DiskId, deadline: float, *, reserved: bool = False) -> None:
                 if Path(node).exists():
                     writes.run(["wipefs", "--all", "--quiet", node])
             writes.run(["wipefs", "--all", "--quiet", device])
-            if not _is_mapper_device(device):
-                forget_parts(device)
+            forget_old_parts(device)
 
 
 def label(
@@ -150,8 +149,7 @@ def label(
     device = disk.device
     with locked_disk(disk, deadline):
         verify_unchanged(disk, device, fine, reserved=reserved)
-        if not _is_mapper_device(device):
-            forget_parts(device)
+        forget_old_parts(device)
         # Otherwise sfdisk has the kernel read the whole table again, which a map refuses.
         command = ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel"]
         command += ["--wipe", "never", "--wipe-partitions", "never", device]
@@ -162,6 +160,18 @@ def label(
 
 def _is_mapper_device(device: str) -> bool:
     return device.startswith("/dev/mapper/")
+
+
+def forget_old_parts(device: str) -> None:
+    """Forget the partitions of a disk whose table is new or gone; those of a map are of its paths.
+
+    Raises InUseError if one of them is in use.
+    """
+    if not _is_mapper_device(device):
+        forget_parts(device)
+    for path in multipath.paths_of(device):
+        forget_parts(path)
+        forget_partitions(path)
 
 
 def forget_parts(device: str) -> None:

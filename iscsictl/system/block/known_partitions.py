@@ -1,11 +1,13 @@
 """The partitions that the kernel or udev still has, whatever the table on the disk says now.
 
-A table may be lost, or replaced by another host, while all filesystems are still there.
+A table may be lost, or replaced by another host, while all filesystems are still there. For a map,
+that is what is known of its paths: kpartx(8) reads only the table that is on the disk now.
 """
 
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.limits import HELPER_WAIT
@@ -25,18 +27,37 @@ from iscsictl.system.io.sysfs_attributes import (
 # sysfs and udev count in this unit, whatever the sector size of the disk is.
 _UNIT = 512
 _LINEAR = re.compile(r"0 (\d+) linear \S+ (\d+)\s*")
+# What was known of a path, by root directory and path, when a map over it was about to be made:
+# 68-del-part-nodes.rules of kpartx then has the kernel, and with it udev, forget the partitions.
+_remembered: dict[tuple[Path, str], tuple[Partition, ...]] = {}
 
 
 def known_partitions(device: str, root: Path = Path("/")) -> tuple[Partition, ...]:
     """Return the partitions of a whole disk that the kernel has, and those that only udev has.
 
-    `device` is empty for a partition that only udev has: there is no node to open. Start and size
-    are bytes.
+    Of a map, also those of its paths. `device` is empty for a partition that has no node of its
+    own, or only one on a path, which may be dead. Start and size are bytes.
     """
-    found = tuple(_kernel_partitions(device, root))
+    found = list(_kernel_partitions(device, root))
+    without_node = list(_udev_partitions(device, root))
+    for path in multipath.paths_of(device, root):
+        without_node += (*known_partitions(path, root), *_remembered.get((root, path), ()))
     places = {(part.start, part.size) for part in found}
-    only_udev = (p for p in _udev_partitions(device, root) if (p.start, p.size) not in places)
-    return (*found, *only_udev)
+    for part in without_node:
+        if (part.start, part.size) not in places:
+            places.add((part.start, part.size))
+            found.append(replace(part, device=""))
+    return tuple(found)
+
+
+def remember_partitions(path: str, root: Path = Path("/")) -> None:
+    """Keep what is known of a disk for as long as this process runs, before a map is made of it."""
+    _remembered[root, path] = known_partitions(path, root)
+
+
+def forget_partitions(path: str, root: Path = Path("/")) -> None:
+    """Drop what `remember_partitions` kept: the disk gets a new table, or was confirmed to wipe."""
+    _remembered.pop((root, path), None)
 
 
 def _kernel_partitions(device: str, root: Path) -> Iterator[Partition]:
