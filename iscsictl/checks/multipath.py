@@ -170,6 +170,17 @@ def _check_paths(disk: Disk, checked: Mapping[str, str]) -> Finding:
 
 
 def _report_paths_outside(disk: Disk, outside: Iterable[Disk]) -> Iterator[Finding]:
+    mounted = [other for other in outside if mount_paths(other.block)]
+    for other in mounted:
+        place = mount_paths(other.block)[0]
+        yield fail(
+            "multipath-paths",
+            f"{place} is mounted on {other.block.device}, beside its map {disk.block.device}: a "
+            "write through the map destroys the filesystem",
+            f"iscsictl detach {shell_form(place)}, then attach it again over all portals",
+            _wwid_or_device(disk),
+        )
+    outside = [other for other in outside if other not in mounted]
     for device in (path.device for other in outside for path in other.paths):
         yield warn(
             "multipath-paths",

@@ -106,6 +106,22 @@ def test_a_standby_path_that_multipathd_takes_for_failed_is_named() -> None:
     assert "path_checker tur" in (found(failed, "multipath-paths").fix or "")
 
 
+def test_a_mount_on_a_path_beside_its_map_is_a_failure() -> None:
+    first, second = MAP.paths
+    part = Block("/dev/sdb1", "part", mounts=(Mount("/srv", ("rw",)),))
+    alone = MAP._replace(paths=(second,), block=Block("/dev/sdb", "disk", children=(part,)))
+    empty = MAP._replace(paths=(first,), block=MAP.block._replace(children=()))
+    asked = machine(empty)
+    beside = replace(asked, listing=asked.listing._replace(disks=(empty, alone)))
+    (finding,) = [
+        one for one in examine(beside) if one.id == "multipath-paths" and "/srv" in one.message
+    ]
+    assert finding.level is Level.FAIL
+    assert "/srv is mounted on /dev/sdb, beside its map /dev/mapper/m" in finding.message
+    assert "iscsictl detach /srv" in (finding.fix or "")
+    assert "verifies" not in (finding.fix or "")
+
+
 def test_endless_failover_is_named_with_its_section() -> None:
     asked = machine(MAP, endless_failover=("device LIO-ORG",))
     assert bad(asked) == {"multipath-failover": Level.WARN}
