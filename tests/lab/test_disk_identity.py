@@ -53,6 +53,7 @@ def rows_of_ls(lab: Lab) -> list[list[str]]:
     return sorted([path["device"] for path in disk["paths"]] for disk in listing["disks"])
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F65")
 def test_two_disks_with_one_wwid_and_two_serial_numbers_stay_two_disks(lab: Lab) -> None:
     host = lab.host
@@ -86,6 +87,7 @@ def test_two_disks_with_one_wwid_and_two_serial_numbers_stay_two_disks(lab: Lab)
     assert is_never_written(lab, disks)
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F65")
 def test_disks_that_agree_in_all_are_one_only_where_one_discovery_offers_both(lab: Lab) -> None:
     host = lab.host
@@ -111,6 +113,7 @@ def test_disks_that_agree_in_all_are_one_only_where_one_discovery_offers_both(la
     assert sorted(paths) == ["/dev/sda", "/dev/sdb"]
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F66")
 def test_a_map_with_a_path_that_leads_to_another_disk_now_is_refused_and_named(lab: Lab) -> None:
     host, array = lab.host, lab.array
@@ -140,3 +143,26 @@ def test_a_map_with_a_path_that_leads_to_another_disk_now_is_refused_and_named(l
     joined = run_on(host, "iscsictl ls").err
     assert "joins different disks" in joined, joined
     assert is_never_written(lab, [disk, other])
+
+
+@pytest.mark.every_suite
+@pytest.mark.fault("F98")
+def test_a_map_does_not_grow_where_a_path_reports_another_size(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    _, second = two_arrays(lab, SERIAL, SERIAL)
+    run_on(host, LOGIN)
+    smaller, larger = (
+        run_on(host, f"readlink -f /dev/disk/by-path/*{IQN}{name}-lun-0").out.strip()
+        for name in ("one", "two")
+    )
+    run_on(host, f"multipath -a {smaller}")
+    run_on(host, f"multipathd add path {smaller[5:]}; multipathd add path {larger[5:]}")
+    wait_for(lambda: path_states(host) == ["ready", "ready"])
+    run_on(host, "udevadm settle")
+    # On one array only, the LUN has the new size.
+    array.grow(second, "384M")
+    refused = run_on(host, f"iscsictl disk grow {second.wwid} -y", 9).err
+    assert smaller in refused, refused
+    assert larger in refused, refused
+    sizes = run_on(host, f"blockdev --getsize64 {smaller} {larger}").out.split()
+    assert sizes == [str(256 << 20)] * 2

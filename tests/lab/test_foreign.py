@@ -276,11 +276,17 @@ def test_a_lun_that_another_host_reserved_is_not_written(lab: Lab) -> None:
         result = lab.host.run(command, timeout=PATIENCE)
         assert result.code == 9, str(result)
         assert "persistent reservation" in result.err
+    volume = f'name = "x"\nportals = ["{A4}"]\ntarget = "{IQN}"\nfs = "ext4"\nmount = "/srv/x"\n'
+    lab.host.put("/root/volumes.toml", f"[[volume]]\n{volume}")
+    result = lab.host.run("iscsictl apply /root/volumes.toml --yes", timeout=PATIENCE)
+    assert result.code == 9, str(result)
+    assert "persistent reservation" in result.err
     assert lab.array.digest(disk) == before
     assert lab.host.text("/etc/fstab") == fstab
     assert "No active sessions" in lab.host.run("iscsiadm -m session").err
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F51")
 @pytest.mark.fault("F73")
 def test_no_disk_command_writes_to_a_lun_that_another_host_reserved(lab: Lab) -> None:

@@ -117,6 +117,35 @@ def test_a_claim_is_no_right_over_what_another_host_wrote_since(lab: Lab) -> Non
     assert mounted(lab.host) == set()
 
 
+#: What another host may have written to a LUN of which fstab has a claim: partitions of no known
+#: signature, as of plain dm-crypt, and of VMFS (type of sfdisk), and data without any table.
+WRITTEN_SINCE = {
+    "raw data in a partition": "echo ',,' | sfdisk -q --label gpt {d} && udevadm settle && "
+    "dd if=/dev/urandom of={d}1 bs=1M count=8 oflag=direct status=none",
+    "a partition of VMFS": "echo 'type=AA31E02A-400F-11DB-9590-000C2911D1B8' | "
+    "sfdisk -q --label gpt {d} && udevadm settle",
+    "raw data from byte 0": "dd if=/dev/urandom of={d} bs=1M count=8 oflag=direct status=none",
+}
+
+
+@pytest.mark.fault("F64")
+@pytest.mark.parametrize("content", WRITTEN_SINCE)
+def test_a_claim_is_no_right_over_what_has_no_signature(lab: Lab, content: str) -> None:
+    disk = lab.array.disk("claimed", "256M")
+    lab.array.target(IQN, [disk], portals=[A4])
+    command = f"{ATTACH} --fs ext4 --mount /srv/x"
+    held = Stopper.start(lab, command)
+    held.until("after claim")
+    assert held.signal(signal.SIGKILL)["code"] == -signal.SIGKILL
+    device = shell(lab, f"readlink -f /dev/disk/by-path/*{IQN}-lun-0").strip()
+    shell(lab, f"{WRITTEN_SINCE[content].replace('{d}', device)} && sync")
+    before = sha256(lab, disk)
+    refused = run_on(lab.host, command, 9)
+    assert "is not blank" in refused.err, refused.err
+    assert sha256(lab, disk) == before
+    assert mounted(lab.host) == set()
+
+
 @pytest.mark.fault("F67")
 def test_a_lun_that_becomes_another_disk_while_it_is_read_is_not_written(lab: Lab) -> None:
     disk, other = lab.array.disk("first", "256M"), lab.array.disk("other", "256M")

@@ -46,6 +46,7 @@ HOLDERS = {
 }
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F72")
 @pytest.mark.parametrize(
     "kind",

@@ -18,6 +18,7 @@ SOON = 120.0
 NOTHING_WAITS = "until ! ps -eo stat | grep -q ^D; do sleep 0.2; done"
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F31")
 @pytest.mark.fault("F71")
 def test_detach_ends_soon_on_a_dead_array_and_with_lost_forgets_it(lab: Lab) -> None:

@@ -35,6 +35,8 @@ LONGEST_STALL = 20.0
 LONGEST_RETURN = 30.0
 #: How much later the login service may end with one network out: 2 logins of 15 s, and some.
 ONE_OUT_LATER = 40.0
+#: The longest that a boot may be held up by an array that is away.
+AWAY_LATER = 150.0
 
 #: How long `attach` lets I/O wait on a map without paths, and the 90 s that systemd gives to each
 #: of the mount's unit, multipathd's, and the last unmounting (systemd-system.conf(5)).
@@ -161,6 +163,35 @@ def test_a_boot_with_one_network_out_mounts_the_map_soon(
 
 
 @pytest.mark.every_suite
+@pytest.mark.fault("F39")
+def test_an_array_away_at_boot_delays_the_prompt_by_a_bounded_time_over_a_map_too(
+    lab: Lab,
+) -> None:
+    host = lab.host
+    attach_with_a_file(lab)
+    host.shutdown()
+    mark = len(host.console_log())
+    host.boot(wait=False)
+    usual = host.wait_login(since=mark)
+    host.wait_booted()
+    assert mount_source(host).startswith("/dev/mapper/")
+    host.shutdown()
+    for net in NETS:
+        lab.cut(net)
+    mark = len(host.console_log())
+    host.boot(wait=False)
+    assert host.wait_login(since=mark) < usual + AWAY_LATER
+    host.wait_booted()
+    assert mount_source(host) == ""
+    lab.restore_cables()
+    run_on(host, "iscsictl reconnect")
+    wait_until_ready(host)
+    assert mount_source(host).startswith("/dev/mapper/")
+    assert path_states(host) == ["ready", "ready"]
+    assert run_on(host, "cat /srv/mail/file").out == "kept\n"
+
+
+@pytest.mark.every_suite
 @pytest.mark.fault("F95")
 def test_the_map_of_a_snapshot_is_not_mounted_in_place_of_its_origin_at_boot(lab: Lab) -> None:
     host, array = lab.host, lab.array
@@ -191,7 +222,8 @@ def test_the_map_of_a_snapshot_is_not_mounted_in_place_of_its_origin_at_boot(lab
     assert run_on(host, "findmnt -no UUID /srv/mail").out.strip() == uuid
 
 
-@pytest.mark.torture
+@pytest.mark.every_suite
+@pytest.mark.fault("F40")
 @pytest.mark.fault("F94")
 def test_with_both_networks_dead_a_shutdown_ends_in_bounded_time(lab: Lab) -> None:
     host = lab.host

@@ -127,6 +127,7 @@ def test_a_partition_that_the_kernel_had_before_there_was_a_map_is_content(lab: 
     assert leftovers(host) == left
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F96")
 def test_an_attach_that_is_refused_takes_its_map_away_again(lab: Lab) -> None:
     host, array = lab.host, lab.array
@@ -140,6 +141,7 @@ def test_an_attach_that_is_refused_takes_its_map_away_again(lab: Lab) -> None:
     assert leftovers(host) == before
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F90")
 def test_attach_over_two_portals_starts_a_multipathd_that_was_off(lab: Lab) -> None:
     host, array = lab.host, lab.array
@@ -162,6 +164,7 @@ def test_attach_over_two_portals_starts_a_multipathd_that_was_off(lab: Lab) -> N
     assert run_on(host, "cat /srv/mail/file").out == "kept\n"
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F93")
 def test_a_path_that_is_out_is_a_state_that_is_told_and_comes_back(lab: Lab) -> None:
     host = attach_and_cut_a_path(lab)
@@ -288,6 +291,7 @@ def test_a_path_outside_of_its_map_that_is_silent_is_told_and_stays_outside(lab:
     assert path_states(host) == ["ready", "ready"]
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F99")
 def test_two_interfaces_to_one_portal_are_two_paths_of_one_map(lab: Lab) -> None:
     host, array = lab.host, lab.array
@@ -338,6 +342,7 @@ def filesystem_mebibytes(host: Guest) -> int:
     return int(fields["Block count"]) * int(fields["Block size"]) >> 20
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F98")
 def test_a_map_grows_under_a_writer_once_all_of_its_paths_have_the_new_size(lab: Lab) -> None:
     host, array = lab.host, lab.array
@@ -372,11 +377,14 @@ def test_a_map_grows_under_a_writer_once_all_of_its_paths_have_the_new_size(lab:
     assert writer.poll() is None, writer.output()
 
 
+@pytest.mark.every_suite
 @pytest.mark.fault("F97")
 def test_no_command_hangs_on_a_map_without_a_path(lab: Lab) -> None:
     host, array = lab.host, lab.array
-    offer_on_both_nets(array)
+    wwid = offer_on_both_nets(array).wwid
     run_on(host, ATTACH)
+    run_on(host, "iscsictl export > /root/volumes.toml")
+    fstab = host.text("/etc/fstab")
     for net in NETS:
         lab.cut(net)
     wait_for(lambda: path_states(host) == ["faulty", "faulty"])
@@ -386,13 +394,28 @@ def test_no_command_hangs_on_a_map_without_a_path(lab: Lab) -> None:
         "disk show /srv/mail", "disk grow /srv/mail -y", "rescan --timeout 10",
         f"{ATTACH.removeprefix('iscsictl ')} --timeout 10", "detach /srv/mail --timeout 10",
         "umount /srv/mail --timeout 10", "fstab check", "export", "report /root/report.tar.gz",
+        "ls -l", "nodes ls", "fstab ls", "schedule status", "service status",
+        f"login -T {IQN} --timeout 10", f"logout -T {IQN} --timeout 10", "watch --timeout 5",
+        "mount /srv/mail --timeout 10", f"disk show {wwid}", f"disk part verify {wwid}",
+        f"disk label {wwid} gpt --yes --timeout 10",
+        f"disk mkfs {wwid} --fs ext4 --yes --timeout 10",
+        f"disk part rm {wwid} 1 --yes --timeout 10", f"disk part add {wwid} --rest --yes",
+        f"attach -p {A4} -T {IQN} --wipe --confirm {wwid} --fs xfs --mount /srv/x --timeout 10",
+        "plan /root/volumes.toml --timeout 10", "apply /root/volumes.toml --timeout 10",
+        f"detach /srv/mail --lost --confirm {wwid} -n", f"take-over {IQN} --lun 0 --confirm 0x1 -n",
+        f"prune {IQN} -n --timeout 10", "boot check", "doctor --fix -n --timeout 10",
     ):  # fmt: skip
         result = host.run(f"iscsictl {command}", timeout=100)
         assert not result.timed_out, command
         assert "Traceback" not in result.err, result.err
-        codes[command.split()[0]] = result.code
+        codes[command.partition(" --timeout")[0]] = result.code
     assert (codes["ls"], codes["doctor"]) == (0, 1), codes
-    assert codes["detach"] == codes["umount"] == 6, codes
+    assert codes["detach /srv/mail"] == codes["umount /srv/mail"] == 6, codes
+    # All of them were made to write: none did, and none took it for a blank disk.
+    for changing in ("disk label", "disk mkfs", "disk part rm", "disk part add", "attach -p"):
+        assert 0 not in {code for said, code in codes.items() if said.startswith(changing)}, codes
+    assert 2 not in codes.values(), codes
+    assert host.text("/etc/fstab") == fstab
     lab.restore_cables()
     wait_for(lambda: path_states(host) == ["ready", "ready"], 120)
     run_on(host, "echo written > /srv/mail/file; sync -f /srv/mail")

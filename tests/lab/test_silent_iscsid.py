@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.array import A4
-from tests.lab.onhost import IQN, attached, mounted, run_on, sessions
+from tests.lab.onhost import IQN, PATIENCE, attached, mounted, run_on, sessions
 
 if TYPE_CHECKING:
     from tests.lab.pair import Lab
@@ -32,7 +32,18 @@ NEEDS_ISCSID = (
     f"detach {IQN}idle",
 )
 #: These read the kernel, or iscsid is no part of what they do.
-NEEDS_NONE = ("ls", "ls -J", "rescan", "umount /srv/one", "mount /srv/one", "schedule status")
+NEEDS_NONE = (
+    "ls", "ls -J", "rescan", "umount /srv/one", "mount /srv/one", "schedule status", "ls --tree",
+    "nodes ls", "disk ls", "disk show /srv/one", "fstab ls", "export",
+    "iface ls", "chap show", f"hold {IQN}idle", f"unhold {IQN}idle", "watch --timeout 3",
+    f"startup {IQN}two manual", f"startup {IQN}two automatic", "report /root/report.tar.gz",
+)  # fmt: skip
+#: These end too; how depends on what else the host has, and on what they would change.
+END_SOMEHOW = (
+    "fstab check", "doctor", "service status", f"prune {IQN}idle -n", f"discover {A4}", "boot check",
+    "plan /root/volumes.toml", f"forget {IQN}idle -n", f"login -T {IQN}two -n", "doctor --fix -n",
+    "iface add other --ip 192.0.2.9 -n", "initiator show",
+)  # fmt: skip
 
 
 @pytest.mark.torture
@@ -62,6 +73,13 @@ def test_every_command_ends_and_says_that_iscsid_does_not_answer(lab: Lab) -> No
         assert set(sessions(host)) == {"one", "idle"}, command
     for command in NEEDS_NONE:
         run_on(host, f"iscsictl {command}")
+    for command in END_SOMEHOW:
+        began = time.monotonic()
+        ended = host.run(f"iscsictl {command} --timeout 5s", timeout=PATIENCE)
+        assert not ended.timed_out, command
+        assert ended.code != 2, str(ended)
+        assert "Traceback" not in ended.err, str(ended)
+        assert time.monotonic() - began < 30 + 3 * usual, command
     assert run_on(host, "cat /etc/fstab; findmnt -rno TARGET,SOURCE").out == before
     refused = run_on(host, "iscsictl detach /srv/one --timeout 5s", 6)
     assert "is stopped and does not answer" in refused.err
