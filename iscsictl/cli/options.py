@@ -334,7 +334,9 @@ verify_blank = click.option(
     "--verify-blank",
     type=click.Choice(["quick", "full"]),
     default="quick",
-    help="How to prove that the disk is blank: quick reads samples, full reads all of it.",
+    help="How to prove that the disk is blank: quick finds 64 MiB of contiguous data on up to 1 "
+    "TiB and what stands where formats keep their signatures, but may miss a few isolated blocks; "
+    "full reads all of it.",
 )
 discard = click.option(
     "--discard",

@@ -40,7 +40,8 @@ NEEDS_NONE = (
 )  # fmt: skip
 #: These end too; how depends on what else the host has, and on what they would change.
 END_SOMEHOW = (
-    "fstab check", "doctor", "service status", f"prune {IQN}idle -n", f"discover {A4}", "boot check",
+    "fstab check", "doctor", "service status", f"prune {IQN}idle -n", f"discover {A4}",
+    "boot check",
     "plan /root/volumes.toml", f"forget {IQN}idle -n", f"login -T {IQN}two -n", "doctor --fix -n",
     "iface add other --ip 192.0.2.9 -n", "initiator show",
 )  # fmt: skip

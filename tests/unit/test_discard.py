@@ -115,6 +115,9 @@ def test_each_command_that_needs_a_blank_disk_offers_the_full_proof(command: lis
     ).stdout  # fmt: skip
     assert "--verify-blank [quick|full]" in said
     assert ("--discard" in said) == (command != ["disk", "label"])
+    words = " ".join(said.split())
+    assert "quick finds 64 MiB of contiguous data on up to 1 TiB" in words
+    assert "may miss a few isolated blocks" in words
 
 
 @pytest.mark.fault("F62")
