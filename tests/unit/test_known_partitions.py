@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl.errors import IscsictlError
+from iscsictl.system.block import known_partitions as module
 from iscsictl.system.block import probe
 from iscsictl.system.block.known_partitions import (
     forget_partitions,
     known_partitions,
     remember_partitions,
 )
+from iscsictl.system.io.process import Result
 from tests.unit.fake_root import put
 from tests.unit.loops import add_partition, give_name, looped, sparse
 
@@ -95,6 +98,43 @@ def test_partitions_that_udev_has_the_kernel_forget_for_a_map_stay_known(mapped:
     # Until the disk gets a new table.
     forget_partitions("/dev/sda", mapped)
     assert places("/dev/mapper/m", mapped) == []
+
+
+def put_part_map(root: Path) -> Path:
+    """Have kpartx's map of the first partition stand on the map; return its entry in sysfs."""
+    block = "sys/class/block"
+    put(root, f"{block}/dm-0/holders/dm-1")
+    put(root, f"{block}/dm-1/dm/name", "m-part1\n")
+    put(root, f"{block}/dm-1/dm/uuid", "part1-mpath-3600\n")
+    return root / block / "dm-0/holders/dm-1"
+
+
+@pytest.mark.fault("F61")
+@pytest.mark.parametrize(
+    "printed", ["", "Device does not exist.\n", "0 8192 error\n", "0 8192 linear 253:0\n"]
+)
+def test_a_partition_of_a_map_whose_place_is_not_told_is_an_error(
+    mapped: Path, monkeypatch: pytest.MonkeyPatch, printed: str
+) -> None:
+    """It is there: a proof that leaves it out would not be one."""
+    put_part_map(mapped)
+    told = Result(("dmsetup",), 1, printed, "")
+    monkeypatch.setattr(module, "run", lambda *_, **__: told)
+    with pytest.raises(IscsictlError, match="/dev/mapper/m-part1"):
+        known_partitions("/dev/mapper/m", mapped)
+
+
+def test_a_partition_of_a_map_that_went_meanwhile_is_left_out(
+    mapped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = put_part_map(mapped)
+
+    def run(*_: object, **__: object) -> Result:
+        entry.unlink()
+        return Result(("dmsetup",), 1, "", "Device m-part1 not found")
+
+    monkeypatch.setattr(module, "run", run)
+    assert [one[0] for one in places("/dev/mapper/m", mapped)] == [1]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")

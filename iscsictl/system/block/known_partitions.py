@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from iscsictl.errors import IscsictlError
 from iscsictl.limits import HELPER_WAIT
 from iscsictl.model.disk_content import Partition
+from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import multipath
 from iscsictl.system.block.block_tree import device_number, partitions
 from iscsictl.system.block.udev_db import parse_properties
@@ -36,7 +38,8 @@ def known_partitions(device: str, root: Path = Path("/")) -> tuple[Partition, ..
     """Return the partitions of a whole disk that the kernel has, and those that only udev has.
 
     Of a map, also those of its paths. `device` is empty for a partition that has no node of its
-    own, or only one on a path, which may be dead. Start and size are bytes.
+    own, or only one on a path, which may be dead. Start and size are bytes. Raises IscsictlError if
+    device-mapper does not tell where a partition of a map is.
     """
     found = list(_kernel_partitions(device, root))
     without_node = list(_udev_partitions(device, root))
@@ -77,6 +80,11 @@ def _kernel_partitions(device: str, root: Path) -> Iterator[Partition]:
         place = _LINEAR.fullmatch(table.out)
         if place is not None:
             yield Partition(number, node, int(place[2]) * _UNIT, int(place[1]) * _UNIT, "")
+        elif node in multipath.parts(device, root):  # and not removed meanwhile
+            raise IscsictlError(
+                f"dmsetup does not tell where {node} is on {device}: {table.last_line}",
+                hint=f"see its table: dmsetup table {shell_form(node)}",
+            )
 
 
 def _udev_partitions(device: str, root: Path) -> Iterator[Partition]:
