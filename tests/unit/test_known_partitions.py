@@ -124,6 +124,31 @@ def test_a_partition_of_a_map_whose_place_is_not_told_is_an_error(
         known_partitions("/dev/mapper/m", mapped)
 
 
+@pytest.mark.fault("F61")
+def test_a_logical_partition_of_a_map_is_where_the_disk_has_it(
+    mapped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kpartx(8) counts its start from that of the extended partition, on whose map it stands."""
+    put_part_map(mapped)
+    block = "sys/class/block"
+    put(mapped, f"{block}/dm-1/dev", "253:1\n")
+    put(mapped, f"{block}/dm-1/holders/dm-2")
+    put(mapped, f"{block}/dm-2/dev", "253:2\n")
+    put(mapped, f"{block}/dm-2/dm/name", "m-part5\n")
+    put(mapped, f"{block}/dm-2/dm/uuid", "part5-mpath-3600\n")
+    tables = {
+        "/dev/mapper/m-part1": "0 2 linear 253:0 131072\n",
+        "/dev/mapper/m-part5": "0 8192 linear 253:1 2048\n",
+    }
+    monkeypatch.setattr(
+        module, "run", lambda command, **_: Result(tuple(command), 0, tables[command[-1]], "")
+    )
+    assert {one[1]: one[2:] for one in places("/dev/mapper/m", mapped) if one[1]} == {
+        "/dev/mapper/m-part1": (64 * MIB, 1024),
+        "/dev/mapper/m-part5": (65 * MIB, 4 * MIB),
+    }
+
+
 def test_a_partition_of_a_map_that_went_meanwhile_is_left_out(
     mapped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ from iscsictl.system.io.sysfs_attributes import (
 
 # sysfs and udev count in this unit, whatever the sector size of the disk is.
 _UNIT = 512
-_LINEAR = re.compile(r"0 (\d+) linear \S+ (\d+)\s*")
+_LINEAR = re.compile(r"0 (\d+) linear (\S+) (\d+)\s*")
 # What was known of a path, by root directory and path, when a map over it was about to be made:
 # 68-del-part-nodes.rules of kpartx then has the kernel, and with it udev, forget the partitions.
 _remembered: dict[tuple[Path, str], tuple[Partition, ...]] = {}
@@ -73,13 +73,24 @@ def _kernel_partitions(device: str, root: Path) -> Iterator[Partition]:
         )
         if number is not None and start is not None and size is not None:
             yield Partition(number, f"/dev/{name}", start * _UNIT, size * _UNIT, "")
-    # The partitions of a map are maps themselves (kpartx(8)); only device-mapper knows where they
-    # are.
-    for number, node in enumerate(multipath.parts(device, root), 1):
+    yield from _partitions_of_map(device, root)
+
+
+def _partitions_of_map(device: str, root: Path) -> Iterator[Partition]:
+    """Yield the partitions of a map: maps themselves (kpartx(8)), which only device-mapper places.
+
+    A logical partition stands on the map of the extended one, and its start is counted from there.
+    """
+    starts: dict[str | None, int] = {}
+    nodes = multipath.parts(device, root)
+    for number, node in reversed(list(enumerate(nodes, 1))):
         table = run(["dmsetup", "table", node], timeout=HELPER_WAIT, ok=None)
         place = _LINEAR.fullmatch(table.out)
         if place is not None:
-            yield Partition(number, node, int(place[2]) * _UNIT, int(place[1]) * _UNIT, "")
+            size, below, start = int(place[1]), place[2], int(place[3])
+            start += starts.get(below, 0)
+            starts[multipath.number_of_map(node, root)] = start
+            yield Partition(number, node, start * _UNIT, size * _UNIT, "")
         elif node in multipath.parts(device, root):  # and not removed meanwhile
             raise IscsictlError(
                 f"dmsetup does not tell where {node} is on {device}: {table.last_line}",

@@ -153,6 +153,12 @@ def parts(device: str, root: Path = Path("/")) -> tuple[str, ...]:
     return tuple(device_path(root, name) for name in _partitions_over(kname, root))
 
 
+def number_of_map(device: str, root: Path = Path("/")) -> str | None:
+    """Return MAJOR:MINOR of a map or partition map; None if the device is none."""
+    kname = _kernel_name_of_map(device, root)
+    return None if kname is None else device_number(root, kname)
+
+
 def _partitions_over(kname: str, root: Path) -> list[str]:
     found = []
     for name in holders(root, kname):
