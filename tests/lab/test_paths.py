@@ -377,50 +377,6 @@ def test_a_map_grows_under_a_writer_once_all_of_its_paths_have_the_new_size(lab:
     assert writer.poll() is None, writer.output()
 
 
-@pytest.mark.every_suite
-@pytest.mark.fault("F97")
-def test_no_command_hangs_on_a_map_without_a_path(lab: Lab) -> None:
-    host, array = lab.host, lab.array
-    wwid = offer_on_both_nets(array).wwid
-    run_on(host, ATTACH)
-    run_on(host, "iscsictl export > /root/volumes.toml")
-    fstab = host.text("/etc/fstab")
-    for net in NETS:
-        lab.cut(net)
-    wait_for(lambda: path_states(host) == ["faulty", "faulty"])
-    codes = {}
-    for command in (
-        "ls", "ls --tree", "doctor --timeout 10", "reconnect --timeout 10", "disk ls",
-        "disk show /srv/mail", "disk grow /srv/mail -y", "rescan --timeout 10",
-        f"{ATTACH.removeprefix('iscsictl ')} --timeout 10", "detach /srv/mail --timeout 10",
-        "umount /srv/mail --timeout 10", "fstab check", "export", "report /root/report.tar.gz",
-        "ls -l", "nodes ls", "fstab ls", "schedule status", "service status",
-        f"login -T {IQN} --timeout 10", f"logout -T {IQN} --timeout 10", "watch --timeout 5",
-        "mount /srv/mail --timeout 10", f"disk show {wwid}", f"disk part verify {wwid}",
-        f"disk label {wwid} gpt --yes --timeout 10",
-        f"disk mkfs {wwid} --fs ext4 --yes --timeout 10",
-        f"disk part rm {wwid} 1 --yes --timeout 10", f"disk part add {wwid} --rest --yes",
-        f"attach -p {A4} -T {IQN} --wipe --confirm {wwid} --fs xfs --mount /srv/x --timeout 10",
-        "plan /root/volumes.toml --timeout 10", "apply /root/volumes.toml --timeout 10",
-        f"detach /srv/mail --lost --confirm {wwid} -n", f"take-over {IQN} --lun 0 --confirm 0x1 -n",
-        f"prune {IQN} -n --timeout 10", "boot check", "doctor --fix -n --timeout 10",
-    ):  # fmt: skip
-        result = host.run(f"iscsictl {command}", timeout=100)
-        assert not result.timed_out, command
-        assert "Traceback" not in result.err, result.err
-        codes[command.partition(" --timeout")[0]] = result.code
-    assert (codes["ls"], codes["doctor"]) == (0, 1), codes
-    assert codes["detach /srv/mail"] == codes["umount /srv/mail"] == 6, codes
-    # All of them were made to write: none did, and none took it for a blank disk.
-    for changing in ("disk label", "disk mkfs", "disk part rm", "disk part add", "attach -p"):
-        assert 0 not in {code for said, code in codes.items() if said.startswith(changing)}, codes
-    assert 2 not in codes.values(), codes
-    assert host.text("/etc/fstab") == fstab
-    lab.restore_cables()
-    wait_for(lambda: path_states(host) == ["ready", "ready"], 120)
-    run_on(host, "echo written > /srv/mail/file; sync -f /srv/mail")
-
-
 @pytest.mark.torture
 @pytest.mark.every_suite
 @pytest.mark.fault("F31")
