@@ -280,8 +280,10 @@ def _ask_array(
     if recorded and not all_paths:
         return NotObserved(), _find_silent_portals(context, recorded, wait)
     missing = [p for p in spec.portals if not any(p.same_place(r.portal) for r in own)]
-    if session is not None and not missing and len(portals) == len(spec.ifaces) == 1:
-        # It works over the only path that was found when it was attached.
+    entries = (line for line in host.fstab.ours if not line.is_claim)
+    attached = not spec.mount or any(line.target == spec.target for line in entries)
+    if session is not None and attached and not missing and len(portals) == len(spec.ifaces) == 1:
+        # Its only path; the session of an attach that was stopped may be that of a boot.
         return NotObserved(), {}
     index = SessionIndex.of(host)
     used = {r.portal for r in own if index.session_of(r) is not None}

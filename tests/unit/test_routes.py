@@ -20,6 +20,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.spec import AttachSpec
 from iscsictl.observers import attach as observer
+from iscsictl.parse.fstab import claim_line, mount_line
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.multipath import choose_paths
 from iscsictl.planner.selection.paths import (
@@ -29,7 +30,23 @@ from iscsictl.planner.selection.paths import (
 )
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
-from tests.worlds import GREEDY, OTHER, STRICT, TARGET, V6, A, B, at, record, spec
+from tests.worlds import (
+    CLAIMED,
+    DIR,
+    GREEDY,
+    OTHER,
+    STRICT,
+    TARGET,
+    V6,
+    A,
+    B,
+    W,
+    World,
+    at,
+    claim_of,
+    record,
+    spec,
+)
 
 MULTIPATH = HostFacts(multipath=GREEDY)
 
@@ -231,8 +248,26 @@ def test_a_single_path_that_is_in_use_is_not_asked_for_others(
     )
     facts = HostFacts(multipath=STRICT)
     host = Inventory(records=(record(A),), sessions=(session(),), host=facts)
-    asked = observer._ask_array(Context(), spec(target=TARGET), host)
+    line = mount_line(
+        CLAIMED, DIR, "ext4", (), login_service="iscsi.service", wwid=W, target=TARGET, lun=0
+    )
+    attached = World(host).with_line(line).inventory
+    asked = observer._ask_array(Context(), spec(target=TARGET), attached)
     assert asked == (NotObserved(), {})
+    assert observer._ask_array(Context(), spec(target=TARGET, mount=None, fs=None), host) == asked
+
+
+def test_the_array_is_asked_for_the_other_paths_where_an_attach_was_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both = Known((DiscoveredTarget(TARGET, A), DiscoveredTarget(TARGET, B)))
+    monkeypatch.setattr(observer, "_discover_targets", lambda *_: (both, {}))
+    facts = HostFacts(multipath=STRICT)
+    # At boot, the login service used the record that was complete.
+    host = Inventory(records=(record(A),), sessions=(session(),), host=facts)
+    claim = claim_line(claim_of(), DIR, wwid=W, target=TARGET, lun=0)
+    for seen in (host, World(host).with_line(claim).inventory):
+        assert observer._ask_array(Context(), spec(target=TARGET), seen) == (both, {})
 
 
 def test_without_a_named_target_a_record_does_not_answer() -> None:
