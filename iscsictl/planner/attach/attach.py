@@ -206,14 +206,15 @@ def _add_record(
     wrong = tuple(values)
     if record is not None:
         wrong = inventory.unsettled.get(str(record.path), ())
-    else:
+    # Also if an earlier run was stopped when it had just created the record.
+    if record is None or (wrong and record.named_by is None):
         values |= _note_on_discovery(inventory, route)
     write = actions.WriteRecord(route.target, route.portal, route.iface, values)
     builder.add(write, route.subject, describe_changes(wrong or values, values), done=not wrong)
 
 
 def _note_on_discovery(inventory: Inventory, route: LoginPath) -> dict[str, str]:
-    """Return what a new record notes about the portal that named its target; empty if none did.
+    """Return what a record notes about the portal that named its target; empty if none did.
 
     From this note, two targets are known to belong to one array, as after `discover --save`.
     """
