@@ -134,7 +134,10 @@ found = subprocess.run(
     ["grep", "-rlF", secrets, "/etc", "/run", "/tmp", "/root", "/var/lib/iscsi", "/var/log",
      "--exclude=secret", "--exclude=mutual"], capture_output=True, text=True).stdout.split()
 mounts = [x.split()[1:4] for x in open("/proc/mounts") if x.split()[1] == directory]
-parted = sh("sfdisk --json /dev/sda 2>/dev/null")
+# What is written over a map is not seen in what the kernel has cached of a path.
+maps = [x.split()[0] for x in sh("dmsetup ls --target multipath").splitlines() if "(" in x]
+disk = "/dev/mapper/" + maps[0] if maps else "/dev/sda"
+parted = sh("sfdisk --json " + disk + " 2>/dev/null")
 table = json.loads(parted)["partitiontable"] if parted else {}
 sessions = sorted(open(p).read().strip()
                   for p in glob.glob("/sys/class/iscsi_session/*/targetname"))
