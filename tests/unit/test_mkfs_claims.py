@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from iscsictl.engine.handlers import disks as handlers
 from iscsictl.errors import RefusedError
 from iscsictl.model import actions
-from iscsictl.model.actions import OverwriteGround
+from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content, Signature
 from iscsictl.model.listing import Block, Disk
@@ -15,6 +16,8 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import claim_line
 from iscsictl.planner.disks.format import MkfsSpec, plan_mkfs
+from iscsictl.system.block import disk_writer
+from iscsictl.system.context import Context
 from tests.unit.disk_facts import (
     GIB,
     IQN,
@@ -152,3 +155,17 @@ def test_the_note_on_what_was_made_mounts_nothing_at_boot() -> None:
     plan = made(TWO)
     (note,) = [s.action for s in plan.pending if isinstance(s.action, actions.WriteFstab)]
     assert (note.uuid, note.path, note.boot) == (NEW, None, False)
+
+
+@pytest.mark.fault("F42")
+@pytest.mark.parametrize("ground", OverwriteGround)
+def test_udev_looks_again_at_what_replaces_the_leftovers_of_an_interrupted_run(
+    ground: OverwriteGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(disk_writer, "mkfs", lambda *_, **__: done.append("mkfs"))
+    monkeypatch.setattr(handlers, "refresh_udev", done.append)
+    disk = DiskId(IQN, 0, WWID, "/dev/mapper/mpatha")
+    handlers.HANDLERS[actions.Mkfs](actions.Mkfs(disk, ONE, ground), Context())
+    again = [] if ground is OverwriteGround.BLANK else ["/dev/mapper/mpatha-part1"]
+    assert done == ["mkfs", *again]

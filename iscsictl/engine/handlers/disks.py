@@ -18,6 +18,7 @@ from iscsictl.system.block import (
     probe,
     resize,
 )
+from iscsictl.system.block.device_nodes import refresh_udev
 from iscsictl.system.block.disk_guards import verify_writable
 from iscsictl.system.block.table_reader import read_table
 from iscsictl.system.context import Context
@@ -101,6 +102,11 @@ def _make_filesystem(action: actions.Mkfs, context: Context) -> StepResult:
         if marked and not error.wrote:
             fstab.mark_begun(disk, claim, context, begun=claim.begun)
         raise
+    if action.ground is not OverwriteGround.BLANK:
+        # udev may still know the filesystem of the same UUID that an interrupted run made here. It
+        # would forget it in the middle of the mount, because it does not wait for the lock of a map
+        # (systemd's udev-worker.c).
+        refresh_udev(disk.device if claim.part is None else partition_node(disk.device, claim.part))
     return StepResult()
 
 

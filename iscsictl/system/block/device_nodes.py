@@ -1,5 +1,6 @@
 """Nodes in /dev: the kernel has a device before udev has created its node."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -21,17 +22,31 @@ def kernel_has(device: str, root: Path = Path("/")) -> bool:
     return any(name.startswith("dm-") and device_path(root, name) == device for name in names)
 
 
+def refresh_udev(device: str) -> None:
+    """Have udev examine a device again, and wait until it has nothing left to do.
+
+    An event from before the last write to the device is then handled, too. The wait takes at most
+    DEVICE_NODE_WAIT seconds; nothing is raised.
+    """
+    with contextlib.suppress(IscsictlError):
+        run(["udevadm", "trigger", "--action=change", device], ok=None)
+    _wait_for_udev()
+
+
 def wait_for_node(device: str) -> None:
     """Wait until udev has created the node or has nothing left to do (udevadm(8), settle).
 
     That takes at most a little more than DEVICE_NODE_WAIT seconds. Nothing is raised if the node
     does not appear.
     """
-    try:
+    # Opening the device will report that its node is missing.
+    _wait_for_udev(f"--exit-if-exists={device}")
+
+
+def _wait_for_udev(*options: str) -> None:
+    with contextlib.suppress(IscsictlError):
         run(
-            ["udevadm", "settle", f"--exit-if-exists={device}", f"--timeout={DEVICE_NODE_WAIT}"],
+            ["udevadm", "settle", *options, f"--timeout={DEVICE_NODE_WAIT}"],
             timeout=DEVICE_NODE_WAIT + 5,
             ok=None,
         )
-    except IscsictlError:
-        return  # opening the device will report that its node is missing
