@@ -134,11 +134,11 @@ class Newcomer:
 
 
 NEWCOMERS = {
-    "blank-80-columns": Newcomer(80, blank, PLAIN, pasted=None),
-    "blank-40-columns": Newcomer(40, blank, PLAIN, pasted=None),
+    "blank-80-columns": Newcomer(80, blank, PLAIN),
+    "blank-40-columns": Newcomer(40, blank, PLAIN),
     "wrong-portals": Newcomer(
         80, blank, (Turn(PORTAL, f"{A4}:3261"), Turn(PORTAL, "array.example.com"),
-        Turn(PORTAL, "192.0.2.300"), *PLAIN), pasted=None,
+        Turn(PORTAL, "192.0.2.300"), *PLAIN),
         says=("connection refused", "cannot be resolved", "is not an IPv4 address"),
     ),
     "silent-portal": Newcomer(
