@@ -156,7 +156,7 @@ def _check_paths(disk: Disk, checked: Mapping[str, str]) -> Finding:
     if failed:
         return warn(
             "multipath-paths",
-            f"multipathd takes {', '.join(failed)} of {disk.block.device} for failed, because its "
+            f"{', '.join(failed)} of {disk.block.device} counts as failed for multipathd, whose "
             "checker does not know standby: when the other paths fail, I/O waits until the array "
             "itself makes this one active",
             f"set path_checker tur and detect_checker yes for this array in a file in {_CONF}; "
