@@ -51,20 +51,6 @@ def test_a_mount_that_is_in_use_keeps_its_entry_though_its_disk_is_gone(lab: Lab
 
 @pytest.mark.every_suite
 @pytest.mark.fault("F107")
-def test_a_mount_that_nothing_uses_is_unmounted_before_its_entry_goes(lab: Lab) -> None:
-    host = lab.host
-    attached(lab, "idle")
-    delete(host, device_of(host, "idle"))
-    planned = json.loads(run_on(host, "iscsictl detach /srv/idle -n -J", 10).out)["steps"]
-    verbs = [step["action"] for step in planned if step["status"] != "unchanged"]
-    assert verbs.index("umount") < verbs.index("unfstab"), verbs
-    run_on(host, "iscsictl detach /srv/idle")
-    assert mounted(host) == set(sessions(host)) == set()
-    assert "/srv/idle" not in host.text("/etc/fstab")
-
-
-@pytest.mark.every_suite
-@pytest.mark.fault("F107")
 def test_a_mount_on_a_map_whose_paths_are_gone_keeps_its_entry_until_it_is_given_up(
     session_lab: Lab,
 ) -> None:

@@ -161,7 +161,7 @@ def test_a_map_does_not_grow_where_a_path_reports_another_size(lab: Lab) -> None
     run_on(host, "udevadm settle")
     # On one array only, the LUN has the new size.
     array.grow(second, "384M")
-    refused = run_on(host, f"iscsictl disk grow {second.wwid} -y", 9).err
+    refused = run_on(host, f"iscsictl disk grow {IQN}two --lun 0 -y", 9).err
     assert smaller in refused, refused
     assert larger in refused, refused
     sizes = run_on(host, f"blockdev --getsize64 {smaller} {larger}").out.split()
