@@ -55,6 +55,8 @@ def answer_of(host: Guest, command: str) -> str:
 def prepare_first_minutes(lab: Lab) -> None:
     """The first five minutes: a name for the array, a secret, what the array offers."""
     host = lab.host
+    # The name came with the image, however soon after it the id of the machine was made.
+    run_on(host, "touch -d 2000-01-01 /etc/iscsi/initiatorname.iscsi")
     name = run_on(host, "iscsictl initiator show").out
     assert "iqn." in name
     run_on(host, f"iscsictl chap generate --out {SECRET}")
