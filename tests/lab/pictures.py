@@ -123,6 +123,8 @@ def record_watch(lab: Lab) -> Recording:
         console.send(b"q")
 
     lines = type_command(host, "iscsictl watch", cut_and_quit)
+    # The other process may not have seen yet what this one shows.
+    wait_for(lambda: '"after": "blocked"' in changes.output()[0])
     changes.signal()
     facts = [json.loads(line) for line in changes.wait(PATIENCE).out.splitlines()]
     loads.signal()
