@@ -29,15 +29,16 @@ OPTIMIZED, STANDBY = Access.OPTIMIZED, Access.STANDBY
 #: How many times the array moves the LUN to its other controller.
 MOVES = 6
 #: The fix that doctor tells for a checker that does not know standby.
-KNOW_STANDBY = """cat > /etc/multipath/conf.d/lio.conf << END
-devices {
-    device {
+LIO_CONF = "/etc/multipath/conf.d/lio.conf"
+KNOW_STANDBY = f"""cat > {LIO_CONF} << END
+devices {{
+    device {{
         vendor "(LIO-ORG|SUSE)"
         product ".*"
         path_checker tur
         detect_checker yes
-    }
-}
+    }}
+}}
 END
 multipathd reconfigure
 """
@@ -118,6 +119,7 @@ def test_a_standby_path_is_part_of_the_map_and_no_failure(
     quiet = run_on(host, "iscsictl reconnect --quiet")
     assert (quiet.out, quiet.err) == ("", "")
 
+    run_on(host, f"rm -f {LIO_CONF}")
     run_on(host, "iscsictl detach /srv/mail")
     assert leftovers(host) == before
 
