@@ -213,6 +213,20 @@ def test_a_mounted_filesystem_without_a_uuid_has_no_entry() -> None:
     assert "/dev/sda1 is mounted on /srv/data, but has no UUID" in error.text
 
 
+def test_a_mounted_filesystem_of_a_kind_that_udev_does_not_know_is_no_other_kind() -> None:
+    now = mounted()
+    (disk,) = now.inventory.disks
+    (part,) = disk.block.children
+    for uuid in (part.uuid, None):
+        asked = part._replace(fstype=None, uuid=uuid)
+        unknown = disk._replace(block=disk.block._replace(children=(asked,)))
+        plan = planned(mounted(disks=(unknown,)), spec(fs="ext4"))
+        if uuid is None:
+            assert "has no UUID" in refused(plan).text
+        else:
+            assert verbs(plan) == []
+
+
 def test_an_entry_for_another_disk_on_the_same_directory_is_refused_though_ours_is_mounted() -> (
     None
 ):

@@ -98,7 +98,7 @@ class FilesystemPlanner:
                     hint="see what udev knows about it: udevadm info " + mounted.device,
                 )
             require_own_lines(self.inventory, self.spec.mount or "/", self.device.wwid)
-            chosen = TargetFilesystem(mounted.uuid, mounted.fstype or "auto")
+            chosen = TargetFilesystem(mounted.uuid, mounted.fstype or self.spec.fs or "auto")
             self._add_reservation(disk, mounted=True)
             self._add_mount_steps(chosen, mounted=True)
             self._add_release()
@@ -191,7 +191,8 @@ class FilesystemPlanner:
         """Return the part of the disk that is mounted at the requested directory."""
         for block in blocks(disk.block):
             if self.spec.mount in {mount.path for mount in block.mounts}:
-                if self.spec.fs and block.fstype != self.spec.fs:
+                # What udev does not know, as in the middle of an event, is no contradiction.
+                if self.spec.fs and block.fstype not in {None, self.spec.fs}:
                     raise RefusedError(
                         f"{self.spec.mount} is mounted from this disk, but as {block.fstype}, "
                         f"not {self.spec.fs}",
