@@ -25,6 +25,7 @@ pytestmark = pytest.mark.every_suite
 
 MIB = 1 << 20
 ATTACH = f"iscsictl attach -p {A4} -T {IQN}"
+CLAIMING = f"{ATTACH} --fs ext4 --mount /srv/x"
 #: Where neither a table nor a filesystem of the usual places has anything.
 ODD = 123_457 * 512
 
@@ -97,21 +98,25 @@ def test_mkfs_discards_nothing_unless_it_is_told_to(lab: Lab) -> None:
         assert lab.array.read(disk, at, len(data)) == bytes(len(data)), f"{kind} kept the blocks"
 
 
-@pytest.mark.fault("F64")
-def test_a_claim_is_no_right_over_what_another_host_wrote_since(lab: Lab) -> None:
+def claimed(lab: Lab) -> tuple[Disk, str]:
+    """A disk of which fstab has a claim, for `CLAIMING` was killed then; and its device."""
     disk = lab.array.disk("claimed", "256M")
     lab.array.target(IQN, [disk], portals=[A4])
-    command = f"{ATTACH} --fs ext4 --mount /srv/x"
-    held = Stopper.start(lab, command)
+    held = Stopper.start(lab, CLAIMING)
     held.until("after claim")
     assert held.signal(signal.SIGKILL)["code"] == -signal.SIGKILL
     assert "iscsictl" in lab.host.text("/etc/fstab")
+    return disk, shell(lab, f"readlink -f /dev/disk/by-path/*{IQN}-lun-0").strip()
+
+
+@pytest.mark.fault("F64")
+def test_a_claim_is_no_right_over_what_another_host_wrote_since(lab: Lab) -> None:
+    disk, device = claimed(lab)
     # That host has no reservations and knows nothing of the claim.
-    device = shell(lab, f"readlink -f /dev/disk/by-path/*{IQN}-lun-0").strip()
     shell(lab, f"echo ',,' | sfdisk -q --label gpt {device} && udevadm settle")
     shell(lab, f"mkfs.ext4 -q -L theirs {device}1 && sync")
     before = sha256(lab, disk)
-    refused = run_on(lab.host, command, 9)
+    refused = run_on(lab.host, CLAIMING, 9)
     assert "theirs" in refused.err, refused.err
     assert sha256(lab, disk) == before
     assert mounted(lab.host) == set()
@@ -131,16 +136,10 @@ WRITTEN_SINCE = {
 @pytest.mark.fault("F64")
 @pytest.mark.parametrize("content", WRITTEN_SINCE)
 def test_a_claim_is_no_right_over_what_has_no_signature(lab: Lab, content: str) -> None:
-    disk = lab.array.disk("claimed", "256M")
-    lab.array.target(IQN, [disk], portals=[A4])
-    command = f"{ATTACH} --fs ext4 --mount /srv/x"
-    held = Stopper.start(lab, command)
-    held.until("after claim")
-    assert held.signal(signal.SIGKILL)["code"] == -signal.SIGKILL
-    device = shell(lab, f"readlink -f /dev/disk/by-path/*{IQN}-lun-0").strip()
+    disk, device = claimed(lab)
     shell(lab, f"{WRITTEN_SINCE[content].replace('{d}', device)} && sync")
     before = sha256(lab, disk)
-    refused = run_on(lab.host, command, 9)
+    refused = run_on(lab.host, CLAIMING, 9)
     assert "is not blank" in refused.err, refused.err
     assert sha256(lab, disk) == before
     assert mounted(lab.host) == set()
